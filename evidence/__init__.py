@@ -1,0 +1,15 @@
+"""Compliance evidence as code for Snowflake + dbt + AWS platforms that keep PHI.
+
+The flow, in the order of the commands; verbs are modules, nouns are packages:
+
+1. ``collect``    a ``sources`` system of record -> rows and a receipt that proves how complete they are
+2. ``seal``       rows -> Parquet parts, a manifest and one entry in the append-only log (``snapshot``, ``store``, ``tlog``)
+3. ``assess``     sealed snapshots + ``control`` content -> findings, sealed in turn
+4. ``packet``     findings + evidence -> a signed bag an auditor can open (``render``, ``bag``, ``signing``)
+5. ``verify``     a packet or a store, offline, trusting nothing but a key it was given
+6. ``reperform``  verify, then compute the findings again from the packet's own evidence
+
+``datasets`` are the contracts of what is read; ``errors`` is the tree of what can go wrong and its exit codes.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""BagIt bags and deterministic zips."""

@@ -1,0 +1,41 @@
+"""What the engine may see of sealed evidence: verified private copies, one night of one dataset of one source at a time.
+
+``assess`` implements :class:`EvidenceReader` over a store, ``reperform`` over a packet, tests over rows in memory.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from evidence.control.result import Input
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One sealed snapshot. ``receipt`` is the receipt's JSON; ``captured_at`` the as-of moment of a state capture."""
+
+    input: Input
+    receipt: Mapping[str, Any]
+    captured_at: dt.datetime | None = None
+
+
+class EvidenceReader(Protocol):
+    """Read access to sealed evidence at one log size. Every byte behind it was hashed and matched to the log."""
+
+    def sources(self, dataset: str) -> Sequence[str]:
+        """Names of the configured or ever-seen sources that hold ``dataset``, sorted. Empty: nobody collects it."""
+
+    def coverage_start(self, source: str) -> dt.date:
+        """First night the source is covered."""
+
+    def due(self, dataset: str, night: dt.date) -> bool:
+        """False while the window may not have been collected yet (latency not over): the night is ``pending``."""
+
+    def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
+        """The highest revision sealed for that night, whatever its status, or None."""
+
+    def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
+        """The named columns of a complete snapshot, read from the verified private copy."""

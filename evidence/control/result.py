@@ -1,0 +1,186 @@
+"""What an assessment says: verdicts per item, findings per night, findings per period.
+
+Pure values; spelled as JSON in ``docs/formats/findings.md``. The algebra that makes them is in
+``evidence.control.engine`` (a night) and ``evidence.control.period`` (a period).
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Verdict = Literal["pass", "fail", "review"]
+FindingStatus = Literal["satisfied", "not-satisfied", "not-assessed", "not-applicable"]
+VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "review")
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The row for one population item that did not pass: ``item, result, reason, observed, expected``, all text."""
+
+    item: str
+    result: Verdict
+    reason: str
+    observed: str = ""
+    expected: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling."""
+        return {name: getattr(self, name) for name in ("item", "result", "reason", "observed", "expected")}
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One snapshot a finding rests on."""
+
+    source: str
+    dataset: str
+    night: dt.date
+    revision: int
+    manifest_sha256: str
+    rows_digest: str
+    status: str
+    rows: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling, manifest digest included."""
+        return {
+            "source": self.source,
+            "dataset": self.dataset,
+            "night": self.night.isoformat(),
+            "revision": self.revision,
+            "manifest_sha256": self.manifest_sha256,
+            "rows_digest": self.rows_digest,
+            "status": self.status,
+            "rows": self.rows,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NightFinding:
+    """The conclusion for one control and one night (design.md section 8).
+
+    ``reason`` says why a night is not assessed or not applicable (``missing-evidence``, ``denied``, ``incomplete``,
+    ``stale``, ``edition``, ``empty``, ``pending``, ``pending-review``, ``control-error``) with the detail in
+    ``detail``. ``population`` items are identified by count and order-free fingerprint; only items that did not pass
+    are listed.
+    """
+
+    control: str
+    version: str
+    content_sha256: str
+    night: dt.date
+    status: FindingStatus
+    severity: str
+    population: int = 0
+    fingerprint: str = ""
+    passed: int = 0
+    exceptions: tuple[Observation, ...] = ()
+    reviews: tuple[Observation, ...] = ()
+    reason: str = ""
+    detail: str = ""
+    inputs: tuple[Input, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling."""
+        return {
+            "control": self.control,
+            "version": self.version,
+            "content_sha256": self.content_sha256,
+            "night": self.night.isoformat(),
+            "status": self.status,
+            "severity": self.severity,
+            "population": self.population,
+            "fingerprint": self.fingerprint,
+            "passed": self.passed,
+            "exceptions": [o.to_json() for o in self.exceptions],
+            "reviews": [o.to_json() for o in self.reviews],
+            "reason": self.reason,
+            "detail": self.detail,
+            "inputs": [i.to_json() for i in self.inputs],
+            "parameters": dict(self.parameters),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One exception over a period: an item that failed for one reason on a run of nights.
+
+    ``first_seen`` and ``last_seen`` are nights; ``open`` is true if it still failed on the last assessed night;
+    ``remediated_on`` is the first assessed night on which it no longer failed; ``days_open`` counts from first seen to
+    remediation, or to the last assessed night, in days.
+    """
+
+    item: str
+    reason: str
+    first_seen: dt.date
+    last_seen: dt.date
+    nights: int
+    open: bool
+    days_open: int
+    remediated_on: dt.date | None = None
+    observed: str = ""
+    expected: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling."""
+        return {
+            "item": self.item,
+            "reason": self.reason,
+            "first_seen": self.first_seen.isoformat(),
+            "last_seen": self.last_seen.isoformat(),
+            "nights": self.nights,
+            "open": self.open,
+            "days_open": self.days_open,
+            "remediated_on": self.remediated_on.isoformat() if self.remediated_on else None,
+            "observed": self.observed,
+            "expected": self.expected,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodFinding:
+    """The conclusion for one control over a period, with what people read (auditor-rules section 1)."""
+
+    control: str
+    start: dt.date
+    end: dt.date
+    status: FindingStatus
+    conclusion: str
+    expected: int
+    satisfied: int
+    not_satisfied: int
+    not_assessed: int
+    not_applicable: int = 0
+    before_coverage: int = 0
+    longest_gap: int = 0
+    tested_items: int = 0
+    exceptions: tuple[Interval, ...] = ()
+    reviews: tuple[Interval, ...] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict)  # night -> reason and detail
+    strip: Mapping[str, FindingStatus] = field(default_factory=dict)  # night -> status, for the heat strip
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling."""
+        return {
+            "control": self.control,
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "status": self.status,
+            "conclusion": self.conclusion,
+            "nights": {
+                "expected": self.expected,
+                "satisfied": self.satisfied,
+                "not_satisfied": self.not_satisfied,
+                "not_assessed": self.not_assessed,
+                "not_applicable": self.not_applicable,
+                "before_coverage": self.before_coverage,
+                "longest_gap": self.longest_gap,
+            },
+            "tested_items": self.tested_items,
+            "exceptions": [i.to_json() for i in self.exceptions],
+            "reviews": [i.to_json() for i in self.reviews],
+            "unknown": dict(self.unknown),
+            "strip": dict(self.strip),
+        }

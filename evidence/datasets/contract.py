@@ -1,0 +1,164 @@
+"""Contracts: what one dataset looks like, where that is documented, and how each column is treated.
+
+A contract is a TOML file under ``evidence/datasets/<product>/``; ``docs/formats/contract.md`` explains every key.
+Source column names are kept as the source spells them; landed columns are lower case.
+"""
+
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from evidence.snapshot.model import Kind
+
+Treatment = Literal["keep", "scrub", "keyed", "drop"]
+ColumnType = Literal["int", "text", "time", "bool", "float", "decimal", "date", "json", "objects", "policies", "texts"]
+Edition = Literal["standard", "enterprise", "business_critical"]
+Read = Literal["view", "show", "artifact", "file"]
+
+TIME = pa.timestamp("us", tz="UTC")
+_SOURCE_ELEMENT = pa.struct(
+    [
+        ("object_domain", pa.string()),
+        ("object_name", pa.string()),
+        ("object_id", pa.string()),
+        ("column_name", pa.string()),
+    ]
+)
+# ACCESS_HISTORY object lists (Snowflake: Account Usage, ACCESS_HISTORY): ids are numbers for tables, text for functions.
+OBJECTS = pa.list_(
+    pa.struct(
+        [
+            ("object_domain", pa.string()),
+            ("object_name", pa.string()),
+            ("object_id", pa.string()),
+            (
+                "columns",
+                pa.list_(
+                    pa.struct(
+                        [
+                            ("column_id", pa.string()),
+                            ("column_name", pa.string()),
+                            ("direct_sources", pa.list_(_SOURCE_ELEMENT)),
+                            ("base_sources", pa.list_(_SOURCE_ELEMENT)),
+                        ]
+                    )
+                ),
+            ),
+        ]
+    )
+)
+_POLICY = pa.struct([("policy_name", pa.string()), ("policy_id", pa.string()), ("policy_kind", pa.string())])
+POLICIES = pa.list_(
+    pa.struct(
+        [
+            ("object_domain", pa.string()),
+            ("object_name", pa.string()),
+            ("object_id", pa.string()),
+            (
+                "columns",
+                pa.list_(
+                    pa.struct(
+                        [
+                            ("column_id", pa.string()),
+                            ("column_name", pa.string()),
+                            ("policies", pa.list_(_POLICY)),
+                        ]
+                    )
+                ),
+            ),
+            ("policies", pa.list_(_POLICY)),
+        ]
+    )
+)
+ARROW: dict[str, pa.DataType] = {
+    "int": pa.int64(),
+    "text": pa.string(),
+    "time": TIME,
+    "bool": pa.bool_(),
+    "float": pa.float64(),
+    "decimal": pa.decimal128(38, 12),
+    "date": pa.date32(),
+    "json": pa.string(),
+    "objects": OBJECTS,
+    "policies": POLICIES,
+    "texts": pa.list_(pa.string()),
+}
+NESTED: frozenset[str] = frozenset({"objects", "policies"})
+REST_SUFFIX = "_rest"  # canonical JSON of what a nested column held beyond its typed shape
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*$")]
+
+
+class Column(BaseModel):
+    """One column: source spelling, type we store, treatment; ``volatile`` columns stay out of drift comparisons."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Identifier
+    type: ColumnType
+    treatment: Treatment = "keep"
+    required: bool = False
+    volatile: bool = False
+    note: str = ""
+
+    @property
+    def landed(self) -> str:
+        """The column's name in sealed evidence."""
+        return self.name.lower()
+
+
+class Contract(BaseModel):
+    """One dataset. ``sha256`` is the digest of the file it came from and lands in every manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+    name: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$")]
+    version: int
+    kind: Kind
+    read: Read
+    object: str  # SNOWFLAKE.ACCOUNT_USAGE.USERS, SHOW PARAMETERS IN ACCOUNT, manifest.json …
+    description: str
+    page: str  # where the columns are documented
+    latency_minutes: int = 0
+    retention_days: int | None = None
+    watermark: str = ""
+    key: tuple[str, ...] = ()
+    unique_key: bool = True  # False: duplicates are rows of their own (multiset)
+    roles: tuple[str, ...] = ()  # any one of these SNOWFLAKE database roles grants the read
+    edition: Edition = "standard"
+    statements: tuple[str, ...] = ()  # SHOW forms, with {name} placeholders for enumerated objects
+    empty_means: Literal["nothing", "suspect"] = "suspect"
+    columns: tuple[Column, ...]
+    sha256: str = ""
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        names = [column.name for column in self.columns]
+        if len({name.lower() for name in names}) != len(names):
+            raise ValueError(f"{self.name}: a column stands twice")
+        for name in (*self.key, *((self.watermark,) if self.watermark else ())):
+            if name not in names:
+                raise ValueError(f"{self.name}: key or watermark {name} is not a column")
+        if self.kind == "event" and not self.watermark:
+            raise ValueError(f"{self.name}: an event dataset needs a watermark")
+        return self
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """Columns by source name in lower case."""
+        return {column.name.lower(): column for column in self.columns}
+
+    @cached_property
+    def landed_schema(self) -> pa.Schema:
+        """Arrow schema of sealed rows: dropped columns gone, nested ones followed by ``<name>_rest``."""
+        fields: list[pa.Field] = []
+        for column in self.columns:
+            if column.treatment == "drop":
+                continue
+            landed_type = pa.string() if column.treatment in {"scrub", "keyed"} else ARROW[column.type]
+            fields.append(pa.field(column.landed, landed_type))
+            if column.type in NESTED:
+                fields.append(pa.field(column.landed + REST_SUFFIX, pa.string()))
+        return pa.schema(fields)

@@ -1,0 +1,1 @@
+"""A generated health carrier with planted deviations and its answer key."""

@@ -1,0 +1,1 @@
+"""Keys, CMS and PDF signatures, time-stamps."""

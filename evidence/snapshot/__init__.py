@@ -1,0 +1,1 @@
+"""Values, canonical bytes and digests of snapshots; pure."""

@@ -1,0 +1,223 @@
+"""The values that travel from a source to the store: window, totals, receipt, manifest.
+
+Pure: standard library only, so that ``verify`` can read every one of them without an engine. JSON spellings are
+written down in ``docs/formats/manifest.md``; ``from_json`` accepts only what ``to_json`` writes.
+"""
+
+import dataclasses
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from evidence.errors import MalformedError
+from evidence.snapshot import canonical
+
+Kind = Literal["event", "state"]
+Status = Literal["complete", "incomplete", "denied", "unavailable", "edition"]
+Finality = Literal["provisional", "settled"]
+
+STATUSES: tuple[Status, ...] = ("complete", "incomplete", "denied", "unavailable", "edition")
+NAME = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_]*)?\Z")
+HEX64 = re.compile(r"[0-9a-f]{64}\Z")
+DAY = dt.timedelta(days=1)
+
+
+def start_of(night: dt.date) -> dt.datetime:
+    """Return the first instant of the UTC day ``night``."""
+    return dt.datetime(night.year, night.month, night.day, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """What one snapshot covers, named by its night D.
+
+    For an event dataset the UTC day ``[D, D + 1 day)``; for a state dataset the first capture made in
+    ``[D + 1 day, D + 2 days)`` (design: a missed night is missing, never borrowed).
+    """
+
+    night: dt.date
+    kind: Kind
+
+    @property
+    def start(self) -> dt.datetime:
+        """First instant covered: of the events, or of the span in which a capture counts for this night."""
+        return start_of(self.night) + (DAY if self.kind == "state" else dt.timedelta(0))
+
+    @property
+    def end(self) -> dt.datetime:
+        """First instant after the span."""
+        return self.start + DAY
+
+    @classmethod
+    def of_capture(cls, moment: dt.datetime) -> Self:
+        """Return the state window that a capture made at ``moment`` (aware) belongs to."""
+        return cls(moment.astimezone(dt.UTC).date() - DAY, "state")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SnapshotKey:
+    """Identity of a sealed snapshot; never two log entries with one key."""
+
+    source: str
+    dataset: str
+    night: dt.date
+    revision: int = 0
+
+    def __post_init__(self) -> None:
+        if not NAME.match(self.source) or not NAME.match(self.dataset) or self.revision < 0:
+            raise MalformedError(f"malformed snapshot key: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnTotals:
+    """Control totals of one source column, before treatment. ``None``: not summed for this type, or not stated."""
+
+    non_null: int | None = None
+    length_sum: int | None = None  # characters, text columns
+    value_sum: int | None = None  # integer columns
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Control totals of a window: taken by the source, or by us over what arrived."""
+
+    rows: int
+    distinct_keys: int | None = None
+    columns: Mapping[str, ColumnTotals] = field(default_factory=dict)
+
+    def differences(self, other: "Totals") -> list[str]:
+        """List where the two sides disagree; what one side does not state is not compared."""
+        found = [] if self.rows == other.rows else [f"rows {self.rows} / {other.rows}"]
+        if None not in (self.distinct_keys, other.distinct_keys) and self.distinct_keys != other.distinct_keys:
+            found.append(f"distinct keys {self.distinct_keys} / {other.distinct_keys}")
+        for name in sorted(set(self.columns) & set(other.columns)):
+            mine, theirs = self.columns[name], other.columns[name]
+            for part in ("non_null", "length_sum", "value_sum"):
+                a, b = getattr(mine, part), getattr(theirs, part)
+                if a is not None and b is not None and a != b:
+                    found.append(f"{name} {part} {a} / {b}")
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling; parts that are ``None`` are left out."""
+        columns = {name: _compact(dataclasses.asdict(value)) for name, value in self.columns.items()}
+        return _compact({"rows": self.rows, "distinct_keys": self.distinct_keys, "columns": columns})
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Parse the JSON spelling."""
+        columns = {name: ColumnTotals(**value) for name, value in body.get("columns", {}).items()}
+        return cls(body["rows"], body.get("distinct_keys"), columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement that was sent to the source, exactly as sent."""
+
+    text: str
+    parameters: tuple[str, ...] = ()
+    query_id: str | None = None
+    started_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+    rows: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling; parts that are ``None`` are left out."""
+        return _compact(
+            {
+                "text": self.text,
+                "parameters": list(self.parameters),
+                "query_id": self.query_id,
+                "started_at": _time(self.started_at),
+                "ended_at": _time(self.ended_at),
+                "rows": self.rows,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The completeness record of a snapshot (IPE: information produced by the entity).
+
+    ``as_of`` is the moment a state was true at the source; ``as_of_claimed`` says that somebody else's word is all we
+    have for it (file exports). ``rows_digest`` is the order-free digest of canonical landed rows, see
+    ``evidence.snapshot.rows``. ``treated`` counts values per column and treatment outcome.
+    """
+
+    status: Status
+    collected_at: dt.datetime
+    finality: Finality = "settled"
+    reason: str = ""
+    as_of: dt.datetime | None = None
+    as_of_claimed: bool = False
+    system: Mapping[str, str] = field(default_factory=dict)
+    statements: tuple[Statement, ...] = ()
+    source_totals: Totals | None = None
+    landed_totals: Totals | None = None
+    differences: tuple[str, ...] = ()
+    landed: int = 0
+    quarantined: int = 0
+    quarantine_reasons: Mapping[str, int] = field(default_factory=dict)
+    treated: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    drift: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    rows_digest: str = ""
+    key_id: str = ""
+    collector: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling; empty parts are left out, counts and status are always there."""
+        return {
+            "status": self.status,
+            "finality": self.finality,
+            "collected_at": canonical.format_time(self.collected_at),
+            "landed": self.landed,
+            "quarantined": self.quarantined,
+            **_compact(
+                {
+                    "reason": self.reason or None,
+                    "as_of": _time(self.as_of),
+                    "as_of_claimed": self.as_of_claimed or None,
+                    "system": dict(self.system) or None,
+                    "statements": [s.to_json() for s in self.statements] or None,
+                    "source_totals": self.source_totals.to_json() if self.source_totals else None,
+                    "landed_totals": self.landed_totals.to_json() if self.landed_totals else None,
+                    "differences": list(self.differences) or None,
+                    "quarantine_reasons": dict(self.quarantine_reasons) or None,
+                    "treated": {k: dict(v) for k, v in self.treated.items()} or None,
+                    "drift": {k: list(v) for k, v in self.drift.items()} or None,
+                    "notes": list(self.notes) or None,
+                    "rows_digest": self.rows_digest or None,
+                    "key_id": self.key_id or None,
+                    "collector": dict(self.collector) or None,
+                }
+            ),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One sealed file: its path in the store, digest, size in bytes and rows."""
+
+    path: str
+    sha256: str
+    size: int
+    rows: int
+
+    def __post_init__(self) -> None:
+        if not HEX64.match(self.sha256) or self.size < 0 or self.rows < 0 or not self.path:
+            raise MalformedError(f"malformed part: {self}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling."""
+        return dataclasses.asdict(self)
+
+
+def _compact(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def _time(moment: dt.datetime | None) -> str | None:
+    return canonical.format_time(moment) if moment else None

@@ -1,0 +1,1 @@
+"""Systems of record, one module each, behind one protocol."""

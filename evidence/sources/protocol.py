@@ -1,0 +1,76 @@
+"""What every source must do. One module per system of record; the contract suite is ``tests/contracts/source.py``.
+
+A source only *reads*: it yields rows as the system gives them, with the facts a receipt needs. Casting, counting,
+redaction and quarantine happen once, in ``evidence.collect``, for all sources alike.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from evidence.datasets.contract import Contract
+from evidence.snapshot.model import Finality, Statement, Totals, Window
+
+
+class Reading(Protocol):
+    """One read of one dataset for one window. Iterate ``batches`` to the end before asking for the rest."""
+
+    @property
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Rows as the source gives them, columns under the source's own names, any Arrow types, bounded batch size."""
+
+    @property
+    def rejected(self) -> Iterator[tuple[str, str]]:
+        """Rows that are not even rows (an unparsable line): ``(text, reason)``; quarantined and counted by the caller."""
+
+    @property
+    def statements(self) -> Sequence[Statement]:
+        """What was sent, in order."""
+
+    @property
+    def system(self) -> Mapping[str, str]:
+        """Product, account, region, edition, role, session … as far as the source can say; never a secret."""
+
+    @property
+    def totals(self) -> Totals | None:
+        """The source's own control totals for the window, or None if it cannot state any."""
+
+    @property
+    def as_of(self) -> tuple[dt.datetime, bool] | None:
+        """When the state was true at the source and whether that is only claimed; None for events or if not known."""
+
+    @property
+    def finality(self) -> Finality | None:
+        """What the source itself says of late rows, or None to let the caller judge by the clock."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Things an auditor should know, in plain words."""
+
+
+class Source(Protocol):
+    """A named system of record."""
+
+    @property
+    def name(self) -> str:
+        """The name from the configuration, for example ``acme``; part of every snapshot's identity."""
+
+    @property
+    def live(self) -> bool:
+        """True if a state read answers for *now* only; False if past captures can be read (exports)."""
+
+    def datasets(self) -> Sequence[str]:
+        """Names of the datasets this source can be asked for."""
+
+    def nights(self, contract: Contract) -> Sequence[dt.date] | None:
+        """Nights that can be read, in order, if the source knows them (exports do); None: ask for any."""
+
+    def read(self, contract: Contract, window: Window) -> Reading:
+        """Start reading. Raises ``SourceDeniedError``, ``SourceUnavailableError`` or ``SourceEditionError``, here or
+        while iterating; the message names the statement or file and ``fix`` the grant.
+        """
+
+    def close(self) -> None:
+        """Release the connection. Idempotent."""

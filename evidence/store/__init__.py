@@ -1,0 +1,1 @@
+"""Write-once object stores and the log kept in them."""
