@@ -1,0 +1,35 @@
+# make demo    the main job on a generated health carrier; the last line printed is the packet's path
+# make test    the tests (slow ones left out); make test-all adds them
+# make lint    ruff and mypy
+# make bench   benchmarks, as ratios against named baselines
+PYTHON_RUN := .venv/bin/python
+.PHONY: demo test test-all lint bench requirements clean
+
+demo:
+	@sh scripts/bootstrap.sh demo
+	@rm -rf build/demo
+	@.venv/bin/evidence init build/demo --demo
+	@.venv/bin/evidence demo build/demo
+
+test: lint-quick
+	@$(PYTHON_RUN) -m pytest -n 2 -m "not slow"
+
+test-all: lint-quick
+	@$(PYTHON_RUN) -m pytest -n 2
+
+lint-quick:
+	@sh scripts/bootstrap.sh test
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+lint: lint-quick
+
+bench:
+	@sh scripts/bootstrap.sh test
+	@$(PYTHON_RUN) -m benchmarks
+
+requirements:
+	@for name in product dev emulator localstack; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements/$$name.in -o requirements/$$name.txt; done
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
