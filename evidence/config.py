@@ -1,0 +1,217 @@
+"""Configuration: ``evidence.toml`` to a frozen ``Config``. The only module that reads the environment.
+
+``config.example.toml`` names every key with its default and reason; a test compares the two. Paths are relative to the
+workspace, the directory that holds ``evidence.toml``. Secrets are references: ``env:NAME`` or ``file:PATH``.
+"""
+
+import datetime as dt
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evidence.errors import ConfigError
+
+FILE_NAME = "evidence.toml"
+SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
+SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EntityConfig(_Section):
+    """Who the evidence is about; printed on every cover."""
+
+    name: str
+    system: str
+
+
+class StoreConfig(_Section):
+    """Where sealed evidence lives."""
+
+    url: str = "file:store"
+    retention_days: Annotated[int, Field(ge=1)] = 2557
+    retention_mode: Literal["NONE", "GOVERNANCE", "COMPLIANCE"] = "NONE"
+    endpoint_url: str = ""
+    region: str = ""
+    kms_key_id: str = ""
+
+
+class LogConfig(_Section):
+    """The transparency log's signing key and where its signer remembers the last checkpoint."""
+
+    key: SecretRef = "file:keys/collector.key"
+    anchors: tuple[str, ...] = ("file:anchors/checkpoint",)
+
+
+class RedactionConfig(_Section):
+    """The key of keyed columns and what happens to query text."""
+
+    key: SecretRef = "file:keys/redaction.key"
+    query_text: Literal["scrub", "keyed", "full"] = "scrub"
+
+
+class FilesSourceConfig(_Section):
+    """Exports of the same views, as Parquet, CSV or NDJSON (docs/formats/export.md)."""
+
+    kind: Literal["files"]
+    root: str
+    datasets: tuple[str, ...] = ()
+
+
+class DbtSourceConfig(_Section):
+    """A folder of dbt artifacts, one sub-folder per invocation."""
+
+    kind: Literal["dbt"]
+    root: str
+    target: str = "prod"
+    datasets: tuple[str, ...] = ()
+
+
+class ContractsSourceConfig(_Section):
+    """Data-product contracts: YAML files in a checkout, or dated exports of one."""
+
+    kind: Literal["contracts"]
+    root: str
+    datasets: tuple[str, ...] = ()
+
+
+class SnowflakeSourceConfig(_Section):
+    """One Snowflake account. Give ``connection`` (a name in connections.toml) or account and user with a credential."""
+
+    kind: Literal["snowflake"]
+    account: str = ""
+    user: str = ""
+    role: str = "EVIDENCE_COLLECTOR"
+    warehouse: str = "EVIDENCE_WH"
+    edition: Literal["", "standard", "enterprise", "business_critical"] = ""
+    connection: str = ""
+    authenticator: str = ""
+    private_key: SecretRef | None = None
+    private_key_passphrase: SecretRef | None = None
+    password: SecretRef | None = None
+    token: SecretRef | None = None
+    workload_identity_provider: str = ""
+    host: str = ""
+    port: int = 443
+    protocol: Literal["https", "http"] = "https"
+    timeout_seconds: int = 900
+    datasets: tuple[str, ...] = ()
+
+
+SourceConfig = Annotated[
+    FilesSourceConfig | DbtSourceConfig | ContractsSourceConfig | SnowflakeSourceConfig, Field(discriminator="kind")
+]
+
+
+class CollectConfig(_Section):
+    """Which nights are asked for when the command names none."""
+
+    since: dt.date | None = None
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+
+
+class AssessConfig(_Section):
+    """How a period is judged."""
+
+    max_unknown_nights: Annotated[int, Field(ge=0)] = 0
+    registers: str = "registers"
+    controls: tuple[str, ...] = ()
+    overlay: str = "overlay.toml"
+
+
+class PacketConfig(_Section):
+    """The packet's signing key: another key, another root than the log's."""
+
+    key: SecretRef = "file:keys/packet.pem"
+    key_passphrase: SecretRef | None = None
+    certificate: str = "keys/packet-certificate.pem"
+    chain: tuple[str, ...] = ()
+    prepared_by: str = ""
+    exhibit_limit_mb: int = 256
+    tsa: tuple[str, ...] = ()
+
+
+class Config(_Section):
+    """The whole of ``evidence.toml``. ``workspace`` and ``sha256`` are filled in by :func:`load`."""
+
+    entity: EntityConfig
+    store: StoreConfig = StoreConfig()
+    log: LogConfig = LogConfig()
+    redaction: RedactionConfig = RedactionConfig()
+    collect: CollectConfig = CollectConfig()
+    assess: AssessConfig = AssessConfig()
+    packet: PacketConfig = PacketConfig()
+    sources: dict[SourceName, SourceConfig] = Field(default_factory=dict)
+    demo: bool = False
+
+    workspace: Path = Field(default=Path(), exclude=True)
+    sha256: str = Field(default="", exclude=True)
+
+    def path(self, text: str) -> Path:
+        """Resolve a path of the configuration against the workspace."""
+        return (self.workspace / text.removeprefix("file:")).resolve()
+
+    def secret(self, ref: str) -> bytes:
+        """Return what a secret reference points to; the value never appears in messages."""
+        if ref.startswith("env:"):
+            value = os.environ.get(ref[4:])
+            if value is None:
+                raise ConfigError(f"{ref} is not set", fix=f"set the environment variable {ref[4:]}")
+            return value.encode()
+        path = self.path(ref)
+        try:
+            return path.read_bytes()
+        except OSError as exc:
+            raise ConfigError(
+                f"cannot read {ref}: {exc.strerror}", fix="create the key with `evidence init`, or point the key to it"
+            ) from exc
+
+
+def load(workspace: Path) -> Config:
+    """Read ``evidence.toml`` of ``workspace`` (a directory, or the file itself).
+
+    Raises ``ConfigError`` naming the file and the key.
+    """
+    from evidence.snapshot.canonical import sha256_hex
+
+    file = workspace if workspace.suffix == ".toml" else workspace / FILE_NAME
+    try:
+        body = file.read_bytes()
+        value = tomllib.loads(body.decode())
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot read {file}: {exc.strerror}", fix="make a workspace with `evidence init DIR`"
+        ) from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{file} does not parse: {exc}", fix="correct the line named above") from exc
+    for own in ("workspace", "sha256"):
+        value.pop(own, None)
+    try:
+        return Config.model_validate({**value, "workspace": file.parent.resolve(), "sha256": sha256_hex(body)})
+    except ValidationError as exc:
+        raise ConfigError(f"{file}: {_first(exc)}", fix="config.example.toml shows every key") from exc
+
+
+def content_root() -> Path:
+    """Return the directory that holds ``controls``, ``templates`` and ``reports``: in the wheel, else the checkout."""
+    package = Path(__file__).parent
+    installed = package / "content"
+    return installed if installed.is_dir() else package.parent
+
+
+def prepare_environment() -> None:
+    """Set what must be in the environment before the Snowflake connector is first imported.
+
+    The connector otherwise asks cloud metadata addresses where it runs (both 4.x and 5.x; the word ``true`` matters).
+    """
+    os.environ.setdefault("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
+
+
+def _first(exc: ValidationError) -> str:
+    error = exc.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"

@@ -1,0 +1,109 @@
+"""What the log says, by identity: the highest revision of every snapshot, assessments, coverage, re-counts.
+
+Built from entries once per run; pure. The index is knowledge at one log size: readers that must not see later
+entries pass only the entries below it.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evidence.snapshot.entry import Entry, ObjectRef, parse_snapshot_entry_key, snapshot_entry_key
+from evidence.snapshot.model import SnapshotKey
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEntry:
+    """A snapshot entry with its place in the log."""
+
+    index: int
+    key: SnapshotKey
+    manifest: ObjectRef
+    body: Mapping[str, Any]
+
+    @property
+    def status(self) -> str:
+        """``complete``, ``incomplete``, ``denied``, ``unavailable`` or ``edition``."""
+        return str(self.body["status"])
+
+
+@dataclass(slots=True)
+class Index:
+    """Entries of a log, found by identity. ``size`` is how many entries it has seen."""
+
+    size: int = 0
+    _snapshots: dict[tuple[str, str, dt.date], list[SealedEntry]] = field(default_factory=lambda: defaultdict(list))
+    _coverage: dict[str, dt.date] = field(default_factory=dict)
+    _recounts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _assessments: dict[dt.date, list[tuple[int, Entry]]] = field(default_factory=lambda: defaultdict(list))
+    _others: dict[tuple[str, str], tuple[int, Entry]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> "Index":
+        """Index ``entries``, in log order from entry 0."""
+        index = cls()
+        for entry in entries:
+            index.add(entry)
+        return index
+
+    def add(self, entry: Entry) -> None:
+        """Take the next entry of the log."""
+        number = self.size
+        self.size += 1
+        match entry.type:
+            case "snapshot":
+                key = parse_snapshot_entry_key(entry.key)
+                if entry.object is not None:
+                    sealed = SealedEntry(number, key, entry.object, entry.body)
+                    self._snapshots[key.source, key.dataset, key.night].append(sealed)
+            case "coverage":
+                start = dt.date.fromisoformat(entry.body["start"])
+                source = entry.body["source"]
+                self._coverage[source] = min(start, self._coverage.get(source, start))
+            case "recount":
+                self._recounts[entry.key] = entry.body
+            case "assessment":
+                self._assessments[dt.date.fromisoformat(entry.body["night"])].append((number, entry))
+            case _:
+                self._others[entry.type, entry.key] = (number, entry)
+
+    def latest(self, source: str, dataset: str, night: dt.date) -> SealedEntry | None:
+        """Return the highest revision sealed for that window."""
+        found = self._snapshots.get((source, dataset, night))
+        return max(found, key=lambda sealed: sealed.key.revision) if found else None
+
+    def snapshots(self) -> Iterator[SealedEntry]:
+        """Yield the highest revision of every window, by source, dataset and night."""
+        for window in sorted(self._snapshots):
+            yield max(self._snapshots[window], key=lambda sealed: sealed.key.revision)
+
+    def every_revision(self) -> Iterator[SealedEntry]:
+        """Yield all snapshot entries in log order."""
+        yield from sorted((s for found in self._snapshots.values() for s in found), key=lambda sealed: sealed.index)
+
+    def sources_of(self, dataset: str) -> list[str]:
+        """Return the sources that ever sealed ``dataset``, sorted."""
+        return sorted({source for source, name, _ in self._snapshots if name == dataset})
+
+    def coverage_start(self, source: str) -> dt.date | None:
+        """Return the first night the source is covered, or None before its first collect."""
+        return self._coverage.get(source)
+
+    def settled(self, sealed: SealedEntry) -> bool:
+        """Say whether late rows are ruled out: settled when read, or re-counted since and found stable."""
+        return sealed.body.get("finality") == "settled" or snapshot_entry_key(sealed.key) in self._recounts
+
+    def assessment(self, night: dt.date) -> tuple[int, Entry] | None:
+        """Return log position and entry of the night's highest assessment revision."""
+        found = self._assessments.get(night)
+        return max(found, key=lambda pair: pair[1].body["revision"]) if found else None
+
+    def find(self, entry_type: str, key: str) -> tuple[int, Entry] | None:
+        """Return log position and entry of another entry type, by key."""
+        return self._others.get((entry_type, key))
+
+    def of_type(self, entry_type: str) -> list[tuple[int, Entry]]:
+        """Return all entries of another type in log order."""
+        return sorted((value for (kind, _), value in self._others.items() if kind == entry_type), key=lambda v: v[0])
