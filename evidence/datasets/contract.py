@@ -150,6 +150,11 @@ class Contract(BaseModel):
         """Columns by source name in lower case."""
         return {column.name.lower(): column for column in self.columns}
 
+    @property
+    def reference(self) -> dict[str, int | str]:
+        """What a manifest says of the contract."""
+        return {"version": self.version, "sha256": self.sha256}
+
     @cached_property
     def landed_schema(self) -> pa.Schema:
         """Arrow schema of sealed rows: dropped columns gone, nested ones followed by ``<name>_rest``."""

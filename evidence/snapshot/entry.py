@@ -81,6 +81,21 @@ class Entry:
         return entry
 
 
+@dataclass(frozen=True, slots=True)
+class SealedEntry:
+    """A snapshot entry with its place in the log."""
+
+    index: int
+    key: SnapshotKey
+    manifest: ObjectRef
+    body: Mapping[str, Any]
+
+    @property
+    def status(self) -> str:
+        """``complete``, ``incomplete``, ``denied``, ``unavailable`` or ``edition``."""
+        return str(self.body["status"])
+
+
 def snapshot_entry_key(key: SnapshotKey) -> str:
     """Spell a snapshot's identity: ``source/dataset/2026-07-01/0``."""
     return f"{key.source}/{key.dataset}/{key.night.isoformat()}/{key.revision}"

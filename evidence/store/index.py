@@ -10,23 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from evidence.snapshot.entry import Entry, ObjectRef, parse_snapshot_entry_key, snapshot_entry_key
-from evidence.snapshot.model import SnapshotKey
-
-
-@dataclass(frozen=True, slots=True)
-class SealedEntry:
-    """A snapshot entry with its place in the log."""
-
-    index: int
-    key: SnapshotKey
-    manifest: ObjectRef
-    body: Mapping[str, Any]
-
-    @property
-    def status(self) -> str:
-        """``complete``, ``incomplete``, ``denied``, ``unavailable`` or ``edition``."""
-        return str(self.body["status"])
+from evidence.snapshot.entry import Entry, SealedEntry, parse_snapshot_entry_key, snapshot_entry_key
 
 
 @dataclass(slots=True)

@@ -1,0 +1,90 @@
+"""Step 2: collected windows -> objects in the store and entries in its log.
+
+Parts first, then the manifest, then one commit for the whole batch (design.md section 6, steps 3 to 5). Until the commit
+nothing exists; killed at any instruction, the next run seals the same windows again and the leftovers are orphans.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from evidence.errors import StoreConflictError
+from evidence.snapshot import canonical, manifest
+from evidence.snapshot.collected import Collected
+from evidence.snapshot.entry import Entry, ObjectRef, snapshot_entry_key
+from evidence.snapshot.model import Part
+from evidence.store.log import Log
+from evidence.store.objects import put_same
+from evidence.store.sealing import append_new
+
+NewId = Callable[[], str]
+
+
+def seal(log: Log, collected: Iterable[Collected], new_id: NewId) -> list[Entry]:
+    """Seal a batch in one commit and return the entries that are new in the log.
+
+    A read that found what is sealed already becomes a ``recount`` entry if it settles a provisional window, and nothing
+    otherwise. Raises ``StoreConflictError``, ``ForkError`` or ``RollbackError``; nothing is committed then.
+    """
+    entries: list[Entry] = []
+    for item in collected:
+        if item.unchanged:
+            entries.extend(_recount(item))
+            continue
+        entries.extend(_coverage(log, item))
+        entries.append(_put(log, item, new_id()))
+    return append_new(log, entries)
+
+
+def _put(log: Log, item: Collected, snapshot: str) -> Entry:
+    key = item.key
+    folder = f"data/{key.source}/{key.dataset}/date={key.night.isoformat()}/snapshot={snapshot}"
+    parts = tuple(_put_part(log, item, part, f"{folder}/part-{n:04d}.parquet") for n, part in enumerate(item.parts))
+    aside = tuple(
+        _put_part(log, item, part, f"{folder}/_quarantine/part-{n:04d}.parquet")
+        for n, part in enumerate(item.quarantine)
+    )
+    revises = item.previous.manifest.sha256 if item.previous else ""
+    made = manifest.build(key, item.kind, snapshot, item.contract, parts, aside, item.receipt, revises)
+    body = made.to_bytes()
+    path = f"{folder}/_manifest.json"
+    put_same(log.store, path, body, retain_until=log.retain_until())
+    receipt = item.receipt
+    facts = {
+        "status": receipt.status,
+        "finality": receipt.finality,
+        "kind": item.kind,
+        "landed": receipt.landed,
+        "quarantined": receipt.quarantined,
+        "rows_digest": receipt.rows_digest,
+        "collected_at": canonical.format_time(receipt.collected_at),
+    }
+    return Entry("snapshot", snapshot_entry_key(key), ObjectRef(path, canonical.sha256_hex(body), len(body)), facts)
+
+
+def _put_part(log: Log, item: Collected, part: Part, path: str) -> Part:
+    """Put one spooled file; the name is fresh, so an existing object there is somebody else's."""
+    if not log.store.put_if_absent(path, item.spool / part.path, retain_until=log.retain_until()):
+        raise StoreConflictError(f"{path} exists already", fix="stop; find out who else writes to this store")
+    return replace(part, path=path)
+
+
+def _recount(item: Collected) -> list[Entry]:
+    """A provisional window read again after its latency and found the same is settled."""
+    previous = item.previous
+    if previous is None or previous.body.get("finality") == "settled" or item.receipt.finality != "settled":
+        return []
+    body = {
+        "result": "stable",
+        "rows_digest": item.receipt.rows_digest,
+        "collected_at": canonical.format_time(item.receipt.collected_at),
+    }
+    return [Entry("recount", snapshot_entry_key(previous.key), None, body)]
+
+
+def _coverage(log: Log, item: Collected) -> list[Entry]:
+    """The first collect of a source seals where its coverage starts; a longer backfill seals an earlier start."""
+    source, night = item.key.source, item.key.night
+    known = log.index.coverage_start(source)
+    if known is not None and known <= night:
+        return []
+    return [Entry("coverage", f"{source}/{night.isoformat()}", None, {"source": source, "start": night.isoformat()})]
