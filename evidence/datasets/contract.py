@@ -16,6 +16,7 @@ Treatment = Literal["keep", "scrub", "keyed", "drop"]
 ColumnType = Literal["int", "text", "time", "bool", "float", "decimal", "date", "json", "objects", "policies", "texts"]
 Edition = Literal["standard", "enterprise", "business_critical"]
 Read = Literal["view", "show", "artifact", "file"]
+ScrubAs = Literal["statement", "expression", "message", "label"]
 
 TIME = pa.timestamp("us", tz="UTC")
 _SOURCE_ELEMENT = pa.struct(
@@ -92,7 +93,12 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*$")]
 
 
 class Column(BaseModel):
-    """One column: source spelling, type we store, treatment; ``volatile`` columns stay out of drift comparisons."""
+    """One column: source spelling, type we store, treatment; ``volatile`` columns stay out of drift comparisons.
+
+    ``scrub_as`` says what a scrubbed text is: a whole SQL ``statement``, an SQL ``expression``, a ``message`` in prose, or a
+    ``label`` that stays as it is unless the PHI detector hits. ``source_type`` is the documented type where it is not the
+    usual one for ``type``; ``aliases`` are other spellings of the name that exports and older accounts use.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -101,6 +107,9 @@ class Column(BaseModel):
     treatment: Treatment = "keep"
     required: bool = False
     volatile: bool = False
+    scrub_as: ScrubAs = "statement"
+    source_type: str = ""
+    aliases: tuple[Identifier, ...] = ()
     note: str = ""
 
     @property
@@ -130,13 +139,15 @@ class Contract(BaseModel):
     edition: Edition = "standard"
     statements: tuple[str, ...] = ()  # SHOW forms, with {name} placeholders for enumerated objects
     empty_means: Literal["nothing", "suspect"] = "suspect"
+    omitted: tuple[str, ...] = ()  # documented columns that are left out: the source never fills them
     columns: tuple[Column, ...]
     sha256: str = ""
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
         names = [column.name for column in self.columns]
-        if len({name.lower() for name in names}) != len(names):
+        spellings = [name.lower() for column in self.columns for name in (column.name, *column.aliases)]
+        if len(set(spellings)) != len(spellings):
             raise ValueError(f"{self.name}: a column stands twice")
         for name in (*self.key, *((self.watermark,) if self.watermark else ())):
             if name not in names:
@@ -149,6 +160,11 @@ class Contract(BaseModel):
     def by_name(self) -> dict[str, Column]:
         """Columns by source name in lower case."""
         return {column.name.lower(): column for column in self.columns}
+
+    @cached_property
+    def kept(self) -> tuple[Column, ...]:
+        """The columns a source is asked for: all but those whose treatment is ``drop``."""
+        return tuple(column for column in self.columns if column.treatment != "drop")
 
     @property
     def reference(self) -> dict[str, int | str]:
