@@ -7,7 +7,9 @@ Pure values; spelled as JSON in ``docs/formats/findings.md``. The algebra that m
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from evidence.errors import MalformedError
 
 Verdict = Literal["pass", "fail", "review"]
 FindingStatus = Literal["satisfied", "not-satisfied", "not-assessed", "not-applicable"]
@@ -27,6 +29,11 @@ class Observation:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling."""
         return {name: getattr(self, name) for name in ("item", "result", "reason", "observed", "expected")}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Parse the JSON spelling."""
+        return cls(**body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,11 @@ class Input:
             "status": self.status,
             "rows": self.rows,
         }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Parse the JSON spelling."""
+        return cls(**{**body, "night": dt.date.fromisoformat(body["night"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,25 @@ class NightFinding:
             "inputs": [i.to_json() for i in self.inputs],
             "parameters": dict(self.parameters),
         }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Parse the JSON spelling; raise ``MalformedError`` for anything :meth:`to_json` does not write."""
+        try:
+            finding = cls(
+                **{
+                    **body,
+                    "night": dt.date.fromisoformat(body["night"]),
+                    "exceptions": tuple(Observation.from_json(o) for o in body["exceptions"]),
+                    "reviews": tuple(Observation.from_json(o) for o in body["reviews"]),
+                    "inputs": tuple(Input.from_json(i) for i in body["inputs"]),
+                }
+            )
+        except (KeyError, TypeError, ValueError) as exc:
+            raise MalformedError(f"malformed finding: {exc!r}") from exc
+        if finding.to_json() != dict(body):
+            raise MalformedError(f"finding of {finding.control} has parts the writer does not write")
+        return finding
 
 
 @dataclass(frozen=True, slots=True)

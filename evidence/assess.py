@@ -1,0 +1,187 @@
+"""Step 3: sealed snapshots + controls -> findings, sealed in turn.
+
+Every byte is hashed and matched to the log on the way in. One ``assessment`` entry per night and revision names the log
+size it read; the same evidence, content and clock give the same findings, and then nothing new is sealed.
+"""
+
+import datetime as dt
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evidence.collect import due_at
+from evidence.control.definition import Library
+from evidence.control.engine import assess_night
+from evidence.control.evidence import Sealed
+from evidence.control.register import Registers
+from evidence.control.result import Input, NightFinding
+from evidence.datasets.contract import Contract
+from evidence.errors import MalformedError
+from evidence.snapshot import canonical
+from evidence.snapshot.entry import Entry, ObjectRef, SealedEntry
+from evidence.snapshot.manifest import Manifest
+from evidence.store.index import Index
+from evidence.store.log import Log
+from evidence.store.objects import ObjectStore, put_same
+from evidence.store.sealing import append_new
+
+FORMAT = "evidence-assessment-v1"
+
+
+@dataclass(slots=True)
+class StoreReader:
+    """``EvidenceReader`` over a store at one log size. Bytes are verified against the log before they are parsed."""
+
+    store: ObjectStore
+    index: Index
+    contracts: Mapping[str, Contract]
+    configured: Mapping[str, Sequence[str]]  # source name -> datasets it is asked for
+    known_at: dt.datetime
+    _manifests: dict[str, Manifest] = field(default_factory=dict)
+
+    def sources(self, dataset: str) -> Sequence[str]:
+        """Sources configured for the dataset, and any that ever sealed it."""
+        asked = {name for name, datasets in self.configured.items() if dataset in datasets}
+        return sorted(asked | set(self.index.sources_of(dataset)))
+
+    def coverage_start(self, source: str) -> dt.date:
+        """First covered night; a source never collected is not covered before tomorrow."""
+        return self.index.coverage_start(source) or self.known_at.date() + dt.timedelta(days=1)
+
+    def due(self, dataset: str, night: dt.date) -> bool:
+        """True once the window could have been collected."""
+        contract = self.contracts.get(dataset)
+        return contract is None or due_at(contract, night) <= self.known_at
+
+    def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
+        """The highest revision at this log size."""
+        entry = self.index.latest(source, dataset, night)
+        return None if entry is None else self._sealed(entry)
+
+    def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
+        """Read the named columns of every part, verified."""
+        manifest = self._manifests[sealed.input.manifest_sha256]
+        tables = []
+        for part in manifest.parts:
+            body = self.store.get(part.path, sha256=part.sha256)
+            tables.append(pq.read_table(io.BytesIO(body), columns=list(columns)))
+        if tables:
+            return pa.concat_tables(tables)
+        schema = self.contracts[manifest.key.dataset].landed_schema
+        return pa.schema([schema.field(name) for name in columns]).empty_table()
+
+    def manifest(self, entry: SealedEntry) -> Manifest:
+        """The snapshot's manifest, verified against its log entry."""
+        found = self._manifests.get(entry.manifest.sha256)
+        if found is None:
+            found = Manifest.from_bytes(self.store.get(entry.manifest.path, sha256=entry.manifest.sha256))
+            if found.key != entry.key:
+                raise MalformedError(f"{entry.manifest.path} is the manifest of {found.key}, not of {entry.key}")
+            self._manifests[entry.manifest.sha256] = found
+        return found
+
+    def _sealed(self, entry: SealedEntry) -> Sealed:
+        manifest = self.manifest(entry)
+        receipt = manifest.receipt
+        as_of = receipt.get("as_of")
+        source_input = Input(
+            source=entry.key.source,
+            dataset=entry.key.dataset,
+            night=entry.key.night,
+            revision=entry.key.revision,
+            manifest_sha256=entry.manifest.sha256,
+            rows_digest=str(receipt.get("rows_digest", "")),
+            status=manifest.status,
+            rows=int(receipt["landed"]),
+        )
+        return Sealed(source_input, receipt, canonical.parse_time(as_of) if as_of else None)
+
+
+def assess(
+    log: Log,
+    library: Library,
+    registers: Registers,
+    reader: StoreReader,
+    nights: Iterable[dt.date],
+    new_id: Callable[[], str],
+    *,
+    batch: int = 10,
+) -> Iterator[tuple[dt.date, list[NightFinding]]]:
+    """Assess ``nights`` and seal what is new, ``batch`` nights to a commit; yield each night with its findings."""
+    pending: list[Entry] = _registers(log, registers)
+    for night in nights:
+        findings = assess_night(library, registers, reader, night, known_at=reader.known_at)
+        entry = _put(log, library, registers, reader.index, night, findings, new_id())
+        if entry is not None:
+            pending.append(entry)
+        if len(pending) >= batch:
+            append_new(log, pending)
+            pending = []
+        yield night, findings
+    append_new(log, pending)
+
+
+def sealed_findings(store: ObjectStore, index: Index, night: dt.date) -> list[NightFinding]:
+    """Return the findings of the night's highest sealed assessment, or nothing if it was never assessed."""
+    found = index.assessment(night)
+    return _read(store, found[1]) if found else []
+
+
+def _put(
+    log: Log,
+    library: Library,
+    registers: Registers,
+    index: Index,
+    night: dt.date,
+    findings: Sequence[NightFinding],
+    unique: str,
+) -> Entry | None:
+    previous = index.assessment(night)
+    spelled = [finding.to_json() for finding in findings]
+    if previous is not None and [f.to_json() for f in _read(log.store, previous[1])] == spelled:
+        return None
+    revision = previous[1].body["revision"] + 1 if previous else 0
+    value: dict[str, Any] = {
+        "format": FORMAT,
+        "night": night.isoformat(),
+        "revision": revision,
+        "cause": "inputs or content changed" if previous else "",
+        "log_size": index.size,
+        "library": {"version": library.version, "sha256": library.sha256},
+        "registers": dict(registers.digests),
+        "findings": spelled,
+    }
+    body = canonical.encode(value)
+    path = f"findings/{night.isoformat()}/{revision}-{unique}.json"
+    put_same(log.store, path, body, retain_until=log.retain_until())
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.status] = counts.get(finding.status, 0) + 1
+    ref = ObjectRef(path, canonical.sha256_hex(body), len(body))
+    facts = {"night": night.isoformat(), "revision": revision, "log_size": index.size, "counts": counts}
+    return Entry("assessment", f"{night.isoformat()}/{revision}", ref, facts)
+
+
+def _read(store: ObjectStore, entry: Entry) -> list[NightFinding]:
+    if entry.object is None:
+        raise MalformedError(f"assessment {entry.key} names no object")
+    value = canonical.decode(store.get(entry.object.path, sha256=entry.object.sha256), what=entry.object.path)
+    return [NightFinding.from_json(finding) for finding in value["findings"]]
+
+
+def _registers(log: Log, registers: Registers) -> list[Entry]:
+    """Seal each register as used, once per content."""
+    entries = []
+    for name, body in sorted(registers.bodies.items()):
+        digest = canonical.sha256_hex(body)
+        if log.find("register", f"{name}/{digest}") is None:
+            path = f"registers/{name}/{digest}.json"
+            put_same(log.store, path, body, retain_until=log.retain_until())
+            entries.append(
+                Entry("register", f"{name}/{digest}", ObjectRef(path, digest, len(body)), {"register": name})
+            )
+    return entries
