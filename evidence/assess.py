@@ -13,13 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evidence.collect import due_at
 from evidence.control.definition import Library
 from evidence.control.engine import assess_night
 from evidence.control.evidence import Sealed
 from evidence.control.register import Registers
 from evidence.control.result import Input, NightFinding
 from evidence.datasets.contract import Contract
+from evidence.datasets.timing import due_at
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, ObjectRef, SealedEntry

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from evidence.datasets.contract import Contract
 from evidence.datasets.land import Landed, land
+from evidence.datasets.timing import due_at, settled_at
 from evidence.errors import SourceDeniedError, SourceEditionError, SourceError
 from evidence.snapshot.collected import Collected
 from evidence.snapshot.entry import SealedEntry
@@ -23,8 +24,6 @@ from evidence.sources.protocol import Reading, Source
 from evidence.store.index import Index
 
 Clock = Callable[[], dt.datetime]
-MINIMUM_DELAY = dt.timedelta(hours=6)
-RECOUNT_NIGHTS = 2  # late rows may come for two more nights (facts.md section 1; COPY_HISTORY three)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +34,6 @@ class Task:
     contract: Contract
     window: Window
     previous: SealedEntry | None = None
-
-
-def delay(contract: Contract) -> dt.timedelta:
-    """Return how long after its end an event window is first read: max(2 x latency, 6 h) (design.md section 4)."""
-    return max(2 * dt.timedelta(minutes=contract.latency_minutes), MINIMUM_DELAY)
-
-
-def due_at(contract: Contract, night: dt.date) -> dt.datetime:
-    """Return the moment from which the window of ``night`` can be read."""
-    window = Window(night, contract.kind)
-    return window.end + delay(contract) if contract.kind == "event" else window.start
-
-
-def settled_at(contract: Contract, night: dt.date) -> dt.datetime:
-    """Return the moment after which a read of an event window is taken as final."""
-    return Window(night, "event").end + delay(contract) + RECOUNT_NIGHTS * DAY
 
 
 def plan(
