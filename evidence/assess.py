@@ -22,12 +22,12 @@ from evidence.datasets.contract import Contract
 from evidence.datasets.timing import due_at
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
-from evidence.snapshot.entry import Entry, ObjectRef, SealedEntry
+from evidence.snapshot.entry import Entry, SealedEntry
 from evidence.snapshot.manifest import Manifest
 from evidence.store.index import Index
 from evidence.store.log import Log
-from evidence.store.objects import ObjectStore, put_same
-from evidence.store.sealing import append_new
+from evidence.store.objects import ObjectStore
+from evidence.store.sealing import append_new, put_object
 
 FORMAT = "evidence-assessment-v1"
 
@@ -157,11 +157,10 @@ def _put(
     }
     body = canonical.encode(value)
     path = f"findings/{night.isoformat()}/{revision}-{unique}.json"
-    put_same(log.store, path, body, retain_until=log.retain_until())
+    ref = put_object(log.store, path, body)
     counts: dict[str, int] = {}
     for finding in findings:
         counts[finding.status] = counts.get(finding.status, 0) + 1
-    ref = ObjectRef(path, canonical.sha256_hex(body), len(body))
     facts = {"night": night.isoformat(), "revision": revision, "log_size": index.size, "counts": counts}
     return Entry("assessment", f"{night.isoformat()}/{revision}", ref, facts)
 
@@ -179,9 +178,6 @@ def _registers(log: Log, registers: Registers) -> list[Entry]:
     for name, body in sorted(registers.bodies.items()):
         digest = canonical.sha256_hex(body)
         if log.find("register", f"{name}/{digest}") is None:
-            path = f"registers/{name}/{digest}.json"
-            put_same(log.store, path, body, retain_until=log.retain_until())
-            entries.append(
-                Entry("register", f"{name}/{digest}", ObjectRef(path, digest, len(body)), {"register": name})
-            )
+            ref = put_object(log.store, f"registers/{name}/{digest}.json", body)
+            entries.append(Entry("register", f"{name}/{digest}", ref, {"register": name}))
     return entries

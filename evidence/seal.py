@@ -10,16 +10,16 @@ from dataclasses import replace
 from evidence.errors import StoreConflictError
 from evidence.snapshot import canonical, manifest
 from evidence.snapshot.collected import Collected
-from evidence.snapshot.entry import Entry, ObjectRef, snapshot_entry_key
+from evidence.snapshot.entry import Entry, snapshot_entry_key
 from evidence.snapshot.model import Part
+from evidence.store.index import Index
 from evidence.store.log import Log
-from evidence.store.objects import put_same
-from evidence.store.sealing import append_new
+from evidence.store.sealing import append_new, put_object
 
 NewId = Callable[[], str]
 
 
-def seal(log: Log, collected: Iterable[Collected], new_id: NewId) -> list[Entry]:
+def seal(log: Log, index: Index, collected: Iterable[Collected], new_id: NewId) -> list[Entry]:
     """Seal a batch in one commit and return the entries that are new in the log.
 
     A read that found what is sealed already becomes a ``recount`` entry if it settles a provisional window, and nothing
@@ -30,7 +30,7 @@ def seal(log: Log, collected: Iterable[Collected], new_id: NewId) -> list[Entry]
         if item.unchanged:
             entries.extend(_recount(item))
             continue
-        entries.extend(_coverage(log, item))
+        entries.extend(_coverage(index, item))
         entries.append(_put(log, item, new_id()))
     return append_new(log, entries)
 
@@ -46,8 +46,7 @@ def _put(log: Log, item: Collected, snapshot: str) -> Entry:
     revises = item.previous.manifest.sha256 if item.previous else ""
     made = manifest.build(key, item.kind, snapshot, item.contract, parts, aside, item.receipt, revises)
     body = made.to_bytes()
-    path = f"{folder}/_manifest.json"
-    put_same(log.store, path, body, retain_until=log.retain_until())
+    ref = put_object(log.store, f"{folder}/_manifest.json", body)
     receipt = item.receipt
     facts = {
         "status": receipt.status,
@@ -58,12 +57,12 @@ def _put(log: Log, item: Collected, snapshot: str) -> Entry:
         "rows_digest": receipt.rows_digest,
         "collected_at": canonical.format_time(receipt.collected_at),
     }
-    return Entry("snapshot", snapshot_entry_key(key), ObjectRef(path, canonical.sha256_hex(body), len(body)), facts)
+    return Entry("snapshot", snapshot_entry_key(key), ref, facts)
 
 
 def _put_part(log: Log, item: Collected, part: Part, path: str) -> Part:
     """Put one spooled file; the name is fresh, so an existing object there is somebody else's."""
-    if not log.store.put_if_absent(path, item.spool / part.path, retain_until=log.retain_until()):
+    if not log.store.put_if_absent(path, item.spool / part.path):
         raise StoreConflictError(f"{path} exists already", fix="stop; find out who else writes to this store")
     return replace(part, path=path)
 
@@ -81,10 +80,10 @@ def _recount(item: Collected) -> list[Entry]:
     return [Entry("recount", snapshot_entry_key(previous.key), None, body)]
 
 
-def _coverage(log: Log, item: Collected) -> list[Entry]:
+def _coverage(index: Index, item: Collected) -> list[Entry]:
     """The first collect of a source seals where its coverage starts; a longer backfill seals an earlier start."""
     source, night = item.key.source, item.key.night
-    known = log.index.coverage_start(source)
+    known = index.coverage_start(source)
     if known is not None and known <= night:
         return []
     return [Entry("coverage", f"{source}/{night.isoformat()}", None, {"source": source, "start": night.isoformat()})]

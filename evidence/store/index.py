@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evidence.snapshot.entry import Entry, SealedEntry, parse_snapshot_entry_key, snapshot_entry_key
+from evidence.store.log import Log
 
 
 @dataclass(slots=True)
@@ -31,6 +32,12 @@ class Index:
         for entry in entries:
             index.add(entry)
         return index
+
+    def catch_up(self, log: Log) -> "Index":
+        """Take the entries of ``log`` not seen yet; return self."""
+        for number in range(self.size, log.size):
+            self.add(log.entry(number))
+        return self
 
     def add(self, entry: Entry) -> None:
         """Take the next entry of the log."""
