@@ -1,6 +1,7 @@
 """Putting one thing into the store and its entry into the log; shared by every verb that seals."""
 
 from collections.abc import Sequence
+
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.store.log import Log
