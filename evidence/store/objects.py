@@ -8,9 +8,11 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from evidence.errors import StoreConflictError
+
+CACHE_PATH: Final = "log/checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,14 @@ class ObjectStore(Protocol):
 
     def head(self, path: str) -> ObjectInfo | None:
         """Return size and retention as read back now, or None when there is no such object."""
+
+
+@runtime_checkable
+class CachingStore(Protocol):
+    """Optional: a backend that can also keep the latest checkpoint for outside tools (C2SP tlog-tiles ``checkpoint``)."""
+
+    def replace_cache(self, body: bytes) -> None:
+        """Replace ``log/checkpoint``, atomically. The only name that ever changes; nothing trusts it."""
 
 
 def put_same(store: ObjectStore, path: str, body: bytes, *, retain_until: dt.datetime | None = None) -> None:

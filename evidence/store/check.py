@@ -1,0 +1,234 @@
+"""Verification of a whole store, offline: every commit record from the first, then every byte the log names.
+
+``check_store`` trusts one verifier key and, if given, one checkpoint that the caller kept. It reads only; it needs no
+engine and no Parquet reader. A failed check names the file. Derived files and orphans are reported, never trusted.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from evidence.errors import EvidenceError, MalformedError, ObjectNotFoundError
+from evidence.snapshot import canonical
+from evidence.snapshot.check import Check
+from evidence.snapshot.entry import Entry, snapshot_entry_key
+from evidence.snapshot.manifest import Manifest
+from evidence.snapshot.model import Part
+from evidence.store.history import History
+from evidence.store.log import STORE_PATH, store_json
+from evidence.store.objects import CACHE_PATH, ObjectStore
+from evidence.tlog import tile
+from evidence.tlog.checkpoint import open_checkpoint
+from evidence.tlog.note import Verifier, parse_verifier
+from evidence.tlog.record import PREFIX, Record, parse_record_path, record_path
+
+SNAPSHOT_TYPES = frozenset({"snapshot"})  # entries whose object is a manifest that names further files
+_DERIVED = ("log/tile/", "log/entries/")
+
+
+def check_store(store: ObjectStore, *, trust: str | None = None, checkpoint: str | None = None) -> Iterator[Check]:
+    """Yield every check of ``store``, in the order store, log, checkpoint, tiles, objects, orphans.
+
+    ``trust`` is the verifier key text printed when the store was made; without it the store's own is used and the check
+    ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. Raises nothing of what it looks
+    for: a failure is a ``Check`` with ``ok=False`` whose ``subject`` is the file.
+    """
+    check, verifier = _check_key(store, trust)
+    yield check
+    if verifier is None:
+        return
+    history = History(verifier)
+    failed = None
+    for check in _check_records(store, history):
+        yield check
+        failed = failed or (check if check.ok is False else None)
+    yield from _check_first(history)
+    yield from _check_checkpoint(history, checkpoint, complete=failed is None)
+    yield from _check_derived(store, history)
+    named = {STORE_PATH}
+    for index in range(history.size):
+        yield from _check_entry(store, index, history.raw(index), named)
+    if failed:
+        yield _unknown("objects", f"entries after {history.size} were not checked: {failed.subject} failed")
+    yield from _list_orphans(store, named)
+
+
+def referenced(store: ObjectStore, entries: Iterable[Entry]) -> set[str]:
+    """Return the paths that ``entries`` name, parts of manifests included, after matching each manifest's digest."""
+    paths: set[str] = set()
+    for entry in entries:
+        if entry.object is None:
+            continue
+        paths.add(entry.object.path)
+        if entry.type in SNAPSHOT_TYPES:
+            manifest = Manifest.from_bytes(store.get(entry.object.path, sha256=entry.object.sha256))
+            paths |= {part.path for part in (*manifest.parts, *manifest.quarantine)}
+    return paths
+
+
+def _check_key(store: ObjectStore, trust: str | None) -> tuple[Check, Verifier | None]:
+    """Return the check of ``store.json`` and the key to go on with, None when there is no key to trust at all."""
+    verifier = None
+    try:
+        verifier = parse_verifier(trust) if trust is not None else None
+        own = _own_key(store.get(STORE_PATH))
+    except (EvidenceError, OSError) as exc:
+        return _failed("trust", str(exc), STORE_PATH), verifier
+    if verifier is None:
+        return _unknown("trust", f"no trust key was given; the store's own was used: {own.to_text()}", STORE_PATH), own
+    if verifier != own:
+        detail = f"the store's key {own.to_text()} is not the trusted one, {trust}"
+        return _failed("trust", detail, STORE_PATH), verifier
+    return _proved("trust", f"the store's key is the trusted one, {trust}", STORE_PATH), verifier
+
+
+def _own_key(body: bytes) -> Verifier:
+    value = canonical.decode(body, what=STORE_PATH)
+    try:
+        verifier = parse_verifier(value["vkey"])
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise MalformedError(f"{STORE_PATH} names no verifier key") from exc
+    if store_json(verifier) != body:
+        raise MalformedError(f"{STORE_PATH} has parts the writer does not write")
+    return verifier
+
+
+def _check_records(store: ObjectStore, history: History) -> Iterator[Check]:
+    """Every record from size 0 on; then nothing else may lie in the folder (``log._load_records`` says why so)."""
+    listed = list(store.list(PREFIX))
+    read: set[str] = set()
+    path = record_path(0)
+    try:
+        while True:
+            path = record_path(history.place)
+            history.extend(Record.from_bytes(store.get(path), path))
+            read.add(path)
+    except ObjectNotFoundError:
+        pass
+    except EvidenceError as exc:
+        yield _failed("log", str(exc), path)
+        return
+    for path in listed:
+        if path in read:
+            continue
+        try:
+            parse_record_path(path)
+            history.extend(Record.from_bytes(store.get(path), path))
+            yield _failed("log", f"{path} is not part of the log", path)
+        except EvidenceError as exc:
+            yield _failed("log", str(exc), path)
+    if not history.size:
+        yield _failed("log", "the log is empty", record_path(0))
+    elif history.place == history.size:
+        yield _proved("log", f"{len(read)} signed commit records, {history.size} entries", PREFIX)
+
+
+def _check_first(history: History) -> Iterator[Check]:
+    if history.size:
+        first = Entry.from_bytes(history.raw(0))
+        if first.type != "store" or first.object is None or first.object.path != STORE_PATH:
+            yield _failed("store", f"entry 0 does not name {STORE_PATH}", STORE_PATH)
+
+
+def _check_checkpoint(history: History, checkpoint: str | None, *, complete: bool) -> Iterator[Check]:
+    if checkpoint is None:
+        yield _unknown("checkpoint", "no kept checkpoint was given: going back in time was not checked")
+        return
+    try:
+        kept = history.check_remembered(checkpoint, "the kept checkpoint")
+        yield _proved("checkpoint", f"the log continues the kept checkpoint of size {kept.size}")
+    except EvidenceError as exc:
+        detail = str(exc) if complete else f"{exc} (commit records failed before)"
+        yield _failed("checkpoint", detail)
+
+
+def _check_derived(store: ObjectStore, history: History) -> Iterator[Check]:
+    expected: dict[str, bytes] = {}
+    for bundle in range(history.size // tile.WIDTH):
+        start = bundle * tile.WIDTH
+        expected[tile.bundle_path(bundle)] = tile.encode_bundle(history.slice(start, start + tile.WIDTH))
+        for level, index in tile.completed_by(bundle):
+            expected[tile.tile_path(level, index)] = tile.encode_tile(history.tree, level, index)
+    present = [path for prefix in _DERIVED for path in store.list(prefix)]
+    for path in present:
+        if path not in expected:
+            yield _failed("tiles", f"{path} is not derived from this log", path)
+        elif store.get(path) != expected[path]:
+            yield _failed("tiles", f"{path} differs from what the commit records give", path)
+    absent = sorted(set(expected) - set(present))
+    detail = f"{len(present)} tiles and bundles, {len(absent)} not written yet"
+    yield _proved("tiles", detail) if not absent else _unknown("tiles", detail, absent[0])
+    try:
+        open_checkpoint(store.get(CACHE_PATH).decode(), [history.verifier])
+        history.check_remembered(store.get(CACHE_PATH).decode(), CACHE_PATH)
+    except ObjectNotFoundError:
+        return
+    except (EvidenceError, UnicodeDecodeError) as exc:
+        yield _failed("tiles", f"{CACHE_PATH}: {exc}", CACHE_PATH)
+
+
+def _check_entry(store: ObjectStore, index: int, raw: bytes, named: set[str]) -> Iterator[Check]:
+    entry = Entry.from_bytes(raw)
+    if entry.object is None:
+        return
+    ref, files = entry.object, 1
+    named.add(ref.path)
+    body = None
+    for problem, found in _check_file(store, ref.path, ref.sha256, ref.size):
+        body = found
+        if problem:
+            yield problem
+    if body is None:
+        return
+    if entry.type in SNAPSHOT_TYPES:
+        try:
+            manifest = Manifest.from_bytes(body)
+        except EvidenceError as exc:
+            yield _failed("objects", f"{ref.path}: {exc}", ref.path)
+            return
+        if snapshot_entry_key(manifest.key) != entry.key:
+            yield _failed("objects", f"{ref.path} is of {snapshot_entry_key(manifest.key)}, not {entry.key}", ref.path)
+            return
+        parts = (*manifest.parts, *manifest.quarantine)
+        named.update(part.path for part in parts)
+        problems = list(_check_parts(store, parts))
+        yield from problems
+        if problems:
+            return
+        files += len(parts)
+    yield _proved("objects", f"entry {index}: {entry.type} {entry.key}, {files} files", ref.path)
+
+
+def _check_parts(store: ObjectStore, parts: Iterable[Part]) -> Iterator[Check]:
+    for part in parts:
+        for problem, _ in _check_file(store, part.path, part.sha256, part.size):
+            if problem:
+                yield problem
+
+
+def _check_file(store: ObjectStore, path: str, sha256: str, size: int) -> Iterator[tuple[Check | None, bytes | None]]:
+    try:
+        body = store.get(path, sha256=sha256)
+    except (EvidenceError, OSError) as exc:
+        yield _failed("objects", str(exc), path), None
+        return
+    if len(body) != size:
+        yield _failed("objects", f"{path} has {len(body)} bytes, not {size}", path), None
+        return
+    yield None, body
+
+
+def _list_orphans(store: ObjectStore, named: set[str]) -> Iterator[Check]:
+    for path in store.list(""):
+        if path not in named and not path.startswith(("log/", "probe/")):
+            yield _unknown("orphans", "named by no entry: information, not an error", path)
+
+
+def _proved(step: str, detail: str, subject: str = "") -> Check:
+    return Check(step, ok=True, detail=detail, subject=subject)
+
+
+def _failed(step: str, detail: str, subject: str = "") -> Check:
+    return Check(step, ok=False, detail=detail, subject=subject)
+
+
+def _unknown(step: str, detail: str, subject: str = "") -> Check:
+    return Check(step, ok=None, detail=detail, subject=subject)

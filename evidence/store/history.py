@@ -1,0 +1,158 @@
+"""The rules of the log, without IO: what may be appended, what may be adopted, what an older checkpoint must agree with.
+
+``History`` grows by verified commit records only. Entries taken from bundles come first, as a shortcut, and count for
+nothing until a signed record proves them.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+from evidence.errors import ForkError, MalformedError, RollbackError, StoreConflictError, VerificationError
+from evidence.snapshot.entry import Entry
+from evidence.tlog.checkpoint import Checkpoint, open_checkpoint
+from evidence.tlog.merkle import Tree, leaf_hash
+from evidence.tlog.note import Signer, Verifier
+from evidence.tlog.record import Record, record_path
+
+_STOP = "stop; keep the store and the anchors as they are and find out who else writes or signs"
+
+
+class History:
+    """All entries of one log, their tree, and where each (type, key) stands."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self.verifier = verifier
+        self.tree = Tree()
+        self.tip = ""  # signed checkpoint of the whole, once a record proved it
+        self._raw: list[bytes] = []
+        self._index: dict[tuple[str, str], int] = {}
+        self._next: int | None = None  # where the next record must begin; None before the first
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return len(self._raw)
+
+    @property
+    def place(self) -> int:
+        """Where the next commit record begins."""
+        return self.size if self._next is None else self._next
+
+    def raw(self, index: int) -> bytes:
+        """Return the bytes of an entry."""
+        return self._raw[index]
+
+    def slice(self, start: int, end: int) -> list[bytes]:
+        """Return the bytes of the entries ``[start, end)``."""
+        return self._raw[start:end]
+
+    def find(self, type_: str, key: str) -> int | None:
+        """Return the index of the entry of that type and key."""
+        return self._index.get((type_, key))
+
+    def of_type(self, type_: str) -> Iterator[int]:
+        """Yield the indexes of all entries of a type, oldest first."""
+        return (index for (kind, _), index in self._index.items() if kind == type_)
+
+    def preload(self, entries: Iterable[bytes], what: str) -> None:
+        """Take entries of full bundles, in order, before the first record; ``what`` is named in errors."""
+        for entry in entries:
+            self._add(entry, what)
+
+    def extend(self, record: Record) -> None:
+        """Adopt a commit record after verifying its signature, place, entries and root; else change nothing.
+
+        Raises ``ForkError`` for a second signed record of a place, ``VerificationError`` or ``MalformedError`` for one
+        that is not what the signer wrote here.
+        """
+        checkpoint = record.open_checkpoint([self.verifier])
+        self._check_place(record)
+        kept = self.size
+        overlap = self._raw[record.before : record.size]
+        if tuple(overlap) != record.entries[: len(overlap)]:
+            raise VerificationError(f"entries of {record.path} and of the bundles differ", step="entries")
+        try:
+            for entry in record.entries[len(overlap) :]:
+                Entry.from_bytes(entry)
+                self._add(entry, record.path)
+            self._check_root(record, checkpoint)
+        except BaseException:
+            self._truncate(kept)
+            raise
+        self._next = record.size
+        self.tip = record.checkpoint
+
+    def check_proved(self) -> None:
+        """Raise ``VerificationError`` unless the last record proved every entry."""
+        if self._next != self.size:
+            raise VerificationError(f"{record_path(self.place)} is missing", step="records", fix=_STOP)
+
+    def propose(self, entries: Sequence[Entry], signer: Signer) -> Record:
+        """Return the record that appends ``entries`` here, signed; the history itself is unchanged.
+
+        Raises ``StoreConflictError`` when a (type, key) is sealed already or stands twice.
+        """
+        bodies, keys = [entry.to_bytes() for entry in entries], set(self._index)
+        for entry in entries:
+            if (entry.type, entry.key) in keys:
+                raise StoreConflictError(f"{entry.type} {entry.key} is already sealed in {self.verifier.name}")
+            keys.add((entry.type, entry.key))
+        size = self.size
+        for body in bodies:
+            self.tree.append(leaf_hash(body))
+        checkpoint = Checkpoint(self.verifier.name, self.tree.size, self.tree.root())
+        self.tree.truncate(size)
+        return Record(size, tuple(bodies), checkpoint.sign(signer))
+
+    def check_remembered(self, signed: str, where: str) -> Checkpoint:
+        """Check that this history continues the signed checkpoint that ``where`` kept; return that checkpoint.
+
+        Raises ``RollbackError`` when it is ahead of us, ``ForkError`` when it is of other entries,
+        ``VerificationError`` or ``MalformedError`` when it is not this log's.
+        """
+        checkpoint = open_checkpoint(signed, [self.verifier])
+        if checkpoint.size > self.size:
+            raise RollbackError(
+                f"the log has {self.size} entries, {where} remembers {checkpoint.size}: the store went back in time",
+                fix="restore the missing log/commit objects; --accept-anchor FILE only after finding out why",
+            )
+        if self.tree.root(checkpoint.size) != checkpoint.root:
+            raise ForkError(f"{where} remembers other entries up to size {checkpoint.size}", fix=_STOP)
+        return checkpoint
+
+    def _check_root(self, record: Record, checkpoint: Checkpoint) -> None:
+        if self.tree.root(record.size) != checkpoint.root:
+            raise VerificationError(
+                f"{record.path} and what is before it are not under its signed root: altered, or of another history",
+                step="root",
+                fix=_STOP,
+            )
+
+    def _check_place(self, record: Record) -> None:
+        if self._next is None:
+            fits = record.before <= self.size
+        elif record.before < self._next:
+            raise ForkError(f"{record.path} is a second signed record of its place", fix=_STOP)
+        else:
+            fits = record.before == self._next
+        if not fits:
+            gap = record_path(self.place)
+            raise VerificationError(f"{gap} is missing before {record.path}", step="records", fix=_STOP)
+
+    def _add(self, body: bytes, what: str) -> None:
+        try:
+            value = json.loads(body)  # the signed root proves the bytes; ``Entry.from_bytes`` reads them strictly
+            key = (str(value["type"]), str(value["key"]))
+        except (ValueError, KeyError, TypeError, RecursionError) as exc:
+            raise MalformedError(f"{what}: entry {self.size} does not parse: {exc!r}") from exc
+        if key in self._index:
+            raise VerificationError(f"{what}: {key[0]} {key[1]} stands twice in the log", step="keys")
+        self._index[key] = self.size
+        self._raw.append(body)
+        self.tree.append(leaf_hash(body))
+
+    def _truncate(self, size: int) -> None:
+        while self.size > size:
+            self._index.popitem()  # insertion order is entry order
+            self._raw.pop()
+        self.tree.truncate(size)

@@ -1,0 +1,203 @@
+"""The ``file://`` backend: a folder in which every name is created once, by link(2), and never replaced.
+
+rename(2) would overwrite: of two writers that both saw no file, the second silently wins. link(2) fails with EEXIST, so
+one of any number of writers creates the name and the others learn it. Every step of a put is durable before the next:
+file, name, directory, and each new directory's parent.
+"""
+
+import contextlib
+import datetime as dt
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from evidence.errors import MalformedError, ObjectNotFoundError, StoreError, UsageError, VerificationError
+from evidence.store.lease import Lease
+from evidence.store.objects import CACHE_PATH, ObjectInfo
+
+_TEMPORARY: Final = ".tmp-"  # list() shows no name with a leading dot
+_PATH: Final = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*\Z")
+_NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+class LocalStore:
+    """A store under ``root``. Opening touches nothing; the first put creates the folder, mode 0700."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self._durable: set[Path] = set()  # directories whose names are known to be on disk
+
+    @property
+    def url(self) -> str:
+        """``file:///…``."""
+        return self.root.as_uri()
+
+    @cached_property
+    def writable(self) -> bool:
+        """Two creations of one name: the first must succeed, the second must not. False on a read-only folder.
+
+        Raises ``StoreError`` for a file system without hard links.
+        """
+        try:
+            self._make_directory(self.root)
+            with self._temporary(self.root) as (temporary, _):
+                probe = temporary.with_name(temporary.name + "-probe")
+                try:
+                    return _link(temporary, probe) and not _link(temporary, probe)
+                finally:
+                    probe.unlink(missing_ok=True)
+        except OSError as exc:
+            if exc.errno in {errno.EROFS, errno.EACCES}:
+                return False
+            raise
+
+    def put_if_absent(self, path: str, body: bytes | Path, *, retain_until: dt.datetime | None = None) -> bool:
+        """Create ``path``; see :class:`evidence.store.objects.ObjectStore`. A folder keeps no ``retain_until``."""
+        del retain_until  # only an object store can promise to refuse deletion
+        target = self._locate(path)
+        self._make_directory(target.parent)
+        if target.exists():  # saves writing a body that would lose; link(2) below decides
+            _sync(target.parent)
+            return False
+        with self._temporary(target.parent) as (temporary, out):
+            _copy(body, out)
+            out.flush()
+            os.fsync(out.fileno())
+            created = _link(temporary, target)
+        _sync(target.parent)  # also when the other writer linked: what we saw must survive a power cut
+        return created
+
+    def get(self, path: str, *, sha256: str | None = None) -> bytes:
+        """Return the bytes, of digest ``sha256`` when given."""
+        try:
+            with os.fdopen(os.open(self._locate(path), os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+                body = file.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
+            raise ObjectNotFoundError(f"no object {path} in {self.url}") from exc
+        if sha256 is not None and hashlib.sha256(body).hexdigest() != sha256:
+            raise VerificationError(f"{path} does not have the digest {sha256}", step="digest")
+        return body
+
+    def head(self, path: str) -> ObjectInfo | None:
+        """Return the size; retention is always None here."""
+        try:
+            found = self._locate(path).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return ObjectInfo(path, found.st_size)
+
+    def replace_cache(self, body: bytes) -> None:
+        """Replace ``log/checkpoint``, the one name that may change; see ``CachingStore``."""
+        target = self._locate(CACHE_PATH)
+        self._make_directory(target.parent)
+        with self._temporary(target.parent) as (temporary, out):
+            out.write(body)
+            out.flush()
+            os.fsync(out.fileno())
+            temporary.replace(target)
+        _sync(target.parent)
+
+    def remove_orphans(self, lease: Lease, referenced: Callable[[], Collection[str]]) -> tuple[str, ...]:
+        """Remove temporaries, and objects outside ``log/`` that ``referenced`` does not name; return their names.
+
+        Only under the lease that every writer of this store takes: a part that a running collector has put but not yet
+        committed looks exactly like an orphan. ``referenced`` is called under it, so that it sees every commit.
+        """
+        if not lease.held:
+            raise UsageError("orphans may be removed only while holding the store's lease")
+        keep = {*referenced(), "store.json"}
+        if keep == {"store.json"}:
+            raise UsageError("refusing to remove every object: nothing is referenced")
+        gone = [path for path in self.list("") if path not in keep and not path.startswith("log/")]
+        gone += sorted(str(path.relative_to(self.root)) for path in self.root.rglob(f"{_TEMPORARY}*"))
+        for path in gone:
+            (self.root / path).unlink(missing_ok=True)
+        return tuple(gone)
+
+    def list(self, prefix: str, *, start_after: str = "") -> Iterator[str]:
+        """Yield paths in lexicographic order."""
+        folder = prefix.rpartition("/")[0]
+        yield from self._walk(self._locate(folder) if folder else self.root, folder, prefix, start_after)
+
+    def _locate(self, path: str) -> Path:
+        if not _PATH.match(path):
+            raise MalformedError(f"malformed object path {path!r}")
+        return self.root / path
+
+    def _walk(self, folder: Path, name: str, prefix: str, start_after: str) -> Iterator[str]:
+        try:
+            with os.scandir(folder) as found:
+                names = sorted(item.name + "/" * item.is_dir(follow_symlinks=False) for item in found)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for item in names:
+            path = f"{name}/{item}" if name else item
+            if item.startswith("."):
+                continue
+            if not path.endswith("/"):
+                if path.startswith(prefix) and path > start_after:
+                    yield path
+            elif (path.startswith(prefix) or prefix.startswith(path)) and (
+                path > start_after or start_after.startswith(path)
+            ):
+                yield from self._walk(folder / item, path.removesuffix("/"), prefix, start_after)
+
+    def _make_directory(self, folder: Path) -> None:
+        """Create ``folder`` and make its name, and those of its parents up to the root's, durable."""
+        if folder in self._durable:
+            return
+        if folder not in {self.root, folder.parent}:
+            self._make_directory(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True, parents=folder == self.root)
+        _sync(folder.parent)  # also when another process made it: it may not have come to its fsync
+        self._durable.add(folder)
+
+    @contextlib.contextmanager
+    def _temporary(self, folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
+        """Open a new file, mode 0400, that no other writer and no reader sees; its name goes when the block ends."""
+        path = folder / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                yield path, out
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Give ``source`` the name ``target``; False if that name exists."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    except OSError as exc:
+        if exc.errno in _NO_LINKS:
+            raise StoreError(
+                f"the file system of {target.parent} has no hard links, so names cannot be created exactly once",
+                fix="put the store on ext4, XFS, APFS or another file system with hard links",
+            ) from exc
+        raise
+    return True
+
+
+def _copy(body: bytes | Path, out: BinaryIO) -> None:
+    if isinstance(body, bytes):
+        out.write(body)
+        return
+    with body.open("rb") as source:
+        shutil.copyfileobj(source, out, 1 << 20)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

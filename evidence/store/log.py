@@ -1,0 +1,389 @@
+"""The log in a store: opening it, and the commit protocol.
+
+The steps (numbers as in ``docs/formats/log.md``)::
+
+    0  load the anchors, then the log; the tip must continue every anchor, else nothing is written
+    4  build commit record N over the entries that are not sealed yet
+    5  put_if_absent log/commit/N                                          <- the commit
+    6  exists, timeout or server error: read it back; equal bytes are success; a validly signed record of another writer
+       is adopted and 4 is done again after it; anything else stops the run
+    7  afterwards, idempotent, by whoever comes next: anchors, full tiles and bundles, cached checkpoint, retention
+
+Steps 1 to 3 (what to collect, reading it, putting parts and manifest) are the caller's, before :meth:`Log.append`.
+Nothing here lists ``data/``.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Self
+
+from evidence.errors import (
+    ConfigError,
+    MalformedError,
+    ObjectNotFoundError,
+    RollbackError,
+    StoreConflictError,
+    StoreError,
+    UsageError,
+    VerificationError,
+)
+from evidence.snapshot import canonical
+from evidence.snapshot.entry import Entry, ObjectRef
+from evidence.store.anchor import Anchor
+from evidence.store.history import History
+from evidence.store.objects import CACHE_PATH, CachingStore, ObjectStore, put_same
+from evidence.tlog import tile
+from evidence.tlog.checkpoint import Checkpoint, open_checkpoint
+from evidence.tlog.note import Signer, Verifier
+from evidence.tlog.proof import ConsistencyProof, InclusionProof
+from evidence.tlog.record import MAX_ENTRIES, PREFIX, Record, parse_record_path, record_path
+
+STORE_PATH: Final = "store.json"
+STORE_FORMAT: Final = "evidence-store-v1"
+_BUNDLES: Final = "log/entries/"
+_ATTEMPTS: Final = 5  # of one put that fails without leaving anything behind; backends back off on their own
+_INIT: Final = "make the store with `evidence init`"
+
+Build = Callable[["Log"], Sequence[Entry]]
+
+
+def store_json(verifier: Verifier) -> bytes:
+    """Return the bytes of ``store.json``: format, store id (the log's origin) and verifier key."""
+    return canonical.encode({"format": STORE_FORMAT, "origin": verifier.name, "vkey": verifier.to_text()})
+
+
+class Log:
+    """A verified log. Make one with :meth:`open` or :meth:`init`; after that memory holds what was proved."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        history: History,
+        *,
+        signer: Signer | None = None,
+        anchors: Sequence[Anchor] = (),
+        retention_days: int | None = None,
+        clock: Callable[[], dt.datetime] | None = None,
+    ) -> None:
+        if signer and not anchors and store.url.startswith("s3://"):
+            raise ConfigError(f"{store.url} has no anchor", fix="name a file in [log] anchors, outside the store")
+        if retention_days is not None and clock is None:
+            raise UsageError("retention needs a clock")
+        self.store = store
+        self._history = history
+        self._signer = signer
+        self._anchors = tuple(anchors)
+        self._retain: Callable[[], dt.datetime | None] = lambda: None
+        if retention_days is not None and clock is not None:
+            self._retain = lambda: clock() + dt.timedelta(days=retention_days)
+        self._published = 0  # full bundles known to be in the store, with their tiles
+        self._cached = ""  # what we last wrote to log/checkpoint
+
+    @classmethod
+    def open(
+        cls,
+        store: ObjectStore,
+        *,
+        signer: Signer | None = None,
+        trust: Verifier | None = None,
+        anchors: Sequence[Anchor] = (),
+        retention_days: int | None = None,
+        clock: Callable[[], dt.datetime] | None = None,
+    ) -> Self:
+        """Load and verify the log under ``trust``, or under the signer's own key; only a signer may append.
+
+        Raises ``StoreError`` when there is no log, ``RollbackError`` or ``ForkError`` when it does not continue an
+        anchor, ``VerificationError`` or ``MalformedError`` when signature, root or records are wrong.
+        """
+        verifier = trust or (Verifier(signer.name, signer.public_key) if signer else None)
+        if verifier is None:
+            raise UsageError("a log is opened with a key to trust: give signer or trust")
+        log = cls(store, History(verifier), signer=signer, anchors=anchors, retention_days=retention_days, clock=clock)
+        log._load()
+        return log
+
+    @classmethod
+    def init(
+        cls,
+        store: ObjectStore,
+        signer: Signer,
+        *,
+        anchors: Sequence[Anchor] = (),
+        retention_days: int | None = None,
+        clock: Callable[[], dt.datetime] | None = None,
+    ) -> Self:
+        """Make a store whose log's origin is the signer's name, or complete one that was interrupted before entry 1.
+
+        Raises ``StoreConflictError`` when the store belongs to another key or the backend cannot create exactly once.
+        """
+        if not store.writable:
+            raise StoreConflictError(
+                f"{store.url} cannot create a name exactly once", fix="use another place or server"
+            )
+        verifier = Verifier(signer.name, signer.public_key)
+        log = cls(store, History(verifier), signer=signer, anchors=anchors, retention_days=retention_days, clock=clock)
+        if not any(signed for _, signed in log._remembered()):
+            log._begin(signer)
+        log._load()
+        return log
+
+    @property
+    def origin(self) -> str:
+        """The store id."""
+        return self._history.verifier.name
+
+    @property
+    def verifier(self) -> Verifier:
+        """The key everything here was verified with."""
+        return self._history.verifier
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self._history.size
+
+    @property
+    def checkpoint(self) -> str:
+        """The signed checkpoint of the whole log."""
+        return self._history.tip
+
+    def raw(self, index: int) -> bytes:
+        """Return the bytes of an entry, which is what an inclusion proof is about."""
+        return self._history.raw(index)
+
+    def entry(self, index: int) -> Entry:
+        """Return an entry."""
+        return Entry.from_bytes(self._history.raw(index))
+
+    def entries(self, type_: str | None = None, *, before: int | None = None) -> Iterator[tuple[int, Entry]]:
+        """Yield (index, entry), oldest first: of one type, with index < ``before``."""
+        end = self.size if before is None else before
+        indexes = range(self.size) if type_ is None else self._history.of_type(type_)
+        return ((index, self.entry(index)) for index in list(indexes) if index < end)
+
+    def find(self, type_: str, key: str) -> int | None:
+        """Return the index of the entry of that type and key, None if it was never sealed."""
+        return self._history.find(type_, key)
+
+    def append(self, build: Build) -> list[int]:
+        """Commit what ``build`` returns for the state it is given; return the indexes of our new entries.
+
+        ``build`` gets this log, as of now, and returns the entries not sealed yet (``find`` tells); none means done. It
+        is called again after a lost race, and when it returned more than one record holds (256). The objects that the
+        entries name must already be in the store.
+        """
+        if self._signer is None:
+            raise UsageError("this log was opened without a signing key")
+        self.refresh()
+        self._settle()
+        done: list[int] = []
+        while entries := list(build(self)):
+            record = self._history.propose(entries[:MAX_ENTRIES], self._signer)
+            won = self._commit(record)
+            self._settle()
+            if won:
+                done += range(record.before, record.size)
+                if len(entries) <= MAX_ENTRIES:
+                    break
+        return done
+
+    def refresh(self) -> None:
+        """Step 0 on what is new: anchors first (they move only after a commit), then the records after our tip."""
+        remembered = self._remembered()
+        while self._read(self.size):
+            pass
+        self._check(remembered)
+
+    def checkpoint_at(self, size: int) -> str:
+        """Return the signed checkpoint of an earlier ``size``; one exists for the end of every commit record.
+
+        Raises ``UsageError`` for a size inside a record, or beyond the log.
+        """
+        if size == self.size:
+            return self.checkpoint
+        if 0 < size < self.size:
+            names = self.store.list(
+                PREFIX, start_after=record_path(size - MAX_ENTRIES - 1) if size > MAX_ENTRIES else ""
+            )
+            for path in names:
+                if parse_record_path(path) >= size:
+                    break
+                record = Record.from_bytes(self.store.get(path), path)
+                if record.size == size:
+                    self._history.check_remembered(record.checkpoint, path)
+                    return record.checkpoint
+        raise UsageError(f"no checkpoint of size {size} was signed", fix=f"use the log's size, {self.size}")
+
+    def proof(self, index: int, size: int | None = None) -> InclusionProof:
+        """Return the tlog-proof of entry ``index`` under the signed checkpoint of ``size`` (now by default)."""
+        size = self.size if size is None else size
+        return InclusionProof(index, self._history.tree.inclusion(index, size), self.checkpoint_at(size))
+
+    def consistency(self, old: int, size: int | None = None) -> ConsistencyProof:
+        """Return the proof that the log of ``old`` entries is a prefix of the one of ``size`` (now by default)."""
+        size = self.size if size is None else size
+        return ConsistencyProof(old, self._history.tree.consistency(old, size), self.checkpoint_at(size))
+
+    def check_remembered(self, signed: str, where: str) -> Checkpoint:
+        """Check that the log continues the signed checkpoint that ``where`` kept; see ``History``."""
+        return self._history.check_remembered(signed, where)
+
+    def _begin(self, signer: Signer) -> None:
+        """Write store.json and entry 0, whichever is missing; a log that has grown further is left alone."""
+        body = store_json(self.verifier)
+        put_same(self.store, STORE_PATH, body, retain_until=self._retain())
+        if any(self.store.list(PREFIX, start_after=record_path(0))):
+            return
+        if not self._read(0):
+            ref = ObjectRef(STORE_PATH, canonical.sha256_hex(body), len(body))
+            self._commit(self._history.propose([Entry("store", self.origin, ref)], signer))
+        self._settle()
+
+    def _load(self) -> None:
+        """Step 0. What others remember is read first: it moves only after a commit, so it is never ahead of the log."""
+        remembered, cached = self._remembered(), self._read_cache()
+        self._history = History(self.verifier)
+        try:
+            body = self.store.get(STORE_PATH)
+        except ObjectNotFoundError as exc:
+            self._check(remembered)
+            raise StoreError(f"no store at {self.store.url}", fix=_INIT) from exc
+        if body != store_json(self.verifier):
+            raise VerificationError(
+                f"{STORE_PATH} is not of log {self.origin} with the trusted key",
+                step="trust",
+                fix="open the store with the key that made it",
+            )
+        self._load_bundles()
+        self._load_records()
+        self._check(remembered)
+        if not self.size:
+            raise StoreError(f"the store at {self.store.url} has no log yet", fix=_INIT)
+        self._history.check_proved()
+        first = self.entry(0)
+        if first.type != "store" or not first.object or first.object.sha256 != canonical.sha256_hex(body):
+            raise VerificationError(f"entry 0 does not name {STORE_PATH}", step="trust")
+        if cached:
+            self._history.check_remembered(cached, CACHE_PATH)  # signed and ahead of us: records went missing
+            self._cached = cached
+
+    def _load_bundles(self) -> None:
+        self._published = 0
+        for index, path in self._bundles():
+            self._history.preload(tile.decode_bundle(self.store.get(path)), path)
+            self._published = index + 1
+
+    def _load_records(self) -> None:
+        """Follow the records by name from the first that reaches beyond the bundles; the listing must hold no others.
+
+        The listing alone would not do: while others append it may show a record and miss the one before it.
+        """
+        start = self.size - MAX_ENTRIES - 1
+        listed = [
+            parse_record_path(p) for p in self.store.list(PREFIX, start_after=record_path(start) if start >= 0 else "")
+        ]
+        place, read = listed[0] if listed else 0, set[int]()
+        while self._read(place):
+            read.add(place)
+            place = self._history.place
+        for before in listed:
+            if before not in read:  # beyond a gap, or a second record of a place: ``extend`` says which
+                self._read(before)
+
+    def _bundles(self) -> Iterator[tuple[int, str]]:
+        """Yield the bundles from 0 on without a gap; what comes after one is read from the commit records."""
+        names = {tile.parse_index(path.removeprefix(_BUNDLES)): path for path in self.store.list(_BUNDLES)}
+        for index in range(len(names)):
+            if index not in names:
+                return
+            yield index, names[index]
+
+    def _remembered(self) -> list[tuple[Anchor, str | None]]:
+        return [(anchor, anchor.load(self.origin)) for anchor in self._anchors]
+
+    def _check(self, remembered: list[tuple[Anchor, str | None]]) -> None:
+        for anchor, signed in remembered:
+            if signed is not None:
+                self._history.check_remembered(signed, f"anchor {anchor.where}")
+        if self._signer and remembered and not any(signed for _, signed in remembered):
+            raise RollbackError(
+                f"no anchor remembers log {self.origin}, which has {self.size} entries",
+                fix="give a checkpoint you trust with --accept-anchor FILE",
+            )
+
+    def _read_cache(self) -> str:
+        """Return the cached checkpoint if our key signed it; absent or damaged it is written again, and `verify` says so."""
+        try:
+            signed = self.store.get(CACHE_PATH).decode()
+            open_checkpoint(signed, [self.verifier])
+        except (ObjectNotFoundError, MalformedError, VerificationError, UnicodeDecodeError):
+            return ""
+        return signed
+
+    def _read(self, before: int) -> bool:
+        """Adopt the record at ``before``, after verifying it; False if there is none."""
+        path = record_path(before)
+        try:
+            body = self.store.get(path)
+        except ObjectNotFoundError:
+            return False
+        self._history.extend(Record.from_bytes(body, path))
+        return True
+
+    def _commit(self, record: Record) -> bool:
+        """Steps 5 and 6; True if the record in the store is ours."""
+        body, retain_until = record.to_bytes(), self._retain()
+        failure: Exception | None = None
+        for _ in range(_ATTEMPTS):
+            try:
+                if self.store.put_if_absent(record.path, body, retain_until=retain_until):
+                    self._history.extend(record)
+                    self._check_retention(record.path, retain_until)
+                    return True
+            except (StoreError, OSError) as exc:  # it may have been created all the same
+                failure = exc
+            try:
+                found = self.store.get(record.path)
+            except ObjectNotFoundError:
+                continue
+            self._history.extend(Record.from_bytes(found, record.path))
+            return found == body
+        raise StoreError(f"cannot commit {record.path} to {self.store.url}: {failure or 'it vanishes'}") from failure
+
+    def _check_retention(self, path: str, wanted: dt.datetime | None) -> None:
+        info = self.store.head(path)
+        if wanted and info and info.retain_until and info.retain_until < wanted:
+            raise StoreError(
+                f"{path} is retained until {info.retain_until}, not {wanted}", fix="check the bucket's lock"
+            )
+
+    def _settle(self) -> None:
+        """Step 7. Anchors first: what the signer remembers matters most if we die here."""
+        for anchor in self._anchors:
+            anchor.advance(self.checkpoint)
+        tree = self._history.tree
+        for bundle in range(self._published, self.size // tile.WIDTH):
+            for level, index in tile.completed_by(bundle):
+                self._derive(tile.tile_path(level, index), tile.encode_tile(tree, level, index))
+            entries = self._history.slice(bundle * tile.WIDTH, (bundle + 1) * tile.WIDTH)
+            self._derive(tile.bundle_path(bundle), tile.encode_bundle(entries))  # last: it stands for its tiles
+            self._published = bundle + 1
+        if isinstance(self.store, CachingStore) and self._cached != self.checkpoint:
+            self.store.replace_cache(self.checkpoint.encode())
+            self._cached = self.checkpoint
+
+    def _derive(self, path: str, body: bytes) -> None:
+        put_same(self.store, path, body, retain_until=self._retain())
+
+
+def accept_anchor(store: ObjectStore, verifier: Verifier, anchors: Sequence[Anchor], signed: str) -> Checkpoint:
+    """Make every anchor remember ``signed``, which the operator took on their own responsibility.
+
+    The checkpoint must be signed by the log's key and the store must continue it. What the anchors held is put aside.
+    Accepting one older than an anchor held lets the signer write a second history from there: only after finding out why.
+    """
+    checkpoint = open_checkpoint(signed, [verifier])
+    Log.open(store, trust=verifier).check_remembered(signed, "the checkpoint to accept")
+    for anchor in anchors:
+        anchor.reset(signed)
+    return checkpoint
