@@ -1,0 +1,214 @@
+"""A Snowflake account as a source: ACCOUNT_USAGE views and SHOW commands, read and never written.
+
+A view is read in one session in this order: its live columns, the server's time, the rows, then COUNT, SUM and HASH_AGG
+over the same window. Totals come last because ACCOUNT_USAGE cannot be read in a snapshot: a row that arrives in
+between shows as a difference, and the window is read again.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from evidence.datasets.contract import ARROW, Contract
+from evidence.datasets.totals import parse_totals, totals_sql
+from evidence.errors import SourceEditionError
+from evidence.snapshot.model import Finality, Statement, Totals, Window
+from evidence.sources import snowflake_sql as sql
+from evidence.sources.protocol import Reading
+from evidence.sources.snowflake_login import Login
+from evidence.sources.snowflake_session import Backoff, Clock, Session
+from evidence.sources.snowflake_show import Enumeration
+
+EDITIONS = ("standard", "enterprise", "business_critical")
+
+
+class SnowflakeSource:
+    """One account. The session is opened at the first read and closed by :meth:`close`.
+
+    ``edition`` is what the configuration says; no view tells it, so the receipt names where it comes from.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        name: str,
+        login: Login,
+        datasets: Sequence[str],
+        *,
+        run: str,
+        clock: Clock,
+        edition: str = "",
+        backoff: Backoff | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name = name
+        self.edition = edition
+        self.session = Session(login, run, clock, backoff=backoff, sleep=sleep)
+        self._datasets = tuple(datasets)
+
+    def datasets(self) -> Sequence[str]:
+        """Return the datasets that were configured."""
+        return self._datasets
+
+    def nights(self, contract: Contract) -> None:
+        """Return None: any night within the view's retention can be asked for."""
+        del contract
+
+    def read(self, contract: Contract, window: Window) -> Reading:
+        """Start reading; nothing is sent before the first batch is asked for.
+
+        Raises ``SourceEditionError`` if the configuration says that the account cannot have this dataset.
+        """
+        if self.edition and EDITIONS.index(self.edition) < EDITIONS.index(contract.edition):
+            raise SourceEditionError(
+                f"{contract.name} needs {contract.edition}; the configuration says {self.edition}",
+                fix="if the account has a higher edition, say so in `edition` of this source",
+            )
+        kind = ShowReading if contract.read == "show" else ViewReading
+        return kind(self, contract, window)
+
+    def close(self) -> None:
+        """Log out. Idempotent."""
+        self.session.close()
+
+
+class SnowflakeReading:
+    """What both kinds of reading share: the notes and facts of the receipt."""
+
+    def __init__(self, source: SnowflakeSource, contract: Contract, window: Window) -> None:
+        self.source, self.contract, self.window = source, contract, window
+        self.session = source.session
+        self.totals: Totals | None = None
+        self.batches: Iterator[pa.RecordBatch] = self._read()
+        self._first = len(self.session.statements)
+        self._notes: list[str] = []
+        self._facts: dict[str, str] = {}
+        self._moment: dt.datetime | None = None
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        raise NotImplementedError
+
+    @property
+    def rejected(self) -> Iterator[tuple[str, str]]:
+        """Nothing: every row of the wire is a row."""
+        return iter(())
+
+    @property
+    def statements(self) -> Sequence[Statement]:
+        """What was sent for this reading, in order; the login's own statements with the first."""
+        return tuple(self.session.statements[self._first :])
+
+    @property
+    def system(self) -> Mapping[str, str]:
+        """Account, role, session and the like, as the session says."""
+        edition = self.source.edition
+        said = {"edition": edition, "edition_source": "configuration"} if edition else {"edition_source": "not known"}
+        return {**self.session.system, **said, **self._facts}
+
+    @property
+    def as_of(self) -> tuple[dt.datetime, bool] | None:
+        """The server's time right before the rows were read."""
+        if self.contract.kind != "state" or self._moment is None:
+            return None
+        return self._moment, False
+
+    @property
+    def finality(self) -> Finality | None:
+        """None: the view does not say whether rows are still to come."""
+        return None
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What an auditor should know."""
+        return (*self.session.notes, *self._notes)
+
+    def _mark_time(self) -> None:
+        """Take the server's time; a state is true as of now, less the view's latency."""
+        self.session.open()
+        moment: dt.datetime = self.session.rows(sql.NOW, contract=self.contract).rows[0][0]
+        self._moment = moment.astimezone(dt.UTC)
+        if self.contract.kind == "state" and self.contract.latency_minutes:
+            self._notes.append(
+                f"{self.contract.object} may lag by about {self.contract.latency_minutes} minutes (documented latency)"
+            )
+
+
+class ViewReading(SnowflakeReading):
+    """One window of one view."""
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        self._mark_time()
+        live = self.session.rows(sql.describe(self.contract), contract=self.contract).column("name")
+        selection = sql.choose(self.contract, [str(name) for name in live])
+        self._say_drift(selection)
+        statement, binds = sql.select(self.contract, selection, self.window)
+        login = self.session.number
+        seen = 0
+        for batch in self.session.stream(statement, binds, contract=self.contract):
+            seen += batch.num_rows
+            yield batch
+        if not seen:
+            yield _no_rows(selection)
+        self.session.expect(login)
+        self._take_totals(selection)
+
+    def _take_totals(self, selection: sql.Selection) -> None:
+        """Count on the server, over the same window, in the same session."""
+        where, binds = sql.window_clause(self.contract, selection, self.window)
+        statement = totals_sql(self.contract, selection.names, where)
+        answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
+        self.totals = parse_totals(answer.names, answer.rows[0])
+        statement, binds, names = sql.hash_agg(self.contract, selection, self.window)
+        answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
+        self._facts["hash_agg"] = str(answer.rows[0][0])
+        self._facts["hash_agg_columns"] = ",".join(names)
+
+    def _say_drift(self, selection: sql.Selection) -> None:
+        if selection.missing:
+            self._notes.append(f"columns the view does not have: {', '.join(selection.missing)}")
+        if selection.unknown:
+            self._notes.append(f"columns the contract does not know, not read: {', '.join(selection.unknown)}")
+        dropped = [column.name for column in self.contract.columns if column.treatment == "drop"]
+        if dropped:
+            self._notes.append(f"never read, by treatment: {', '.join(dropped)}")
+
+
+class ShowReading(SnowflakeReading):
+    """The answers of a contract's SHOW forms, as text."""
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        self._mark_time()
+        enumeration = Enumeration(self.session, self.contract)
+        count = 0
+        for answer in enumeration.answers():
+            count += len(answer.rows)
+            yield _text_batch(answer.names, answer.rows)
+        self._notes += enumeration.notes
+        self._notes.append(
+            "SHOW lists objects on which the role has a privilege; its totals are the number of rows in the answers"
+        )
+        self.totals = Totals(rows=count)
+
+
+def _text_batch(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    arrays = [pa.array([_spell(value) for value in column], pa.string()) for column in columns]
+    return pa.RecordBatch.from_arrays(arrays, names=list(names))
+
+
+def _spell(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat()
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _no_rows(selection: sql.Selection) -> pa.RecordBatch:
+    """An empty batch that still says which columns there are."""
+    fields = [pa.field(name, ARROW[column.type]) for name, column in selection.columns]
+    return pa.RecordBatch.from_pylist([], schema=pa.schema(fields))

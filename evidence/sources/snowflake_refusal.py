@@ -1,0 +1,78 @@
+"""What Snowflake's error codes mean to an operator: denied, not in this edition, gone for now.
+
+Codes: SQL error codes and login codes as the server sends them (002003 is 2003 in the connector's ``errno``).
+"""
+
+from typing import Any, Final
+
+from evidence.datasets.contract import Contract
+from evidence.errors import SourceDeniedError, SourceEditionError, SourceError, SourceUnavailableError
+
+NOT_VISIBLE: Final = frozenset({2003, 2043})  # object does not exist or not authorized
+NO_PRIVILEGE: Final = frozenset({3001, 3003, 3005, 3540, 3541})
+NO_WAREHOUSE: Final = frozenset({606})
+UNSUPPORTED: Final = frozenset({2, 2141})  # unsupported feature
+LOGIN_REFUSED: Final = frozenset(
+    {390100, 390101, 390102, 390103, 390106, 390107, 390138, 390144, 390303, 390318, 394300}
+)
+ROLE_REFUSED: Final = frozenset({390186, 390189, 390317})
+NETWORK_REFUSED: Final = frozenset({390420, 390422})
+SESSION_GONE: Final = frozenset({390104, 390110, 390111, 390112, 390114, 390115, 390195})
+PERMANENT_STATES: Final = ("42", "22", "0A")  # SQLSTATE classes that another try does not change
+
+
+def errno_of(exc: BaseException) -> int:
+    """Return the server's code, or -1 if the error has none."""
+    number = getattr(exc, "errno", None)
+    return number if isinstance(number, int) else -1
+
+
+def is_transient(exc: BaseException) -> bool:
+    """Say whether another try may help: the network, the service, a lost session; not a refusal, not a wrong statement."""
+    if errno_of(exc) in SESSION_GONE:
+        return True
+    return isinstance(explain(exc, "", None, ""), SourceUnavailableError) and not _is_statement_error(exc)
+
+
+def explain(exc: BaseException, doing: str, contract: Contract | None, role: str) -> SourceError:
+    """Turn an error of the connector into ours. ``doing`` names the statement or step; no row values are in it."""
+    number, state = errno_of(exc), str(getattr(exc, "sqlstate", "") or "")
+    said = _said(exc)
+    message = f"{doing}: {said}"
+    if number in NOT_VISIBLE | NO_PRIVILEGE or state in {"42S02", "42501"}:
+        return SourceDeniedError(message, fix=grant(contract, role))
+    if number in NO_WAREHOUSE:
+        return SourceDeniedError(message, fix=f"GRANT USAGE ON WAREHOUSE <warehouse> TO ROLE {role or '<role>'}")
+    if number in UNSUPPORTED or state == "0A000" or "unsupported feature" in said.lower():
+        needed = f"; {contract.name} is documented for {contract.edition}" if contract else ""
+        return SourceEditionError(message, fix=f"the account's edition does not offer this{needed}")
+    if number in LOGIN_REFUSED:
+        return SourceDeniedError(
+            message, fix="check the credential: DESC USER shows the fingerprint of the registered public key"
+        )
+    if number in ROLE_REFUSED:
+        return SourceDeniedError(message, fix=f"GRANT ROLE {role or '<role>'} TO USER <user>")
+    if number in NETWORK_REFUSED:
+        return SourceDeniedError(message, fix="add this machine's address to the network policy of the user")
+    return SourceUnavailableError(message, fix="try again later; `evidence doctor` shows what answers")
+
+
+def grant(contract: Contract | None, role: str) -> str:
+    """Return the statement that gives the missing right."""
+    to = f"TO ROLE {role or '<role>'}"
+    if contract is None:
+        return f"grant the role what it reads {to}"
+    if contract.roles:
+        return " or ".join(f"GRANT DATABASE ROLE SNOWFLAKE.{name} {to}" for name in contract.roles)
+    return f"{contract.object} shows what the role has a privilege on: GRANT USAGE on the object {to}"
+
+
+def _is_statement_error(exc: BaseException) -> bool:
+    return str(getattr(exc, "sqlstate", "") or "").startswith(PERMANENT_STATES)
+
+
+def _said(exc: BaseException) -> str:
+    """The server's first words. A message can quote a statement; ours hold no values, so 300 characters are safe."""
+    text: Any = getattr(exc, "raw_msg", None) or str(exc)
+    number = errno_of(exc)
+    return f"{number:06d}: {' '.join(str(text).split())[:300]}" if number >= 0 else " ".join(str(text).split())[:300]

@@ -1,0 +1,150 @@
+"""The statements that are sent to Snowflake, composed from contracts alone; pure.
+
+Every column is named, identifiers are quoted, the window is bound as typed values (no text format of the session can
+change it), rows come ordered by watermark and key. Only SELECT, SHOW and DESCRIBE can be built here.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from evidence.datasets.contract import Column, Contract
+from evidence.errors import SourceUnavailableError
+from evidence.snapshot.model import Window
+
+Bind = tuple[str, dt.datetime]
+PAGE_ROWS: Final = 10_000  # SQL reference, SHOW commands: at most 10,000 rows in one answer
+READ_WORDS: Final = frozenset({"SELECT", "SHOW", "DESCRIBE"})
+
+CONTEXT: Final = (
+    "SELECT CURRENT_ACCOUNT() AS account, CURRENT_ACCOUNT_NAME() AS account_name,"
+    " CURRENT_ORGANIZATION_NAME() AS organization, CURRENT_REGION() AS region, CURRENT_VERSION() AS version,"
+    " CURRENT_USER() AS user_name, CURRENT_ROLE() AS role, CURRENT_SECONDARY_ROLES() AS secondary_roles,"
+    " CURRENT_WAREHOUSE() AS warehouse, CURRENT_SESSION() AS session_id"
+)
+CONTEXT_NAMES: Final = (
+    "account",
+    "account_name",
+    "organization",
+    "region",
+    "version",
+    "user",
+    "role",
+    "secondary_roles",
+    "warehouse",
+    "session",
+)
+NOW: Final = "SELECT CURRENT_TIMESTAMP() AS server_time"
+SESSION_PARAMETERS: Final = "SHOW PARAMETERS IN SESSION"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which of a contract's columns a view has now, by the spelling the view uses, and how the two differ."""
+
+    columns: tuple[tuple[str, Column], ...]
+    missing: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The view's spellings, in contract order."""
+        return tuple(name for name, _ in self.columns)
+
+
+def quoted(name: str) -> str:
+    """Quote an identifier exactly as spelled."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def path(name: str) -> str:
+    """Quote each part of a dotted object name from a contract."""
+    return ".".join(quoted(part) for part in name.split("."))
+
+
+def describe(contract: Contract) -> str:
+    """Ask for the columns the view has now."""
+    return f"DESCRIBE VIEW {path(contract.object)}"
+
+
+def choose(contract: Contract, live: Sequence[str]) -> Selection:
+    """Match the contract's columns with the ``live`` ones. Columns that are dropped on landing are not even read.
+
+    Raises ``SourceUnavailableError`` if the watermark or a key column is not there: the window cannot be read then.
+    Other missing columns are for the caller to judge, who knows which are required.
+    """
+    spelled = {name.lower(): name for name in live}
+    found, missing = [], []
+    for column in contract.kept:
+        name = next((spelled[s.lower()] for s in (column.name, *column.aliases) if s.lower() in spelled), None)
+        if name is None:
+            missing.append(column.name)
+        else:
+            found.append((name, column))
+    needed = {contract.watermark, *contract.key} & set(missing)
+    if needed:
+        raise SourceUnavailableError(
+            f"{contract.object} has no column {', '.join(sorted(needed))}, by which {contract.name} is read",
+            fix="compare the view with its documentation; the contract may need a new version",
+        )
+    known = {s.lower() for column in contract.columns for s in (column.name, *column.aliases)}
+    known |= {name.lower() for name in contract.omitted}
+    return Selection(tuple(found), tuple(missing), tuple(name for name in live if name.lower() not in known))
+
+
+def select(contract: Contract, selection: Selection, window: Window) -> tuple[str, tuple[Bind, ...]]:
+    """Return the statement for the rows of ``window`` and its binds."""
+    where, binds = window_clause(contract, selection, window)
+    order = dict.fromkeys((contract.watermark, *contract.key) if contract.watermark else contract.key)
+    by = ", ".join(quoted(_spelling(selection, name)) for name in order)
+    columns = ", ".join(_expression(name, column) for name, column in selection.columns)
+    ordered = f" ORDER BY {by}" if by else ""
+    return f"SELECT {columns} FROM {path(contract.object)}{where}{ordered}", binds
+
+
+def window_clause(contract: Contract, selection: Selection, window: Window) -> tuple[str, tuple[Bind, ...]]:
+    """Return ``WHERE`` for the half-open window on the watermark, or nothing for a state view."""
+    if contract.kind != "event":
+        return "", ()
+    mark = quoted(_spelling(selection, contract.watermark))
+    binds = (("TIMESTAMP_LTZ", window.start), ("TIMESTAMP_LTZ", window.end))
+    return f" WHERE {mark} >= ? AND {mark} < ?", binds
+
+
+def hash_agg(contract: Contract, selection: Selection, window: Window) -> tuple[str, tuple[Bind, ...], tuple[str, ...]]:
+    """Return the statement for HASH_AGG over the stable, non-sensitive columns, its binds and these columns.
+
+    It compares the source with itself over time, never with us (facts: SQL reference, HASH_AGG).
+    """
+    where, binds = window_clause(contract, selection, window)
+    names = tuple(name for name, column in selection.columns if column.treatment == "keep" and not column.volatile)
+    arguments = ", ".join(quoted(name) for name in names)
+    return f"SELECT HASH_AGG({arguments}) AS hash_agg FROM {path(contract.object)}{where}", binds, names
+
+
+def show_page(statement: str, after: str | None = None) -> str:
+    """Return ``statement`` for one page of names, those after ``after``."""
+    start = f" FROM '{after.replace(chr(92), chr(92) * 2).replace(chr(39), chr(39) * 2)}'" if after is not None else ""
+    return f"{statement} LIMIT {PAGE_ROWS}{start}"
+
+
+def fill(form: str, names: Mapping[str, str]) -> str:
+    """Put quoted object names into a SHOW form of a contract."""
+    return form.format_map(names)
+
+
+def is_read(statement: str) -> bool:
+    """Say whether a statement can only read: one SELECT, SHOW or DESCRIBE."""
+    return statement.split(maxsplit=1)[0].upper() in READ_WORDS and ";" not in statement
+
+
+def _spelling(selection: Selection, name: str) -> str:
+    return next(spelled for spelled, column in selection.columns if column.name == name)
+
+
+def _expression(name: str, column: Column) -> str:
+    """Text that Snowflake keeps as VARIANT or NUMBER is spelled by Snowflake, so that lengths agree on both sides."""
+    if column.type == "text" and column.source_type in {"VARIANT", "NUMBER"}:
+        return f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}"
+    return quoted(name)
