@@ -1,0 +1,78 @@
+"""The typer application: options shared by all commands, and the one place where errors become exit codes."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evidence import __version__
+from evidence.cli import (
+    assess_command,
+    collect_command,
+    controls_command,
+    doctor_command,
+    init_command,
+    packet_command,
+    query_command,
+    status_command,
+    verify_command,
+)
+from evidence.cli.output import show_error
+from evidence.errors import EvidenceError
+
+app = typer.Typer(
+    name="evidence",
+    help="Compliance evidence as code: collect, seal, assess, packet, verify.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("init")(init_command.init)
+app.command("doctor")(doctor_command.doctor)
+app.command("collect")(collect_command.collect)
+app.command("status")(status_command.status)
+app.command("assess")(assess_command.assess)
+app.command("packet")(packet_command.packet)
+app.command("verify")(verify_command.verify)
+app.command("query")(query_command.query)
+app.add_typer(controls_command.app, name="controls")
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    workspace: Annotated[
+        Path, typer.Option("--workspace", "-w", envvar="EVIDENCE_WORKSPACE", help="Directory of evidence.toml.")
+    ] = Path(),
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Collect, seal, assess, packet, verify."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    context.obj = workspace
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with the code of the outcome."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code. Expected failures print message and fix; bugs keep their traceback."""
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(args=arguments, prog_name="evidence", standalone_mode=False)
+    except EvidenceError as error:
+        show_error(error)
+        return error.exit_code
+    except typer.Abort:
+        return 130
+    except Exception as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # click's own usage errors
+            error.show()
+            return int(error.exit_code)
+        raise
+    return result if isinstance(result, int) else 0

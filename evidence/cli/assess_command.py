@@ -1,0 +1,145 @@
+"""``evidence assess``: judge nights, seal the findings, and say what they are."""
+
+import datetime as dt
+from collections import Counter
+from typing import Annotated, Any
+
+import typer
+
+from evidence import assess as verb
+from evidence.cli import output
+from evidence.cli.period import parse_night, parse_period
+from evidence.cli.workspace import Workspace, new_id, now
+from evidence.control.period import assess_period
+from evidence.control.result import NightFinding, PeriodFinding
+from evidence.errors import EXIT_NOT_ASSESSED, EXIT_NOT_SATISFIED, ControlError, UsageError, worst
+
+SEVERITIES = ("low", "medium", "high", "critical")
+
+
+def assess(
+    context: typer.Context,
+    date: Annotated[str | None, typer.Option(help="Only this night, YYYY-MM-DD.")] = None,
+    period: Annotated[str | None, typer.Option(help="A period, for example 2026-Q3; also prints its findings.")] = None,
+    control: Annotated[list[str] | None, typer.Option(help="Show only this control; may be repeated.")] = None,
+    fail_on: Annotated[str | None, typer.Option(help="Exit 7 or 8 from this severity up: low … critical.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> int:
+    """Judge every control on each night and seal the findings. Without options: what is new since the last run."""
+    if fail_on and fail_on not in SEVERITIES:
+        raise UsageError(f"no severity {fail_on!r}", fix=f"one of {', '.join(SEVERITIES)}")
+    workspace = Workspace.open(context.obj)
+    moment = now()
+    reader = reader_of(workspace, moment)
+    nights = _nights(workspace, date, period)
+    found: dict[dt.date, list[NightFinding]] = {}
+    with workspace.lease(), output.progress("assess", len(nights)) as step:
+        for night, findings in verb.assess(
+            workspace.log, workspace.library, workspace.registers, reader, nights, new_id
+        ):
+            found[night] = findings
+            step(str(night))
+    shown = {night: [f for f in findings if not control or f.control in control] for night, findings in found.items()}
+    if period:
+        chosen = parse_period(period)
+        periods = periods_of(workspace, found, chosen.start, chosen.end, control)
+        _show_periods(periods, json=json)
+    else:
+        _show_nights(shown, json=json)
+    return _exit_code([f for findings in shown.values() for f in findings], fail_on)
+
+
+def reader_of(workspace: Workspace, moment: dt.datetime) -> verb.StoreReader:
+    """Return verified read access to everything sealed so far."""
+    return verb.StoreReader(
+        workspace.store, workspace.index, workspace.contracts, workspace.datasets_asked(), known_at=moment
+    )
+
+
+def periods_of(
+    workspace: Workspace,
+    found: dict[dt.date, list[NightFinding]],
+    start: dt.date,
+    end: dt.date,
+    only: list[str] | None = None,
+) -> list[PeriodFinding]:
+    """Fold nights into one finding per control."""
+    wanted = [c for c in workspace.library.controls if not only or c in only]
+    return [
+        assess_period(
+            workspace.library.controls[name],
+            [finding for night in sorted(found) for finding in found[night] if finding.control == name],
+            start,
+            end,
+            max_unknown_nights=workspace.config.assess.max_unknown_nights,
+        )
+        for name in sorted(wanted)
+    ]
+
+
+def _nights(workspace: Workspace, date: str | None, period: str | None) -> list[dt.date]:
+    if date and period:
+        raise UsageError("--date does not go with --period", fix="give one or the other")
+    if date:
+        return [parse_night(date)]
+    if period:
+        return parse_period(period).nights
+    index = workspace.index
+    newest: dict[dt.date, int] = {}
+    for sealed in index.every_revision():
+        newest[sealed.key.night] = sealed.index
+    stale = []
+    for night, last in sorted(newest.items()):
+        assessment = index.assessment(night)
+        if assessment is None or assessment[1].body["log_size"] <= last:
+            stale.append(night)
+    return stale
+
+
+def _show_nights(found: dict[dt.date, list[NightFinding]], *, json: bool) -> None:
+    if json:
+        output.as_json([finding.to_json() for night in sorted(found) for finding in found[night]])
+        return
+    rows = []
+    for night in sorted(found):
+        counts = Counter(finding.status for finding in found[night])
+        rows.append(
+            [night, counts["satisfied"], counts["not-satisfied"], counts["not-assessed"], counts["not-applicable"]]
+        )
+    output.table("", ["night", "satisfied", "not satisfied", "not assessed", "not applicable"], rows)
+    if len(found) == 1:
+        night = next(iter(found))
+        output.table("", ["control", "severity", "status", "items", "exceptions", "why"], _night_rows(found[night]))
+
+
+def _night_rows(findings: list[NightFinding]) -> list[list[Any]]:
+    return [
+        [f.control, f.severity, f.status, f.population, len(f.exceptions), f"{f.reason} {f.detail}".strip()[:100]]
+        for f in findings
+    ]
+
+
+def _show_periods(periods: list[PeriodFinding], *, json: bool) -> None:
+    if json:
+        output.as_json([p.to_json() for p in periods])
+        return
+    output.table(
+        "",
+        ["control", "status", "nights", "satisfied", "not satisfied", "not assessed", "exceptions", "open", "conclusion"],
+        [
+            [
+                p.control, p.status, p.expected, p.satisfied, p.not_satisfied, p.not_assessed,
+                len(p.exceptions), sum(i.open for i in p.exceptions), p.conclusion,
+            ]
+            for p in periods
+        ],
+    )  # fmt: skip
+
+
+def _exit_code(findings: list[NightFinding], fail_on: str | None) -> int:
+    codes = [ControlError.exit_code for f in findings if f.reason == "control-error"]
+    if fail_on:
+        grave = [f for f in findings if SEVERITIES.index(f.severity) >= SEVERITIES.index(fail_on)]
+        codes += [EXIT_NOT_SATISFIED for f in grave if f.status == "not-satisfied"]
+        codes += [EXIT_NOT_ASSESSED for f in grave if f.status == "not-assessed" and f.reason != "pending"]
+    return worst(codes)

@@ -1,0 +1,88 @@
+"""``evidence controls``: what is tested, how, and whether the content is sound."""
+
+from typing import Annotated
+
+import typer
+
+from evidence.cli import output
+from evidence.cli.workspace import library_of
+from evidence.control.cases import run_cases
+from evidence.control.lint import lint_library
+from evidence.errors import ControlError, UsageError
+
+app = typer.Typer(help="List, show, lint and test controls.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+
+
+@app.command("list")
+def list_controls(context: typer.Context, json: Json = False) -> None:
+    """List every control with what it maps to."""
+    library = library_of(context.obj)
+    rows = [
+        {
+            "control": control.id, "version": control.version, "severity": control.severity, "mode": control.mode,
+            "title": control.title,
+            "primary": [f"{m.framework} {m.requirement}" for m in control.maps if m.strength == "primary"],
+        }
+        for control in library.controls.values()
+    ]  # fmt: skip
+    if json:
+        output.as_json(rows)
+        return
+    output.table(
+        f"library {library.version}, {len(rows)} controls",
+        ["control", "version", "severity", "mode", "title", "primary for"],
+        [[*(r[k] for k in ("control", "version", "severity", "mode", "title")), ", ".join(r["primary"])] for r in rows],
+    )
+
+
+@app.command("show")
+def show(context: typer.Context, control: str, json: Json = False) -> None:
+    """Show one control whole: text, parameters, SQL."""
+    library = library_of(context.obj)
+    found = library.controls.get(control)
+    if found is None:
+        raise UsageError(f"no control {control!r}", fix="`evidence controls list` names them")
+    if json:
+        output.as_json(found.model_dump(mode="json"))
+        return
+    output.pairs({
+        "control": f"{found.id} {found.version}", "title": found.title, "severity": found.severity, "mode": found.mode,
+        "statement": found.statement, "test": found.test, "sha256": found.content_sha256,
+    })  # fmt: skip
+    for name, parameter in found.parameters.items():
+        output.say(f"parameter {name} = {parameter.default}  ({parameter.about})")
+    for name, text in (("population.sql", found.population_sql), ("control.sql", found.control_sql)):
+        output.say(f"\n-- {name}\n{text.rstrip()}")
+
+
+@app.command("lint")
+def lint(context: typer.Context, json: Json = False) -> int:
+    """Check every control, fact and mapping; exit 3 if anything is wrong."""
+    problems = list(lint_library(library_of(context.obj)))
+    if json:
+        output.as_json([str(problem) for problem in problems])
+    else:
+        for problem in problems:
+            output.say(str(problem))
+        output.say(f"{len(problems)} problems")
+    return ControlError.exit_code if problems else 0
+
+
+@app.command("test")
+def run_all(
+    context: typer.Context,
+    control: Annotated[str | None, typer.Argument(help="Only this control.")] = None,
+    json: Json = False,
+) -> int:
+    """Run every control's cases; exit 3 if one does not come out as written."""
+    library = library_of(context.obj)
+    results = [result for name in ([control] if control else library.controls) for result in run_cases(library, name)]
+    failed = [result for result in results if not result.ok]
+    if json:
+        output.as_json([{"control": r.control, "case": r.case, "ok": r.ok, "detail": r.detail} for r in results])
+    else:
+        for result in failed:
+            output.say(f"{result.control} {result.case}: {result.detail}")
+        output.say(f"{len(results) - len(failed)} cases as written, {len(failed)} not")
+    return ControlError.exit_code if failed else 0

@@ -1,0 +1,97 @@
+"""``evidence doctor``: what works, what to fix, how."""
+
+import shutil
+from typing import Annotated
+
+import typer
+
+from evidence.cli import output
+from evidence.cli.workspace import Workspace
+from evidence.control.lint import lint_library
+from evidence.doctor import Examination, Line, examine
+from evidence.errors import ConfigError, worst
+
+LOW_DISK = 2 * 1024**3
+
+
+def doctor(context: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> int:
+    """Look at everything a nightly run needs; each line says ok, warn or fail, and how to fix it."""
+    lines = list(_lines(context))
+    if json:
+        output.as_json([{"what": x.what, "outcome": x.outcome, "detail": x.detail, "fix": x.fix} for x in lines])
+    else:
+        output.table("", ["", "what", "detail"], [[x.outcome, x.what, x.detail] for x in lines])
+        for line in lines:
+            if line.fix and line.outcome != "ok":
+                output.say(f"  to fix {line.what}: {line.fix}")
+    return worst(line.exit_code for line in lines)
+
+
+def _lines(context: typer.Context) -> list[Line]:
+    try:
+        workspace = Workspace.open(context.obj)
+    except ConfigError as error:
+        return [Line("configuration", "fail", str(error), error.fix, error.exit_code)]
+    sources = [
+        Examination(f"source {name}", lambda name=name: _source(workspace, name))  # type: ignore[misc]  # bound default
+        for name in sorted(workspace.config.sources)
+    ]
+    try:
+        return list(
+            examine([
+                Examination("configuration", lambda: str(workspace.config.workspace)),
+                Examination("log key", lambda: workspace.log_key.vkey),
+                Examination("redaction key", lambda: f"key id {workspace.redactor.key_id}"),
+                Examination("store", lambda: _store(workspace)),
+                Examination("log and anchors", lambda: f"{workspace.log.size} entries, every anchor agrees"),
+                Examination("packet key", lambda: _packet_key(workspace), optional=True),
+                Examination("controls", lambda: _controls(workspace)),
+                Examination("registers", lambda: f"{len(workspace.registers.digests)} registers"),
+                Examination("PDF rendering", _rendering),
+                Examination("disk", lambda: _disk(workspace)),
+                *sources,
+            ])
+        )  # fmt: skip
+    finally:
+        workspace.close()
+
+
+def _store(workspace: Workspace) -> str:
+    if not workspace.store.writable:
+        raise ConfigError(f"{workspace.store.url} has no true conditional create", fix="use another server or folder")
+    return f"{workspace.store.url}, conditional create works"
+
+
+def _packet_key(workspace: Workspace) -> str:
+    from evidence.cli.packet_command import identity_of
+
+    identity = identity_of(workspace)
+    return f"{identity.subject}, valid until {identity.not_after:%Y-%m-%d}"
+
+
+def _controls(workspace: Workspace) -> str:
+    problems = list(lint_library(workspace.library))
+    if problems:
+        raise ConfigError(f"{len(problems)} problems, first: {problems[0]}", fix="evidence controls lint")
+    return f"library {workspace.library.version}, {len(workspace.library.controls)} controls"
+
+
+def _rendering() -> str:
+    import weasyprint
+
+    return f"WeasyPrint {weasyprint.__version__}"
+
+
+def _disk(workspace: Workspace) -> str:
+    free = shutil.disk_usage(workspace.config.workspace).free
+    if free < LOW_DISK:
+        raise ConfigError(f"{free / 1024**3:.1f} GiB free", fix="free at least 2 GiB for spool and packets")
+    return f"{free / 1024**3:.0f} GiB free"
+
+
+def _source(workspace: Workspace, name: str) -> str:
+    source = workspace.source(name)
+    datasets = source.datasets()
+    if not datasets:
+        raise ConfigError(f"source {name} holds no dataset", fix=f"check the keys under [sources.{name}]")
+    return f"{workspace.config.sources[name].kind}, {len(datasets)} datasets"

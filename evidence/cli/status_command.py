@@ -1,0 +1,84 @@
+"""``evidence status``: what is sealed, what is missing, per source and dataset."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from evidence.cli import output
+from evidence.cli.period import Period, parse_period
+from evidence.cli.workspace import Workspace, now
+from evidence.datasets.contract import Contract
+from evidence.datasets.timing import due_at
+from evidence.snapshot.model import DAY
+from evidence.store.index import Index
+
+WORDS = ("complete", "incomplete", "denied", "unavailable", "edition", "missing", "provisional")
+
+
+def status(
+    context: typer.Context,
+    period: Annotated[str | None, typer.Option(help="Only these nights, for example 2026-Q3.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Show what is sealed and what is missing, per source and dataset."""
+    workspace = Workspace.open(context.obj)
+    chosen = parse_period(period) if period else None
+    rows = [
+        row
+        for name, datasets in sorted(workspace.datasets_asked().items())
+        for row in _rows(name, datasets, workspace.contracts, workspace.index, chosen)
+    ]
+    log = workspace.log
+    if json:
+        output.as_json({"origin": log.origin, "log_size": log.size, "datasets": rows})
+        return
+    output.pairs({"store": workspace.store.url, "log": f"{log.origin}, {log.size} entries"})
+    output.table(
+        "",
+        ["source", "dataset", "first", "last", *WORDS, "rows"],
+        [
+            [r["source"], r["dataset"], r["first"], r["last"], *(r[word] or "" for word in WORDS), f"{r['rows']:,}"]
+            for r in rows
+        ],
+    )
+
+
+def _rows(
+    source: str, datasets: Sequence[str], contracts: Any, index: Index, period: Period | None
+) -> list[dict[str, Any]]:
+    return [_row(source, contracts[name], index, period) for name in sorted(datasets) if name in contracts]
+
+
+def _row(source: str, contract: Contract, index: Index, period: Period | None) -> dict[str, Any]:
+    sealed = {s.key.night: s for s in index.snapshots() if (s.key.source, s.key.dataset) == (source, contract.name)}
+    if period:
+        sealed = {night: s for night, s in sealed.items() if period.start <= night <= period.end}
+    counts = Counter(s.status for s in sealed.values())
+    counts["provisional"] = sum(not index.settled(s) for s in sealed.values())
+    counts["missing"] = sum(night not in sealed for night in _expected(source, contract, index, period))
+    return {
+        "source": source,
+        "dataset": contract.name,
+        "first": min(sealed, default=None),
+        "last": max(sealed, default=None),
+        **{word: counts[word] for word in WORDS},
+        "rows": sum(int(s.body["landed"]) for s in sealed.values()),
+    }
+
+
+def _expected(source: str, contract: Contract, index: Index, period: Period | None) -> list[dt.date]:
+    """Nights that should be sealed by now: covered, in the period, and due."""
+    start = index.coverage_start(source)
+    if start is None:
+        return []
+    night = max(start, period.start) if period else start
+    expected = []
+    while due_at(contract, night) <= now() and (period is None or night <= period.end):
+        expected.append(night)
+        night += DAY
+    if contract.kind == "state" and expected:
+        expected.pop()  # the capture span of the last one is still open
+    return expected

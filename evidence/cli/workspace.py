@@ -1,0 +1,170 @@
+"""A workspace opened for a command: configuration in, the objects that verbs take as arguments out."""
+
+import datetime as dt
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from ulid import ULID
+
+from evidence import __version__, config
+from evidence.control.definition import Library, load_library, load_overlay
+from evidence.control.register import Registers, load_registers
+from evidence.datasets.contract import Contract
+from evidence.datasets.load import load_contracts
+from evidence.errors import ConfigError, UsageError
+from evidence.signing.keys import NoteKey, load_hmac_key, load_note_key
+from evidence.snapshot.redact import Redactor
+from evidence.sources.open import open_source
+from evidence.sources.protocol import Source
+from evidence.store.anchor import FileAnchor
+from evidence.store.index import Index
+from evidence.store.lease import Lease
+from evidence.store.log import Log
+from evidence.store.objects import ObjectStore
+from evidence.store.open import open_store
+from evidence.tlog.note import Verifier
+
+
+def now() -> dt.datetime:
+    """The clock of the command line: UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def new_id() -> str:
+    """Return a fresh ULID."""
+    return str(ULID())
+
+
+@dataclass
+class Workspace:
+    """Everything a command opens, each part on first use."""
+
+    config: config.Config
+    _sources: dict[str, Source] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: Path) -> "Workspace":
+        """Read ``evidence.toml`` of ``path``."""
+        config.prepare_environment()
+        return cls(config.load(path))
+
+    @cached_property
+    def contracts(self) -> Mapping[str, Contract]:
+        """Contracts of every dataset."""
+        return load_contracts()
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The object store."""
+        settings = self.config.store
+        return open_store(
+            settings.url,
+            base=self.config.workspace,
+            clock=now,
+            mode=settings.retention_mode,
+            retention_days=settings.retention_days,
+            endpoint_url=settings.endpoint_url,
+            region=settings.region,
+            kms_key_id=settings.kms_key_id,
+        )
+
+    @cached_property
+    def log(self) -> Log:
+        """The log, opened for appending; the tip was checked against the anchors."""
+        return Log.open(self.store, signer=self.log_key, anchors=self.anchors)
+
+    @property
+    def anchors(self) -> Sequence[FileAnchor]:
+        """Where the signer remembers the last checkpoint."""
+        for ref in self.config.log.anchors:
+            if not ref.startswith("file:"):
+                raise ConfigError(f"log.anchors: {ref!r} is no anchor", fix="write file:PATH")
+        return [FileAnchor(self.config.path(ref)) for ref in self.config.log.anchors]
+
+    @cached_property
+    def index(self) -> Index:
+        """What the log says, by identity."""
+        return Index().catch_up(self.log)
+
+    @property
+    def verifier(self) -> Verifier:
+        """The collector's public key."""
+        return Verifier(self.log_key.name, self.log_key.public_key)
+
+    @cached_property
+    def log_key(self) -> NoteKey:
+        """The collector's signing key."""
+        return load_note_key(self.config.log.key, self.config.secret)
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """What treats scrubbed and keyed columns."""
+        key = load_hmac_key(self.config.redaction.key, self.config.secret)
+        return Redactor(key.secret, key.key_id, mode=self.config.redaction.query_text)
+
+    @cached_property
+    def library(self) -> Library:
+        """Controls of the product and of the workspace, with its overlay applied."""
+        overlay = self.config.path(self.config.assess.overlay)
+        more = [self.config.path(folder) for folder in self.config.assess.controls]
+        return load_library(
+            [config.content_root() / "controls", *more], load_overlay(overlay) if overlay.exists() else None
+        )
+
+    @cached_property
+    def registers(self) -> Registers:
+        """The workspace's registers."""
+        return load_registers(self.config.path(self.config.assess.registers))
+
+    def source(self, name: str) -> Source:
+        """Open a configured source by name."""
+        if name not in self.config.sources:
+            known = ", ".join(sorted(self.config.sources)) or "none"
+            raise UsageError(f"no source {name!r} in evidence.toml", fix=f"configured: {known}")
+        if name not in self._sources:
+            self._sources[name] = open_source(name, self.config.sources[name], self.config)
+        return self._sources[name]
+
+    def datasets_asked(self) -> dict[str, Sequence[str]]:
+        """Source name -> datasets it is configured to be asked for, without connecting anywhere."""
+        return {name: self.source(name).datasets() for name in self.config.sources}
+
+    @property
+    def stamp(self) -> dict[str, str]:
+        """What receipts say of the collector."""
+        return {"version": __version__, "config_sha256": self.config.sha256}
+
+    def lease(self) -> Lease:
+        """The advisory lease of this workspace's collector."""
+        folder = self.config.workspace / ".evidence"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return Lease(folder / "lease")
+
+    @contextmanager
+    def spool(self) -> Iterator[Path]:
+        """A private directory for rows on their way to the store, removed afterwards; leftovers of a crash go first."""
+        root = self.config.workspace / ".evidence" / "spool"
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir(mode=0o700, parents=True)
+        path = Path(tempfile.mkdtemp(dir=root))
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def close(self) -> None:
+        """Close the sources."""
+        for source in self._sources.values():
+            source.close()
+
+
+def library_of(path: Path) -> Library:
+    """Return the library a workspace uses, or the product's own where there is no workspace."""
+    if (path / config.FILE_NAME).exists():
+        return Workspace.open(path).library
+    return load_library([config.content_root() / "controls"], None)
