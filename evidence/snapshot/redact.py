@@ -1,0 +1,157 @@
+"""Treat sensitive values before anything reaches a disk: scrub, hash with a key, or leave.
+
+A value that cannot be scrubbed safely becomes ``hmac:<key_id>:<hex>``, HMAC-SHA-256 under a 32-byte key that lives apart
+from the store and from the signing keys. Equal values give equal hashes within one ``key_id`` and only there.
+``docs/formats/contract.md`` explains the treatments; ``docs/decisions/0011`` why they fail closed.
+"""
+
+import hmac
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from importlib.resources import files
+from typing import Final, Literal
+
+from evidence.errors import ConfigError
+from evidence.snapshot import phi, sqltext
+
+Mode = Literal["scrub", "keyed", "full"]
+ScrubAs = Literal["statement", "expression", "message", "label"]
+KEY_BYTES: Final = 32
+REDACTED: Final = "<redacted>"  # what Snowflake shows of other people's syntax errors
+_KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_CACHE_TEXTS = 50_000
+_CACHE_LENGTH = 4_000  # characters; longer texts are rarely repeated
+
+# A message: quoted or bracketed text, numbers, paths and unknown words go; SQLSTATE codes and known words stay.
+_MESSAGE = re.compile(
+    r"""
+      (?P<code>(?<![0-9])[0-9]{6}\ \([0-9A-Z]{5}\))
+    | (?P<quoted>'[^'\n]*'(?![A-Za-z]) | "[^"\n]*" | `[^`\n]*`)
+    | (?P<path>[^\s'"]*[/\\@][^\s'"]*)
+    | (?P<word>[^\W\d_]+(?:'[a-z]+)?(?:_[^\W\d_]+)*)(?![\w])
+    | (?P<other>\w+)
+    | (?P<mark>[\s.,:;!?()\[\]{}<>=+*%|&^~$\#-]+ | ['"`])
+    | (?P<odd>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class Redactor:
+    """The key and the mode of one run, with a bounded cache of repeated texts.
+
+    ``mode`` is for SQL (statements and expressions): ``scrub``, ``keyed`` (hash always) or ``full`` (keep as it is, by
+    explicit choice). Raises ``ConfigError`` without a key of 32 bytes or more: no key, no collecting.
+    """
+
+    def __init__(self, key: bytes, key_id: str, *, mode: Mode = "scrub") -> None:
+        if len(key) < KEY_BYTES:
+            raise ConfigError(
+                f"the treatment key has {len(key)} bytes, {KEY_BYTES} are needed",
+                fix="name a reference to a 32-byte secret in [treatment] key; evidence init makes one",
+            )
+        if not _KEY_ID.match(key_id):
+            raise ConfigError(f"malformed key_id {key_id!r}", fix="use letters, digits, dot, dash, underscore")
+        if mode not in {"scrub", "keyed", "full"}:
+            raise ConfigError(f"unknown query text mode {mode!r}", fix="use scrub, keyed or full")
+        self.key_id = key_id
+        self.mode = mode
+        self._key = key
+        self._cache: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def __repr__(self) -> str:
+        return f"Redactor(key_id={self.key_id!r}, mode={self.mode!r})"
+
+    def keyed(self, text: str) -> str:
+        """Return ``hmac:<key_id>:<64 hex digits>`` of the UTF-8 bytes of ``text``."""
+        return f"hmac:{self.key_id}:{hmac.digest(self._key, text.encode(errors='surrogatepass'), 'sha256').hex()}"
+
+    def scrub(self, text: str, scrub_as: ScrubAs = "statement") -> tuple[str, str]:
+        """Return the treated text and the outcome: ``scrubbed``, ``kept``, ``hashed`` or ``phi`` (hashed on a hit)."""
+        found = self._cache.get((scrub_as, text))
+        if found is None:
+            found = self._scrub(text, scrub_as)
+            if len(text) <= _CACHE_LENGTH:
+                if len(self._cache) >= _CACHE_TEXTS:
+                    self._cache.clear()
+                self._cache[scrub_as, text] = found
+        return found
+
+    def treat(self, texts: list[str | None], treatment: str, scrub_as: ScrubAs = "statement") -> "Treated":
+        """Treat a column of texts by ``keep``, ``scrub`` or ``keyed``; NULL stays NULL."""
+        if treatment == "keep":
+            return Treated(texts, {})
+        if treatment == "keyed":
+            hashed: Callable[[str], tuple[str, str]] = lambda text: (self.keyed(text), "keyed")  # noqa: E731
+            return _apply(texts, hashed)
+        return _apply(texts, lambda text: self.scrub(text, scrub_as))
+
+    def _scrub(self, text: str, scrub_as: ScrubAs) -> tuple[str, str]:
+        if text in {"", REDACTED}:
+            return text, "kept"
+        if scrub_as in {"statement", "expression"} and self.mode != "scrub":
+            return (text, "kept") if self.mode == "full" else (self.keyed(text), "hashed")
+        if scrub_as == "label":
+            return (self.keyed(text), "phi") if phi.hit(text) else (text, "kept")
+        out = self._message(text) if scrub_as == "message" else sqltext.scrub(text, statement=scrub_as == "statement")
+        if out is None:
+            return self.keyed(text), "hashed"
+        if phi.hit(out):
+            return self.keyed(text), "phi"
+        return out, "scrubbed"
+
+    def _message(self, text: str) -> str | None:
+        """Keep known words, marks and SQLSTATE codes; None when less than half of the words are known."""
+        known = unknown = 0
+        sentence = True
+        parts: list[str] = []
+        for match in _MESSAGE.finditer(text):
+            kind, token = match.lastgroup, match[0]
+            if kind == "word" and self._known(token, start=sentence):
+                known += 1
+                parts.append(token)
+            elif kind in {"mark", "code"}:
+                parts.append(token)
+            else:
+                unknown += kind == "word"
+                if not parts or parts[-1] != "?":
+                    parts.append("?")
+            sentence = kind == "mark" and (sentence or bool(set(token) & set(".:;!?\n")))
+        return "".join(parts) if known and known >= unknown else None
+
+    def _known(self, token: str, *, start: bool) -> bool:
+        for part in token.split("_"):
+            whole = part.isupper() or (start and part[1:].islower())
+            if part not in self._words and not (whole and part.lower() in self._words):
+                return False
+        return True
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        lines = (files("evidence.snapshot") / "message_words.txt").read_text().splitlines()
+        return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
+
+
+class Treated:
+    """Texts after treatment and how many had which outcome."""
+
+    __slots__ = ("outcomes", "texts")
+
+    def __init__(self, texts: list[str | None], outcomes: Mapping[str, int]) -> None:
+        self.texts = texts
+        self.outcomes = outcomes
+
+
+def _apply(texts: list[str | None], function: Callable[[str], tuple[str, str]]) -> Treated:
+    outcomes: Counter[str] = Counter()
+    done: list[str | None] = []
+    for text in texts:
+        if text is None:
+            done.append(None)
+            continue
+        value, outcome = function(text)
+        outcomes[outcome] += 1
+        done.append(value)
+    return Treated(done, outcomes)
