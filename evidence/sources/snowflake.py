@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow as pa
 
 from evidence.datasets.contract import ARROW, Contract
-from evidence.datasets.totals import parse_totals, totals_sql
 from evidence.errors import SourceEditionError
 from evidence.snapshot.model import Finality, Statement, Totals, Window
 from evidence.sources import snowflake_sql as sql
@@ -21,6 +20,7 @@ from evidence.sources.protocol import Reading
 from evidence.sources.snowflake_login import Login
 from evidence.sources.snowflake_session import Backoff, Clock, Session
 from evidence.sources.snowflake_show import Enumeration
+from evidence.sources.snowflake_totals import read_totals, totals
 
 EDITIONS = ("standard", "enterprise", "business_critical")
 
@@ -158,10 +158,9 @@ class ViewReading(SnowflakeReading):
 
     def _take_totals(self, selection: sql.Selection) -> None:
         """Count on the server, over the same window, in the same session."""
-        where, binds = sql.window_clause(self.contract, selection, self.window)
-        statement = totals_sql(self.contract, selection.names, where)
+        statement, binds, meaning = totals(self.contract, selection, self.window)
         answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
-        self.totals = parse_totals(answer.names, answer.rows[0])
+        self.totals = read_totals(meaning, answer.rows[0])
         statement, binds, names = sql.hash_agg(self.contract, selection, self.window)
         answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
         self._facts["hash_agg"] = str(answer.rows[0][0])

@@ -39,22 +39,29 @@ def explain(exc: BaseException, doing: str, contract: Contract | None, role: str
     number, state = errno_of(exc), str(getattr(exc, "sqlstate", "") or "")
     said = _said(exc)
     message = f"{doing}: {said}"
-    if number in NOT_VISIBLE | NO_PRIVILEGE or state in {"42S02", "42501"}:
-        return SourceDeniedError(message, fix=grant(contract, role))
-    if number in NO_WAREHOUSE:
-        return SourceDeniedError(message, fix=f"GRANT USAGE ON WAREHOUSE <warehouse> TO ROLE {role or '<role>'}")
     if number in UNSUPPORTED or state == "0A000" or "unsupported feature" in said.lower():
         needed = f"; {contract.name} is documented for {contract.edition}" if contract else ""
         return SourceEditionError(message, fix=f"the account's edition does not offer this{needed}")
-    if number in LOGIN_REFUSED:
-        return SourceDeniedError(
-            message, fix="check the credential: DESC USER shows the fingerprint of the registered public key"
-        )
-    if number in ROLE_REFUSED:
-        return SourceDeniedError(message, fix=f"GRANT ROLE {role or '<role>'} TO USER <user>")
-    if number in NETWORK_REFUSED:
-        return SourceDeniedError(message, fix="add this machine's address to the network policy of the user")
+    fix = _fix(number, state, contract, role)
+    if fix:
+        return SourceDeniedError(message, fix=fix)
     return SourceUnavailableError(message, fix="try again later; `evidence doctor` shows what answers")
+
+
+def _fix(number: int, state: str, contract: Contract | None, role: str) -> str:
+    """Say what lifts a refusal; empty if the error is none."""
+    to = role or "<role>"
+    if number in NOT_VISIBLE | NO_PRIVILEGE or state in {"42S02", "42501"}:
+        return grant(contract, role)
+    if number in NO_WAREHOUSE:
+        return f"GRANT USAGE ON WAREHOUSE <warehouse> TO ROLE {to}"
+    if number in LOGIN_REFUSED:
+        return "check the credential: DESC USER shows the fingerprint of the registered public key"
+    if number in ROLE_REFUSED:
+        return f"GRANT ROLE {to} TO USER <user>"
+    if number in NETWORK_REFUSED:
+        return "add this machine's address to the network policy of the user"
+    return ""
 
 
 def grant(contract: Contract | None, role: str) -> str:

@@ -165,7 +165,7 @@ class Session:
     def _connect(self) -> None:
         if self._connection is not None:
             return
-        import snowflake.connector as connector
+        from snowflake import connector
 
         options = self.login.options(self._run)
         try:
@@ -212,7 +212,7 @@ class Session:
         self.statements.append(Statement(statement, spelled, query_id, started, self._clock(), rows))
 
     def _errors(self) -> tuple[type[BaseException], ...]:
-        import snowflake.connector.errors as errors
+        from snowflake.connector import errors
 
         return (errors.Error,)
 

@@ -15,6 +15,7 @@ from evidence.snapshot.model import Window
 
 Bind = tuple[str, dt.datetime]
 PAGE_ROWS: Final = 10_000  # SQL reference, SHOW commands: at most 10,000 rows in one answer
+SPELLED_BY_SERVER: Final = frozenset({"VARIANT", "NUMBER"})  # source types whose text form Snowflake makes
 READ_WORDS: Final = frozenset({"SELECT", "SHOW", "DESCRIBE"})
 
 CONTEXT: Final = (
@@ -97,7 +98,7 @@ def select(contract: Contract, selection: Selection, window: Window) -> tuple[st
     """Return the statement for the rows of ``window`` and its binds."""
     where, binds = window_clause(contract, selection, window)
     order = dict.fromkeys((contract.watermark, *contract.key) if contract.watermark else contract.key)
-    by = ", ".join(quoted(_spelling(selection, name)) for name in order)
+    by = ", ".join(quoted(spelling(selection, name)) for name in order)
     columns = ", ".join(_expression(name, column) for name, column in selection.columns)
     ordered = f" ORDER BY {by}" if by else ""
     return f"SELECT {columns} FROM {path(contract.object)}{where}{ordered}", binds
@@ -107,7 +108,7 @@ def window_clause(contract: Contract, selection: Selection, window: Window) -> t
     """Return ``WHERE`` for the half-open window on the watermark, or nothing for a state view."""
     if contract.kind != "event":
         return "", ()
-    mark = quoted(_spelling(selection, contract.watermark))
+    mark = quoted(spelling(selection, contract.watermark))
     binds = (("TIMESTAMP_LTZ", window.start), ("TIMESTAMP_LTZ", window.end))
     return f" WHERE {mark} >= ? AND {mark} < ?", binds
 
@@ -139,12 +140,13 @@ def is_read(statement: str) -> bool:
     return statement.split(maxsplit=1)[0].upper() in READ_WORDS and ";" not in statement
 
 
-def _spelling(selection: Selection, name: str) -> str:
+def spelling(selection: Selection, name: str) -> str:
+    """Return how the view spells a column of the contract."""
     return next(spelled for spelled, column in selection.columns if column.name == name)
 
 
 def _expression(name: str, column: Column) -> str:
     """Text that Snowflake keeps as VARIANT or NUMBER is spelled by Snowflake, so that lengths agree on both sides."""
-    if column.type == "text" and column.source_type in {"VARIANT", "NUMBER"}:
+    if column.type == "text" and column.source_type in SPELLED_BY_SERVER:
         return f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}"
     return quoted(name)

@@ -1,0 +1,83 @@
+"""``/_emulator/``: what tests read and arrange.
+
+::
+
+    GET  health   {"ready": true}
+    GET  log      [{"kind": "login" | "statement" | "chunk" | "poll" | "renewal" | "logout" | "other", …}]
+    POST reset    forget rules, log and clock
+    POST people   {"user": "EVIDENCE", "password": …, "public_keys": [pem], "tokens": [text]}
+    POST night    {"night": "2026-07-01", "clock": "2026-07-02T03:00:00Z"}   state views show it; the clock stands still
+    POST rules    [{"match": regex, "action": …, "times": n, …}]             see state.Rule
+    POST view     {"view": "USERS", "hide": [column], "add": [column], "empty": false}
+    POST account  {"facts": {…}, "parameters": {…}, "chunk_rows": n, "first_rows": n}
+"""
+
+import datetime as dt
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from tests.servers.snowflake_emulator.state import Account, Person, Rule
+
+
+async def health(_request: Request) -> JSONResponse:
+    return JSONResponse({"ready": True})
+
+
+async def log(request: Request) -> JSONResponse:
+    return JSONResponse(request.app.state.account.log)
+
+
+async def reset(request: Request) -> JSONResponse:
+    request.app.state.account.reset()
+    return JSONResponse({})
+
+
+async def people(request: Request) -> JSONResponse:
+    account: Account = request.app.state.account
+    body = await request.json()
+    account.people[body["user"].upper()] = Person(
+        body.get("password"), tuple(body.get("public_keys", ())), tuple(body.get("tokens", ()))
+    )
+    return JSONResponse({})
+
+
+async def night(request: Request) -> JSONResponse:
+    body = await request.json()
+    await run_in_threadpool(request.app.state.engine.choose, dt.date.fromisoformat(body["night"]))
+    if "clock" in body:
+        request.app.state.account.clock = dt.datetime.fromisoformat(body["clock"])
+    return JSONResponse({})
+
+
+async def rules(request: Request) -> JSONResponse:
+    request.app.state.account.rules.extend(Rule(**rule) for rule in await request.json())
+    return JSONResponse({})
+
+
+async def view(request: Request) -> JSONResponse:
+    body = await request.json()
+    await run_in_threadpool(request.app.state.engine.reshape, body.pop("view"), **body)
+    return JSONResponse({})
+
+
+async def account(request: Request) -> JSONResponse:
+    state: Account = request.app.state.account
+    body = await request.json()
+    state.facts.update(body.get("facts", {}))
+    state.parameters.update(body.get("parameters", {}))
+    state.chunk_rows = body.get("chunk_rows", state.chunk_rows)
+    state.first_rows = body.get("first_rows", state.first_rows)
+    return JSONResponse({})
+
+
+ROUTES = [
+    Route("/_emulator/health", health),
+    Route("/_emulator/log", log),
+    *(
+        Route(f"/_emulator/{handler.__name__}", handler, methods=["POST"])
+        for handler in (reset, people, night, rules, view, account)
+    ),
+]

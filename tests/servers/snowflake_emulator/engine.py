@@ -1,0 +1,130 @@
+"""Statements -> tables, by fakesnow over DuckDB. What fakesnow lacks is rewritten into what it has."""
+
+import datetime as dt
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import sqlglot
+from fakesnow.converter import from_binding
+from fakesnow.instance import FakeSnow
+from fakesnow.rowtype import describe_as_rowtype
+from sqlglot import exp
+
+from tests.servers.snowflake_emulator.load import View, load, shape, table_of
+from tests.servers.snowflake_emulator.state import Account, Session
+from tests.servers.snowflake_emulator.wire import describe
+
+CONTEXT = re.compile(r"\b(CURRENT_[A-Z_]+|SYSDATE)\(\)", re.IGNORECASE)
+HASH_AGG = re.compile(r"\bHASH_AGG\(([^()]*)\)", re.IGNORECASE)
+# Stand-in for Snowflake's HASH_AGG: order-free, counts duplicates and NULLs, 0 for no rows, signed 64 bits.
+HASH_MACRO = """
+CREATE OR REPLACE MACRO SNOWFLAKE.ACCOUNT_USAGE.EMULATOR_HASH_AGG(x) AS
+  CAST(coalesce(sum(CAST(hash(x) AS HUGEINT)), 0) % 9223372036854775783 AS BIGINT)
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A result as Arrow, with its columns in the server's words."""
+
+    table: pa.Table
+    columns: list[dict[str, Any]]
+
+
+class Engine:
+    """The account's data. One DuckDB instance; each session has a connection of its own."""
+
+    def __init__(self, folder: Path, scratch: Path) -> None:
+        self.views: dict[str, View] = load(folder, scratch / "SNOWFLAKE.db")
+        self._fake = FakeSnow(db_path=scratch)
+        self._lock = threading.Lock()
+        self._control = self._connect()
+        self._control._duck_conn.execute(HASH_MACRO)  # fakesnow refuses CREATE MACRO, rightly
+        self.night: dt.date | None = None
+
+    def _connect(self) -> Any:
+        return self._fake.connect("SNOWFLAKE", "ACCOUNT_USAGE")
+
+    def connect(self) -> Any:
+        """Return a connection for one session."""
+        with self._lock:
+            return self._connect()
+
+    def duck(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run DuckDB SQL on the data, for control and SHOW."""
+        with self._lock:
+            return self._control._duck_conn.execute(sql, list(parameters)).fetchall()
+
+    def choose(self, night: dt.date) -> None:
+        """Let state views show ``night``."""
+        self.night = night
+        self.duck("UPDATE SNOWFLAKE.EMULATOR.CHOSEN SET night = ?", [night])
+
+    def reshape(self, name: str, **how: Any) -> None:
+        """Change a view's columns or empty it; without arguments, put it back."""
+        with self._lock:
+            shape(self._control._duck_conn, self.views[name], **how)
+
+    def add_row(self, name: str) -> None:
+        """Double one row of a view, as if a late one arrived."""
+        view = self.views[name]
+        where = "true" if view.kind == "event" else "night = (SELECT night FROM SNOWFLAKE.EMULATOR.CHOSEN)"
+        self.duck(f"INSERT INTO {table_of(view)} SELECT * FROM {table_of(view)} WHERE {where} LIMIT 1")
+
+    def columns(self, name: str) -> list[tuple[str, str]]:
+        """Return the columns a view has now, with Snowflake's type names."""
+        found = self.duck(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'SNOWFLAKE' "
+            "AND schema_name = 'ACCOUNT_USAGE' AND table_name = ? ORDER BY column_index",
+            [name],
+        )
+        words = {"BIGINT": "NUMBER(38,0)", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_LTZ(9)", "JSON": "VARIANT"}
+        return [(column, words.get(kind, "VARCHAR(16777216)")) for column, kind in found]
+
+    def run(self, account: Account, session: Session, sql: str, bindings: Mapping[str, Any] | None) -> Answer:
+        """Run one statement. fakesnow raises ``ProgrammingError`` with Snowflake's codes."""
+        cursor = session.connection.cursor()
+        parameters = tuple(from_binding(bindings[str(at)]) for at in range(1, len(bindings or {}) + 1)) or None
+        cursor.execute(rewrite(account, session, sql), binding_params=parameters, server=True)
+        described = describe_as_rowtype(cursor._describe_last_sql())
+        table = cursor._arrow_table
+        return Answer(table, describe(table.schema, described))
+
+
+def rewrite(account: Account, session: Session, sql: str) -> str:
+    """Replace context functions by literals and HASH_AGG by the stand-in."""
+    own = {
+        **account.facts,
+        "CURRENT_USER": session.user,
+        "CURRENT_ROLE": session.role,
+        "CURRENT_SESSION": str(session.number),
+    }
+    moment = f"'{account.now().isoformat()}'::TIMESTAMP_TZ"
+
+    def context(match: re.Match[str]) -> str:
+        name = match[1].upper()
+        if name in {"CURRENT_TIMESTAMP", "SYSDATE"}:
+            return moment
+        return "'" + own[name].replace("'", "''") + "'" if name in own else match[0]
+
+    def hashed(match: re.Match[str]) -> str:
+        parts = [f"COALESCE(CAST({part.strip()} AS VARCHAR), '\u2205')" for part in match[1].split(",")]
+        row = " || '\u241f' || ".join(parts)
+        return f"EMULATOR_HASH_AGG({row})"
+
+    return _exact_sums(HASH_AGG.sub(hashed, CONTEXT.sub(context, sql)))
+
+
+def _exact_sums(sql: str) -> str:
+    """Let SUM add whole numbers: fakesnow would add them as DOUBLE, unless the argument is cast already."""
+    if "SUM(" not in sql.upper():
+        return sql
+    tree = sqlglot.parse_one(sql, read="snowflake")
+    for total in tree.find_all(exp.Sum):
+        total.set("this", exp.cast(total.this, "DECIMAL(38, 0)"))
+    return tree.sql(dialect="snowflake")

@@ -1,0 +1,100 @@
+"""From an export folder (docs/formats/export.md) to ``SNOWFLAKE.db``: every view with all of its nights.
+
+Rows lie in schema EMULATOR, one table per view with the night beside them. ACCOUNT_USAGE holds views over them: event
+views show every night, state views the night that was chosen. SHOW commands are answered from the same tables.
+"""
+
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+CONTRACTS = Path(__file__).resolve().parents[3] / "evidence" / "datasets" / "snowflake"
+TYPES = {
+    "int": "BIGINT",
+    "time": "TIMESTAMPTZ",
+    "bool": "BOOLEAN",
+    "float": "DOUBLE",
+    "decimal": "DECIMAL(38,12)",
+    "date": "DATE",
+    "json": "JSON",
+    "objects": "JSON",
+    "policies": "JSON",
+    "texts": "JSON",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """One dataset: its contract's words, the columns the export has, and the nights with the exporter's claims."""
+
+    name: str
+    kind: str
+    read: str
+    columns: dict[str, str]  # name -> DuckDB type, in contract order
+    nights: dict[str, dict[str, Any]] = field(default_factory=dict)  # night -> _export.json
+
+
+def load(folder: Path, database: Path) -> dict[str, View]:
+    """Build ``database`` (a file named SNOWFLAKE.db) from ``folder`` and return the views by name."""
+    views = {}
+    with duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute(f"ATTACH '{database}' AS SNOWFLAKE")
+        con.execute("CREATE SCHEMA SNOWFLAKE.ACCOUNT_USAGE; CREATE SCHEMA SNOWFLAKE.EMULATOR")
+        con.execute("CREATE TABLE SNOWFLAKE.EMULATOR.CHOSEN AS SELECT NULL::DATE AS night")
+        for file in sorted(CONTRACTS.glob("*.toml")):
+            view = _load_view(con, folder / "snowflake" / file.stem, tomllib.loads(file.read_text()))
+            views[view.name] = view
+            shape(con, view)
+    return views
+
+
+def table_of(view: View) -> str:
+    """Return the quoted name of the table under a view."""
+    return f'SNOWFLAKE.EMULATOR."{view.name}"'
+
+
+def shape(con: duckdb.DuckDBPyConnection, view: View, *, hide: Any = (), add: Any = (), empty: bool = False) -> None:
+    """(Re)create the ACCOUNT_USAGE view, with columns missing or new, or with no rows."""
+    if view.read != "view":
+        return
+    hidden = {name.upper() for name in hide}
+    columns = [f'"{name}"' for name in view.columns if name.upper() not in hidden]
+    columns += [f'NULL::VARCHAR AS "{name}"' for name in add]
+    where = "true" if view.kind == "event" else "night = (SELECT night FROM SNOWFLAKE.EMULATOR.CHOSEN)"
+    con.execute(
+        f'CREATE OR REPLACE VIEW SNOWFLAKE.ACCOUNT_USAGE."{view.name}" AS '
+        f"SELECT {', '.join(columns)} FROM {table_of(view)} WHERE {'false' if empty else where}"
+    )
+
+
+def _load_view(con: duckdb.DuckDBPyConnection, folder: Path, contract: dict[str, Any]) -> View:
+    name = contract["object"].split(".")[-1] if contract["read"] == "view" else contract["name"].split(".")[1].upper()
+    nights = {path.name.removeprefix("date="): _claims(path) for path in sorted(folder.glob("date=*"))}
+    files = sorted(str(path) for path in folder.glob("date=*/*.parquet"))
+    wanted = {column["name"]: TYPES.get(column["type"], "VARCHAR") for column in contract["columns"]}
+    view = View(name, contract["kind"], contract["read"], dict(wanted), nights)
+    if not files:
+        definitions = ", ".join(f'"{column}" {kind}' for column, kind in wanted.items())
+        con.execute(f"CREATE TABLE {table_of(view)} ({definitions}, night DATE)")
+        return view
+    rows = con.sql(
+        "SELECT * FROM read_parquet($files, union_by_name = true, hive_partitioning = true, hive_types = {'date': DATE})",
+        params={"files": files},
+    )
+    present = {column.lower(): column for column in rows.columns}
+    columns = {column: kind for column, kind in wanted.items() if column.lower() in present}
+    known = {column.lower() for column in wanted} | {"date"}
+    columns |= {column: "VARCHAR" for column in rows.columns if column.lower() not in known}
+    casts = [f'"{present[name.lower()]}"::{kind} AS "{name}"' for name, kind in columns.items()]
+    con.execute(f'CREATE TABLE {table_of(view)} AS SELECT {", ".join(casts)}, "date" AS night FROM rows')
+    return View(name, contract["kind"], contract["read"], columns, nights)
+
+
+def _claims(folder: Path) -> dict[str, Any]:
+    file = folder / "_export.json"
+    return json.loads(file.read_text()) if file.is_file() else {}
