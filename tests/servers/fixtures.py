@@ -3,72 +3,28 @@
 A test module asks for them with ``pytest_plugins = ["tests.servers.fixtures"]``.
 """
 
-import contextlib
-import json
-import signal
-import subprocess
-import sys
-import tempfile
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+import pytest
 
-
-@dataclass(frozen=True)
-class Emulator:
-    """A running Snowflake emulator and its control endpoint."""
-
-    port: int
-    pid: int
-
-    def get(self, path: str) -> Any:
-        """GET ``/_emulator/<path>``."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_emulator/{path}", timeout=30) as answer:
-            return json.load(answer)
-
-    def post(self, path: str, body: Any = None) -> None:
-        """POST ``body`` as JSON to ``/_emulator/<path>``."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/_emulator/{path}",
-            data=json.dumps(body if body is not None else {}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            answer.read()
-
-    def log(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """Return the log, or its lines of one kind."""
-        return [entry for entry in self.get("log") if kind in {None, entry["kind"]}]
-
-    def statements(self) -> list[str]:
-        """Return every statement that was sent, in order."""
-        return [entry["sql"] for entry in self.log("statement")]
+from tests.servers import tiny_export
+from tests.servers.emulated import Emulator, run_emulator
 
 
-@contextlib.contextmanager
-def run_emulator(data: Path, *, life: float = 900) -> Iterator[Emulator]:
-    """Start an emulator over the export folder ``data``; stop it by its pid."""
-    command = [sys.executable, "-m", "tests.servers.snowflake_emulator", "--data", str(data), "--life", str(life)]
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line:
-                errors.seek(0)
-                raise RuntimeError(f"the Snowflake emulator did not start:\n{errors.read()[-4000:]}")
-            yield Emulator(**json.loads(line))
-        finally:
-            _stop(process)
+@pytest.fixture(scope="session")
+def tiny_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An emulator over the tiny export, one per test session; use :func:`account` for a clean one."""
+    folder = tiny_export.write(tmp_path_factory.mktemp("export"), large_rows=200_000)
+    with run_emulator(folder) as emulator:
+        yield emulator
 
 
-def _stop(process: "subprocess.Popen[str]") -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.communicate(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
+@pytest.fixture
+def account(tiny_account: Emulator) -> Iterator[Emulator]:
+    """The tiny account with nothing scripted and an empty log, at 03:00 after its first night."""
+    tiny_account.post("reset")
+    tiny_account.post("people", {"user": "EVIDENCE", "password": "pw"})
+    tiny_account.post("night", {"night": "2026-07-01", "clock": "2026-07-02T03:00:00+00:00"})
+    yield tiny_account
+    for view in ("USERS", "LOGIN_HISTORY", "QUERY_HISTORY"):
+        tiny_account.post("view", {"view": view})

@@ -1,0 +1,72 @@
+"""Start and stop the Snowflake emulator, and talk to its control endpoint."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A running Snowflake emulator and its control endpoint."""
+
+    port: int
+    pid: int
+
+    def get(self, path: str) -> Any:
+        """GET ``/_emulator/<path>``."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_emulator/{path}", timeout=30) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, body: Any = None) -> None:
+        """POST ``body`` as JSON to ``/_emulator/<path>``."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/_emulator/{path}",
+            data=json.dumps(body if body is not None else {}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            answer.read()
+
+    def log(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Return the log, or its lines of one kind."""
+        return [entry for entry in self.get("log") if kind in {None, entry["kind"]}]
+
+    def statements(self) -> list[str]:
+        """Return every statement that was sent, in order."""
+        return [entry["sql"] for entry in self.log("statement")]
+
+
+@contextlib.contextmanager
+def run_emulator(data: Path, *, life: float = 900, port: int | str = 0) -> Iterator[Emulator]:
+    """Start an emulator over the export folder ``data``; stop it by its pid."""
+    server = [sys.executable, "-m", "tests.servers.snowflake_emulator"]
+    command = [*server, "--data", str(data), "--life", str(life), "--port", str(port)]
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                errors.seek(0)
+                raise RuntimeError(f"the Snowflake emulator did not start:\n{errors.read()[-4000:]}")
+            yield Emulator(**json.loads(line))
+        finally:
+            _stop(process)
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
