@@ -61,12 +61,16 @@ class Artifact:
 def index(folder: Path) -> Iterator[Artifact]:
     """Yield every JSON file below ``folder`` in order of name, with what its metadata says."""
     for file in walk(folder, skip=(".",)):
-        if file.parts[-1].endswith((".json", ".json.gz")) and file.parts[-1] not in BY_PRODUCTS:
+        name = file.parts[-1]
+        linked = file.refusal and "." not in name  # may be a folder of artifacts
+        if linked or (name.endswith((".json", ".json.gz")) and name not in BY_PRODUCTS):
             yield describe(file)
 
 
 def describe(file: TreeFile) -> Artifact:
     """Read the metadata of one file; what is wrong with it stands in ``refusal``."""
+    if file.refusal:
+        return _refused(file, file.refusal)
     try:
         metadata = _metadata(file)
     except (OSError, EOFError, ValueError, RecursionError) as exc:
@@ -130,8 +134,6 @@ def _refused(file: TreeFile, reason: str) -> Artifact:
 
 
 def _metadata(file: TreeFile) -> dict[str, Any]:
-    if file.refusal:
-        raise ValueError(file.refusal)
     with open_text(file) as stream:
         head = stream.read(_HEAD_BYTES)
         text = head.decode("utf-8", "ignore")

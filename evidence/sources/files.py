@@ -20,7 +20,7 @@ from evidence.sources.decode import Reject, decode
 from evidence.sources.loose import Loose, UnrecognisedReading
 from evidence.sources.protocol import Reading
 from evidence.sources.shape import Shape, load_shapes
-from evidence.sources.tree import TreeFile, walk
+from evidence.sources.tree import TreeFile, night_of, walk
 
 UNRECOGNISED = "files.unrecognised"
 MINIMUM_DELAY = dt.timedelta(hours=6)  # design.md section 4: max(2 x latency, 6 h) after the end of the day
@@ -90,7 +90,7 @@ class FilesSource:
             base = root.joinpath(*contract.name.split("."))
             if base.is_dir() and not base.is_symlink():
                 for folder in base.iterdir():
-                    night = _night(folder.name)
+                    night = night_of(folder.name)
                     if night is not None and folder.is_dir() and not folder.is_symlink():
                         found[contract.name, night] = folder.relative_to(root).as_posix()
         return found
@@ -230,13 +230,3 @@ class DatedReading:
 
 def _below(file: TreeFile, folder: str) -> TreeFile:
     return TreeFile(file.path, f"{folder}/{file.name}", file.size, file.modified, file.refusal)
-
-
-def _night(name: str) -> dt.date | None:
-    """Parse ``date=2026-07-01``, in that spelling only."""
-    text = name.removeprefix("date=")
-    try:
-        night = dt.date.fromisoformat(text)
-    except ValueError:
-        return None
-    return night if name == f"date={night.isoformat()}" else None

@@ -29,6 +29,7 @@ class RowsReading:
     as_of: tuple[dt.datetime, bool] | None = None
     finality: Finality | None = None
     notes: Sequence[str] = ()
+    stated: Totals | None = None  # the exporter's own totals
 
     @property
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -43,8 +44,8 @@ class RowsReading:
 
     @property
     def totals(self) -> Totals:
-        """Rows as counted in the files."""
-        return Totals(len(self.rows) + len(self.rejects))
+        """The exporter's totals, else the rows counted in the files."""
+        return self.stated or Totals(len(self.rows) + len(self.rejects))
 
 
 def typed_batch(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:

@@ -61,6 +61,16 @@ def open_text(file: TreeFile) -> BinaryIO:
     return raw
 
 
+def night_of(folder: str) -> dt.date | None:
+    """Parse the name of a dated folder, ``date=2026-07-01`` in that spelling only."""
+    text = folder.removeprefix("date=")
+    try:
+        night = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return night if folder == f"date={night.isoformat()}" else None
+
+
 def _walk(folder: Path, prefix: str, skip: tuple[str, ...]) -> Iterator[TreeFile]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
