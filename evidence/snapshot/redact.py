@@ -7,8 +7,6 @@ from the store and from the signing keys. Equal values give equal hashes within 
 
 import hmac
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.resources import files
 from typing import Final, Literal
@@ -79,15 +77,6 @@ class Redactor:
                 self._cache[scrub_as, text] = found
         return found
 
-    def treat(self, texts: list[str | None], treatment: str, scrub_as: ScrubAs = "statement") -> "Treated":
-        """Treat a column of texts by ``keep``, ``scrub`` or ``keyed``; NULL stays NULL."""
-        if treatment == "keep":
-            return Treated(texts, {})
-        if treatment == "keyed":
-            hashed: Callable[[str], tuple[str, str]] = lambda text: (self.keyed(text), "keyed")  # noqa: E731
-            return _apply(texts, hashed)
-        return _apply(texts, lambda text: self.scrub(text, scrub_as))
-
     def _scrub(self, text: str, scrub_as: ScrubAs) -> tuple[str, str]:
         if text in {"", REDACTED}:
             return text, "kept"
@@ -132,26 +121,3 @@ class Redactor:
     def _words(self) -> frozenset[str]:
         lines = (files("evidence.snapshot") / "message_words.txt").read_text().splitlines()
         return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
-
-
-class Treated:
-    """Texts after treatment and how many had which outcome."""
-
-    __slots__ = ("outcomes", "texts")
-
-    def __init__(self, texts: list[str | None], outcomes: Mapping[str, int]) -> None:
-        self.texts = texts
-        self.outcomes = outcomes
-
-
-def _apply(texts: list[str | None], function: Callable[[str], tuple[str, str]]) -> Treated:
-    outcomes: Counter[str] = Counter()
-    done: list[str | None] = []
-    for text in texts:
-        if text is None:
-            done.append(None)
-            continue
-        value, outcome = function(text)
-        outcomes[outcome] += 1
-        done.append(value)
-    return Treated(done, outcomes)

@@ -1,0 +1,86 @@
+"""Measure landing: ``python benchmarks/land.py [rows]``. Prints rows per second of processor and of wall time."""
+
+import datetime as dt
+import json
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+
+from evidence.datasets.land import land
+from evidence.datasets.load import load_contracts
+from evidence.snapshot.model import Window, start_of
+from evidence.snapshot.redact import Redactor
+
+NIGHT = dt.date(2026, 7, 1)
+TEXT = (
+    "select a.member_id, b.claim_no, sum(c.paid_amount) as total from prod.mart.claims a join prod.mart.members b "
+    "on a.member_id = b.member_id where b.last_name = 'Name{}' and a.service_date >= '2026-01-01' group by 1, 2 limit 100"
+)
+
+
+def value(column, n, at, rng):
+    if column.name == "QUERY_TEXT":
+        return TEXT.format(rng.randrange(4000))
+    if column.type == "time":
+        return at + n
+    if column.type in {"int", "bool"}:
+        return rng.randrange(10**6) if column.type == "int" else n % 2 == 0
+    if column.type in {"objects", "policies"}:
+        return objects(rng) if column.name in {"DIRECT_OBJECTS_ACCESSED", "BASE_OBJECTS_ACCESSED"} else "[]"
+    if column.type in {"decimal", "float"}:
+        return rng.random()
+    if column.type == "json" or column.treatment == "drop" or column.name in {"ERROR_MESSAGE", "ERROR_CODE"}:
+        return None
+    return f"{column.name}_{n if column.name == 'QUERY_ID' else n % 200}"
+
+
+def objects(rng):
+    tables = [rng.randrange(3000) for _ in range(2)]
+    return json.dumps(
+        [
+            {
+                "objectDomain": "Table",
+                "objectId": 10_000 + t,
+                "objectName": f"PROD.MART.T{t}",
+                "columns": [{"columnId": t * 100 + c, "columnName": f"C{c}"} for c in range(3)],
+            }
+            for t in tables
+        ]
+    )
+
+
+def batches(contract, rows, seed=1):
+    rng = random.Random(seed)
+    at = int(start_of(NIGHT).timestamp()) * 10**9
+    kinds = {"time": pa.timestamp("ns", "UTC"), "int": pa.int64(), "bool": pa.bool_(), "decimal": pa.float64(), "float": pa.float64()}
+    for start in range(0, rows, 20_000):
+        size = min(20_000, rows - start)
+        yield pa.record_batch(
+            {
+                c.name: pa.array([value(c, start + n, at, rng) for n in range(size)], kinds.get(c.type, pa.string()))
+                for c in contract.columns
+            }
+        )
+
+
+def main(rows):
+    contracts = load_contracts()
+    redactor = Redactor(b"k" * 32, "bench")
+    for name in ("snowflake.query_history", "snowflake.access_history", "snowflake.columns"):
+        contract = contracts[name]
+        made = list(batches(contract, rows))
+        with tempfile.TemporaryDirectory() as folder:
+            wall, cpu = time.perf_counter(), time.process_time()
+            landed = land(made, [], contract, Window(NIGHT, contract.kind), Path(folder), redactor)
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        assert landed.landed == rows, landed.quarantine_reasons
+        size = sum(part.size for part in landed.parts) / rows
+        print(f"{name}: {rows / wall:,.0f} rows/s wall, {rows / cpu:,.0f} rows/s of processor, {size:.0f} bytes a row")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000)

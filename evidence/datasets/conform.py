@@ -1,0 +1,99 @@
+"""Bring raw batches to the contract's source-side schema: every column named, typed, NULL where the source has none.
+
+Rows with a value that does not fit are named with column and reason; whoever lands them sets them aside. Drift (missing
+optional columns, columns nobody knows, times without a zone that were taken as UTC) is gathered over all batches.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from evidence.datasets.cast import cast, stored
+from evidence.datasets.contract import Column, Contract
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """Why a row is set aside: the landed name of the column and a reason without the value."""
+
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conformed:
+    """A batch in the source-side schema; row -> what is wrong with it (the first column that is); columns with any misfit."""
+
+    batch: pa.RecordBatch
+    bad: Mapping[int, Bad]
+    unfit: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Drift:
+    """Differences between contract and source over a whole read; names as the source spells them."""
+
+    missing: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    assumed_utc: set[str] = field(default_factory=set)
+    dropped: dict[str, int] = field(default_factory=dict)  # values that came although the treatment is drop
+
+    def to_receipt(self) -> dict[str, tuple[str, ...]]:
+        """Return what a receipt says of drift; nothing for nothing."""
+        found = {"missing": self.missing, "unknown": self.unknown, "assumed_utc": self.assumed_utc}
+        return {kind: tuple(sorted(names)) for kind, names in found.items() if names}
+
+
+def source_schema(contract: Contract) -> pa.Schema:
+    """Return the schema of conformed batches: landed names; JSON and nested columns as canonical text."""
+    return pa.schema([(column.landed, stored(column.type)) for column in contract.kept])
+
+
+def conform(batch: pa.RecordBatch, contract: Contract, drift: Drift) -> Conformed:
+    """Cast ``batch``; names match in any case and by the contract's aliases. Adds to ``drift``; never raises for data."""
+    found = _matched(batch, contract, drift)
+    bad: dict[int, Bad] = {}
+    unfit: set[str] = set()
+    arrays = []
+    for column in contract.kept:
+        raw = found.get(column.name)
+        if raw is None:
+            drift.missing.add(column.name)
+            arrays.append(pa.nulls(batch.num_rows, stored(column.type)))
+            if column.required:
+                for row in range(batch.num_rows):
+                    bad.setdefault(row, Bad(column.landed, "required column is missing"))
+            continue
+        if column.type == "time" and pa.types.is_timestamp(raw.type) and raw.type.tz is None:
+            drift.assumed_utc.add(column.name)
+        array, wrong = cast(raw, column.type)
+        if wrong:
+            unfit.add(column.name)
+        for row, reason in wrong.items():
+            bad.setdefault(row, Bad(column.landed, reason))
+        arrays.append(array)
+    return Conformed(pa.RecordBatch.from_arrays(arrays, schema=source_schema(contract)), bad, frozenset(unfit))
+
+
+def _matched(batch: pa.RecordBatch, contract: Contract, drift: Drift) -> dict[str, pa.Array]:
+    """Return raw columns by contract name; note what the contract does not know and count what it drops."""
+    spellings = _spellings(contract)
+    omitted = {name.lower() for name in contract.omitted}
+    found: dict[str, pa.Array] = {}
+    for name, raw in zip(batch.schema.names, batch.columns, strict=True):
+        column = spellings.get(name.lower())
+        if column is None:
+            if name.lower() not in omitted:
+                drift.unknown.add(name)
+        elif column.treatment == "drop":
+            drift.dropped[column.landed] = drift.dropped.get(column.landed, 0) + len(raw) - raw.null_count
+        elif column.name in found:
+            drift.unknown.add(name)  # a second spelling of the same column
+        else:
+            found[column.name] = raw
+    return found
+
+
+def _spellings(contract: Contract) -> dict[str, Column]:
+    return {name.lower(): column for column in contract.columns for name in (column.name, *column.aliases)}

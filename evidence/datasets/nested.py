@@ -1,0 +1,235 @@
+"""ACCESS_HISTORY's JSON lists as typed LIST<STRUCT>, and back, with nothing dropped.
+
+The typed columns hold what ``contract.OBJECTS`` and ``contract.POLICIES`` have a place for. What they do not hold (unknown keys such
+as ``locations`` and ``joinObjects``, ids that are text, explicit nulls, the spelling ``directSourceColumns``) goes to ``<column>_rest`` as
+a JSON Patch (RFC 6902, operations add, replace and move): applied to the document that the typed value spells, it gives
+the source's document again. Sentinels of cut rows (``-1``, ``TRUNCATED``) are ordinary values and stay.
+
+>>> rows, rest = split(['[{"locations":["s3://b/"],"objectId":7}]'], OBJECT_SHAPE)
+>>> rest
+['[{"op":"add","path":"/0/locations","value":["s3://b/"]}]']
+>>> join(rows.to_pylist()[0], rest[0], OBJECT_SHAPE)
+'[{"locations":["s3://b/"],"objectId":7}]'
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from evidence.datasets import variant
+
+_PLAIN_ID = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
+_MISSING: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a typed element: landed name, JSON key, what it holds, other spelling of the key."""
+
+    name: str
+    key: str
+    holds: Literal["text", "id"] | tuple["Member", ...]
+    other: str = ""
+
+
+Shape = tuple[Member, ...]
+_OBJECT: Shape = (
+    Member("object_domain", "objectDomain", "text"),
+    Member("object_name", "objectName", "text"),
+    Member("object_id", "objectId", "id"),
+)
+_SOURCE: Shape = (*_OBJECT, Member("column_name", "columnName", "text"))
+_COLUMN: Shape = (Member("column_id", "columnId", "id"), Member("column_name", "columnName", "text"))
+_POLICY: Shape = (
+    Member("policy_name", "policyName", "text"),
+    Member("policy_id", "policyId", "id"),
+    Member("policy_kind", "policyKind", "text"),
+)
+OBJECT_SHAPE: Shape = (
+    *_OBJECT,
+    Member(
+        "columns",
+        "columns",
+        (
+            *_COLUMN,
+            Member("direct_sources", "directSources", _SOURCE, "directSourceColumns"),
+            Member("base_sources", "baseSources", _SOURCE, "baseSourceColumns"),
+        ),
+    ),
+)
+POLICY_SHAPE: Shape = (
+    *_OBJECT,
+    Member("columns", "columns", (*_COLUMN, Member("policies", "policies", _POLICY))),
+    Member("policies", "policies", _POLICY),
+)
+SHAPES: dict[str, Shape] = {"objects": OBJECT_SHAPE, "policies": POLICY_SHAPE}
+
+
+def split(texts: Iterable[str | None], shape: Shape) -> tuple[pa.Array, list[str | None]]:
+    """Return the typed lists and, per row, the patch that restores the document (None: the typed value says it all).
+
+    ``texts`` are canonical JSON (``variant.canonical_text``); NULL gives NULL and no patch.
+    """
+    rows = _Rows(shape)
+    rest: list[str | None] = []
+    for text in texts:
+        value = None if text is None else variant.parse(text)
+        exact = rows.append(value if isinstance(value, list) else None)
+        if text is None or (exact and isinstance(value, list)):
+            rest.append(None)
+        else:
+            ops: list[dict[str, Any]] = []
+            _patch_list(value, shape, "", ops)
+            rest.append(variant.dumps(ops))
+    return rows.array(), rest
+
+
+def join(typed: Sequence[Any] | None, rest: str | None, shape: Shape) -> str | None:
+    """Return the canonical document of one row: what the typed value spells, with the patch applied."""
+    if typed is None and rest is None:
+        return None
+    document = _spell_list(typed, shape) if typed is not None else None
+    for op in variant.parse(rest) if rest else ():
+        document = _apply(document, op)
+    return variant.dumps(document)
+
+
+class _Rows:
+    """A list column under construction: offsets, validity, one list of values per leaf, one builder per inner list."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.ends = [0]
+        self.missing: list[bool] = []
+        self.leaves: list[tuple[str, bool, list[str | None]]] = []
+        self.lists: list[tuple[str, str, _Rows]] = []
+        for member in shape:
+            if isinstance(member.holds, str):
+                self.leaves.append((member.key, member.holds == "id", []))
+            else:
+                self.lists.append((member.key, member.other, _Rows(member.holds)))
+
+    def append(self, elements: list[Any] | None) -> bool:
+        """Take one list, or None for NULL; say whether the typed value spells exactly that list again."""
+        exact = True
+        self.missing.append(elements is None)
+        for element in elements or ():
+            known = element if type(element) is dict else {}
+            if self._element(known) != len(known) or known is not element:
+                exact = False
+        self.ends.append(self.ends[-1] + (len(elements) if elements else 0))
+        return exact
+
+    def _element(self, element: dict[str, Any]) -> int:
+        """Take one element; return how many of its members the typed value spells exactly."""
+        held = 0
+        for key, is_id, values in self.leaves:
+            value = element.get(key)
+            if type(value) is str:
+                values.append(value)
+                held += not (is_id and _PLAIN_ID.match(value))
+            elif is_id and value is not None and _id(value):
+                values.append(str(value))
+                held += 1
+            else:
+                values.append(None)
+        for key, other, rows in self.lists:
+            value = element.get(key)
+            if value is None and other and key not in element:
+                value = element.get(other)
+                held -= isinstance(value, list)  # spelled back under the usual key
+            if type(value) is list:
+                held += rows.append(value)
+            else:
+                rows.missing.append(True)
+                rows.ends.append(rows.ends[-1])
+        return held
+
+    def array(self) -> pa.Array:
+        built: dict[str, pa.Array] = {key: pa.array(values, pa.string()) for key, _, values in self.leaves}
+        built |= {key: rows.array() for key, _, rows in self.lists}
+        arrays = [built[member.key] for member in self.shape]
+        elements = pa.StructArray.from_arrays(arrays, names=[member.name for member in self.shape])
+        mask = pa.array(self.missing, pa.bool_()) if any(self.missing) else None
+        return pa.ListArray.from_arrays(pa.array(np.array(self.ends, np.int32)), elements, mask=mask)
+
+
+def _id(value: Any) -> bool:
+    return type(value) is int or (type(value) is variant.Number and _PLAIN_ID.match(value) is not None)
+
+
+def _patch_list(value: Any, shape: Shape, path: str, ops: list[dict[str, Any]]) -> None:
+    """Add the operations that lead from what the typed value spells to ``value``."""
+    if not isinstance(value, list):
+        ops.append({"op": "add" if path else "replace", "path": path, "value": value})
+        return
+    for n, element in enumerate(value):
+        if isinstance(element, dict):
+            _patch_element(element, shape, f"{path}/{n}", ops)
+        else:
+            ops.append({"op": "replace", "path": f"{path}/{n}", "value": element})
+
+
+def _patch_element(element: dict[str, Any], shape: Shape, path: str, ops: list[dict[str, Any]]) -> None:
+    left = dict(element)
+    for member in shape:
+        key = member.key
+        if member.other and key not in element and isinstance(element.get(member.other), list):
+            key = member.other
+            ops.append({"op": "move", "from": f"{path}/{member.key}", "path": f"{path}/{key}"})
+        value = left.pop(key, _MISSING)
+        if value is _MISSING:
+            continue
+        if isinstance(member.holds, tuple):
+            _patch_list(value, member.holds, f"{path}/{key}", ops)
+        elif type(value) is str and member.holds == "id" and _PLAIN_ID.match(value):
+            ops.append({"op": "replace", "path": f"{path}/{key}", "value": value})  # the typed value spells a number
+        elif type(value) is not str and not (member.holds == "id" and _id(value)):
+            ops.append({"op": "add", "path": f"{path}/{key}", "value": value})
+    ops.extend({"op": "add", "path": f"{path}/{_escape(key)}", "value": left[key]} for key in sorted(left))
+
+
+def _spell_list(elements: Sequence[Any], shape: Shape) -> list[Any]:
+    return [_spell(element, shape) for element in elements]
+
+
+def _spell(element: dict[str, Any], shape: Shape) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for member in shape:
+        value = element[member.name]
+        if value is None:
+            continue
+        if isinstance(member.holds, tuple):
+            out[member.key] = _spell_list(value, member.holds)
+        else:
+            out[member.key] = variant.Number(value) if member.holds == "id" and _PLAIN_ID.match(value) else value
+    return out
+
+
+def _apply(document: Any, op: dict[str, Any]) -> Any:
+    """Apply one operation (RFC 6902 section 4); ours never address list ends."""
+    if op["path"] == "":
+        return op["value"]
+    parent, key = _find(document, op["path"])
+    if op["op"] == "move":
+        source, name = _find(document, op["from"])
+        parent[key] = source.pop(name)
+    else:
+        parent[key] = op["value"]
+    return document
+
+
+def _find(document: Any, path: str) -> tuple[Any, Any]:
+    """Return the container that a JSON Pointer (RFC 6901) ends in and the last key or index."""
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
+    for step in steps[:-1]:
+        document = document[int(step)] if isinstance(document, list) else document[step]
+    return document, int(steps[-1]) if isinstance(document, list) else steps[-1]
+
+
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

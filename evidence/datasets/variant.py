@@ -1,0 +1,108 @@
+"""JSON text of VARIANT columns: read without losing a digit, written in one canonical spelling.
+
+Canonical is keys sorted by code point, no white space, no escapes beyond JSON's own (``evidence.snapshot.canonical``); numbers that
+are not plain 64-bit integers keep the spelling of the source, floats included. Two texts that differ in layout only
+(``JSON_INDENT``) become equal; nothing is rounded.
+"""
+
+import json
+from json.encoder import encode_basestring
+from typing import Any
+
+import orjson
+
+
+class UnfitError(ValueError):
+    """A value does not fit its column; the message is a reason and holds no part of the value."""
+
+
+class Number(str):
+    """A number by its spelling in the source."""
+
+    __slots__ = ()
+
+
+def canonical_text(text: str) -> str:
+    """Return the canonical spelling of one JSON document.
+
+    Raises :class:`UnfitError`: not JSON, a key twice, lone surrogates, too deep.
+    """
+    value = loads(text)
+    if isinstance(value, _Plain):
+        return orjson.dumps(value.value, option=orjson.OPT_SORT_KEYS).decode()
+    return dumps(value)
+
+
+def loads(text: str) -> Any:
+    """Parse ``text``: a :class:`_Plain` when orjson reads it exactly (most texts), else Python values with :class:`Number`."""
+    try:
+        value = orjson.loads(text)
+        body = text.encode()
+        # Written back equal: no key was lost, no number changed its spelling, no layout was removed.
+        if orjson.dumps(value) == body or orjson.dumps(value, option=orjson.OPT_INDENT_2) == body:
+            return _Plain(value)
+    except (ValueError, UnicodeError):
+        pass
+    return _exact(text)
+
+
+def parse(text: str) -> Any:
+    """Parse ``text`` into Python values; numbers that JSON readers may change are :class:`Number`."""
+    value = loads(text)
+    return value.value if isinstance(value, _Plain) else value
+
+
+def dumps(value: Any) -> str:
+    """Write Python values, :class:`Number` included, canonically."""
+    match value:
+        case Number():
+            return str(value)
+        case str():
+            return encode_basestring(value)
+        case dict():
+            return "{" + ",".join(f"{encode_basestring(key)}:{dumps(value[key])}" for key in sorted(value)) + "}"
+        case list():
+            return "[" + ",".join(map(dumps, value)) + "]"
+        case _:
+            return json.dumps(value, allow_nan=False)
+
+
+class _Plain:
+    """A value that orjson reads and writes back unchanged."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _exact(text: str) -> Any:
+    try:
+        value = json.loads(
+            text, parse_int=_integer, parse_float=Number, parse_constant=_refuse, object_pairs_hook=_unique
+        )
+        dumps(value).encode()
+    except UnicodeEncodeError:
+        raise UnfitError("JSON with lone surrogates") from None
+    except RecursionError:
+        raise UnfitError("JSON nested too deep") from None
+    except json.JSONDecodeError:
+        raise UnfitError("not JSON") from None
+    return value
+
+
+def _integer(spelling: str) -> Any:
+    number = int(spelling) if len(spelling) < 20 else None
+    plain = number is not None and -(1 << 63) <= number < 1 << 63 and str(number) == spelling
+    return number if plain else Number(spelling)
+
+
+def _refuse(constant: str) -> Any:
+    raise UnfitError(f"JSON holds {constant}")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise UnfitError("JSON holds a key twice")
+    return found
