@@ -340,6 +340,8 @@ class Log:
                     self._history.extend(record)
                     self._check_retention(record.path, retain_until)
                     return True
+            except StoreConflictError:
+                raise  # the backend itself saw a second object of that name
             except (StoreError, OSError) as exc:  # it may have been created all the same
                 failure = exc
             try:

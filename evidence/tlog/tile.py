@@ -27,13 +27,10 @@ def bundle_path(index: int) -> str:
 
 def parse_index(path: str) -> int:
     """Parse the last part of a tile or bundle path, ``x001/x234/067``; raise ``MalformedError``."""
-    try:
-        index = int(path.replace("x", "").replace("/", ""))
-    except ValueError as exc:
-        raise MalformedError(f"malformed tile path {path!r}") from exc
-    if _index_path(index) != path:
+    digits = path.replace("x", "").replace("/", "")
+    if not (digits.isascii() and digits.isdigit()) or _index_path(int(digits)) != path:
         raise MalformedError(f"malformed tile path {path!r}")
-    return index
+    return int(digits)
 
 
 def completed_by(bundle: int) -> Iterator[tuple[int, int]]:
