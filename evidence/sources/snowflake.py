@@ -147,12 +147,8 @@ class ViewReading(SnowflakeReading):
         self._say_drift(selection)
         statement, binds = sql.select(self.contract, selection, self.window)
         login = self.session.number
-        seen = 0
-        for batch in self.session.stream(statement, binds, contract=self.contract):
-            seen += batch.num_rows
-            yield batch
-        if not seen:
-            yield _no_rows(selection)
+        yield _header(selection)
+        yield from self.session.stream(statement, binds, contract=self.contract)
         self.session.expect(login)
         self._take_totals(selection)
 
@@ -167,8 +163,6 @@ class ViewReading(SnowflakeReading):
         self._facts["hash_agg_columns"] = ",".join(names)
 
     def _say_drift(self, selection: sql.Selection) -> None:
-        if selection.missing:
-            self._notes.append(f"columns the view does not have: {', '.join(selection.missing)}")
         if selection.unknown:
             self._notes.append(f"columns the contract does not know, not read: {', '.join(selection.unknown)}")
         dropped = [column.name for column in self.contract.columns if column.treatment == "drop"]
@@ -207,7 +201,10 @@ def _spell(value: Any) -> str | None:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _no_rows(selection: sql.Selection) -> pa.RecordBatch:
-    """An empty batch that still says which columns there are."""
+def _header(selection: sql.Selection) -> pa.RecordBatch:
+    """An empty batch with the columns of the view, those nobody knows included: an empty view has columns too, and a
+    new column shows as drift although it is not read.
+    """
     fields = [pa.field(name, ARROW[column.type]) for name, column in selection.columns]
+    fields += [pa.field(name, pa.null()) for name in selection.unknown]
     return pa.RecordBatch.from_pylist([], schema=pa.schema(fields))

@@ -105,13 +105,6 @@ class Login:
                 "authenticator": "SNOWFLAKE_JWT",
                 "private_key": _der(self.private_key, self.private_key_passphrase),
             }
-        if self.private_key_file is not None:
-            passphrase = self.private_key_passphrase.decode().strip() if self.private_key_passphrase else None
-            return {
-                "authenticator": "SNOWFLAKE_JWT",
-                "private_key_file": str(self.private_key_file),
-                "private_key_password": passphrase,
-            }
         if self.token is not None:
             return {"authenticator": self.authenticator or "PROGRAMMATIC_ACCESS_TOKEN", "token": self.token}
         if self.workload_identity:
@@ -128,6 +121,13 @@ def turn_platform_detection_off(variables: MutableMapping[str, str]) -> None:
     ``variables`` is the process's environment, handed in by the command line, before the connector is first imported.
     """
     variables.setdefault(DETECTION, "true")
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"cannot read the private key {file}: {exc.strerror}", fix="check private_key_file") from exc
 
 
 def _der(body: bytes, passphrase: bytes | None) -> bytes:

@@ -6,12 +6,12 @@ Codes: SQL error codes and login codes as the server sends them (002003 is 2003 
 from typing import Any, Final
 
 from evidence.datasets.contract import Contract
-from evidence.errors import SourceDeniedError, SourceEditionError, SourceError, SourceUnavailableError
+from evidence.errors import ConfigError, SourceDeniedError, SourceEditionError, SourceError, SourceUnavailableError
 
 NOT_VISIBLE: Final = frozenset({2003, 2043})  # object does not exist or not authorized
 NO_PRIVILEGE: Final = frozenset({3001, 3003, 3005, 3540, 3541})
 NO_WAREHOUSE: Final = frozenset({606})
-UNSUPPORTED: Final = frozenset({2, 2141})  # unsupported feature
+MISCONFIGURED: Final = frozenset({251001, 251005, 251006, 251007, 251017})  # the connector's own, before any request
 LOGIN_REFUSED: Final = frozenset(
     {390100, 390101, 390102, 390103, 390106, 390107, 390138, 390144, 390303, 390318, 394300}
 )
@@ -34,12 +34,14 @@ def is_transient(exc: BaseException) -> bool:
     return isinstance(explain(exc, "", None, ""), SourceUnavailableError) and not _is_statement_error(exc)
 
 
-def explain(exc: BaseException, doing: str, contract: Contract | None, role: str) -> SourceError:
+def explain(exc: BaseException, doing: str, contract: Contract | None, role: str) -> SourceError | ConfigError:
     """Turn an error of the connector into ours. ``doing`` names the statement or step; no row values are in it."""
     number, state = errno_of(exc), str(getattr(exc, "sqlstate", "") or "")
     said = _said(exc)
     message = f"{doing}: {said}"
-    if number in UNSUPPORTED or state == "0A000" or "unsupported feature" in said.lower():
+    if number in MISCONFIGURED or "Configuration error" in said:
+        return ConfigError(message, fix="correct the Snowflake section of evidence.toml or connections.toml")
+    if state == "0A000" or "unsupported feature" in said.lower():
         needed = f"; {contract.name} is documented for {contract.edition}" if contract else ""
         return SourceEditionError(message, fix=f"the account's edition does not offer this{needed}")
     fix = _fix(number, state, contract, role)

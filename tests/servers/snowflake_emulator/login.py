@@ -7,6 +7,7 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -111,13 +112,14 @@ def _jwt_problem(account: Account, person: Person | None, user: str, token: str)
     problem = "no public key is registered for the user"
     for pem in person.public_keys if person else ():
         try:
+            key = serialization.load_pem_public_key(pem.encode())
             claims = jwt.decode(
                 token,
-                serialization.load_pem_public_key(pem.encode()),
-                algorithms=["RS256", "ES256", "ES384"],
+                key,
+                algorithms=["RS256"] if isinstance(key, rsa.RSAPublicKey) else ["ES256", "ES384"],
                 options={"require": ["exp", "iat", "iss", "sub"]},
             )
-        except jwt.InvalidTokenError as exc:
+        except jwt.PyJWTError as exc:
             problem = f"{type(exc).__name__}: {exc}"
             continue
         subject = f"{account.name}.{user}"

@@ -31,7 +31,7 @@ async def query(request: Request) -> Response:
         session=session.number if session else None,
         request_id=request.query_params.get("requestId"),
     )
-    rule = account.rule(sql, "error", "expire", "unavailable", "poll", "delay")
+    rule = account.rule(sql, "error", "expire", "unavailable", "poll", "delay") if session else None
     if session is None or (rule and rule.action == "expire"):
         account.sessions.pop(bearer(request), None)
         entry["outcome"] = EXPIRED[0]
