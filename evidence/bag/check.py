@@ -1,0 +1,57 @@
+"""Checking a bag: the set of files is closed and every digest is right. Each fault names its file."""
+
+from collections.abc import Iterator
+from zipfile import BadZipFile
+
+from evidence.bag.bag import BESIDE, DECLARATION, MANIFEST, SIGNATURE, TAG_FILES, TAGMANIFEST, parse_manifest
+from evidence.bag.files import BagFiles, read, sha256_of
+from evidence.errors import EvidenceError
+
+_LIMIT = 64 << 20  # tag files are small
+
+
+def closed_set(files: BagFiles) -> Iterator[tuple[str, str]]:
+    """Yield (file, fault) for every file missing, extra or unlisted.
+
+    Closed set = the files of the manifest, the tag files, the tag manifest and the signature files beside it.
+    """
+    names = set(files.names())
+    for name in (*TAG_FILES, TAGMANIFEST, SIGNATURE):
+        if name not in names:
+            yield name, "missing"
+    if MANIFEST not in names:
+        return
+    listed = set(parse_manifest(read(files, MANIFEST, limit=_LIMIT), MANIFEST))
+    for name in sorted(listed - names):
+        yield name, "missing"
+    for name in sorted(names - listed - set(TAG_FILES) - {TAGMANIFEST} - BESIDE):
+        yield name, "not named in the manifest"
+    for name in sorted(listed):
+        if not name.startswith("data/"):
+            yield name, "the manifest names a file outside data/"
+
+
+def tag_digests(files: BagFiles) -> Iterator[tuple[str, str]]:
+    """Yield (file, fault) for the tag files against the tag manifest, and for the declaration and Payload-Oxum."""
+    tags = parse_manifest(read(files, TAGMANIFEST, limit=_LIMIT), TAGMANIFEST)
+    if set(tags) != set(TAG_FILES):
+        yield TAGMANIFEST, f"names {', '.join(sorted(tags))} instead of {', '.join(TAG_FILES)}"
+    yield from _differences(files, tags)
+    if "bagit.txt" in files.names() and read(files, "bagit.txt", limit=_LIMIT) != DECLARATION:
+        yield "bagit.txt", "is not the declaration of BagIt 1.0"
+
+
+def payload_digests(files: BagFiles) -> Iterator[tuple[str, str]]:
+    """Yield (file, fault) for every payload file against the manifest."""
+    yield from _differences(files, parse_manifest(read(files, MANIFEST, limit=_LIMIT), MANIFEST))
+
+
+def _differences(files: BagFiles, digests: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for name, digest in sorted(digests.items()):
+        try:
+            found = sha256_of(files, name)
+        except (EvidenceError, OSError, ValueError, BadZipFile) as exc:
+            yield name, f"cannot be read: {exc}"
+            continue
+        if found != digest:
+            yield name, f"SHA-256 is {found}, the manifest says {digest}"

@@ -1,0 +1,286 @@
+"""Our own verification of CMS signatures: detached CAdES over bytes, and the PAdES signature of a PDF.
+
+asn1crypto and cryptography only. Strict DER (``evidence.signing.der``) and fixed versions and algorithms in the parts that
+no signature covers, so nothing can hide in a second spelling. Exactly one signer. What is checked, in this order (RFC 5652 section 5.6, RFC 5035, ETSI EN 319 122-1):
+
+1. the bytes are a SignedData in DER with one SignerInfo and no unknown digest or signature algorithm
+2. the messageDigest attribute is the digest of the content, content type is data
+3. signing-certificate-v2 names the signer's certificate, which is carried
+4. the signature over the signed attributes is this certificate's
+5. the certificate chains to a given trust certificate and every certificate of the chain is valid at the given time
+
+Revocation is not checked: an offline verifier has no fresh list. The claimed signing time is shown, never believed.
+"""
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from asn1crypto import cms, tsp
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509.oid import ExtensionOID
+
+from evidence.errors import MalformedError, VerificationError
+from evidence.signing.der import check_der, value_length
+
+HASHES: Final = {"sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}
+_KNOWN_CRITICAL: Final = {
+    ExtensionOID.BASIC_CONSTRAINTS,
+    ExtensionOID.KEY_USAGE,
+    ExtensionOID.EXTENDED_KEY_USAGE,
+    ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+    ExtensionOID.CERTIFICATE_POLICIES,
+}
+_MAX_CHAIN: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A verified signature: who, by which certificate, under which root; ``claimed_at`` is the signer's word only."""
+
+    subject: str
+    certificate_sha256: str
+    root_sha256: str
+    algorithm: str
+    claimed_at: dt.datetime | None
+    signature: bytes
+
+
+def verify_detached(der: bytes, content: bytes, trust: Sequence[x509.Certificate], at: dt.datetime) -> Signed:
+    """Verify the detached CMS ``der`` over ``content`` with the chain valid at ``at`` (aware).
+
+    Raises ``MalformedError`` for bytes no signer writes and ``VerificationError`` for a proof that fails.
+    """
+    data, signer = _signed_data(der)
+    if data["encap_content_info"]["content"].native is not None:
+        raise MalformedError("the signature is not detached")
+    if data["encap_content_info"]["content_type"].native != "data":
+        raise MalformedError("the signed content is not of type data")
+    return _verify(data, signer, content, trust, at)
+
+
+def verify_pdf(pdf: bytes, trust: Sequence[x509.Certificate], at: dt.datetime) -> Signed:
+    """Verify the one signature of ``pdf``: it covers the entire file and certifies it against any change (DocMDP 1)."""
+    start, end = _byte_range(pdf)
+    placeholder = pdf[start + 1 : end - 1]
+    try:
+        padded = bytes.fromhex(placeholder.decode("ascii"))
+    except (UnicodeDecodeError, ValueError) as exc:
+        raise MalformedError("the PDF signature is not hexadecimal") from exc
+    der = padded[: value_length(padded, "the PDF signature")]
+    if padded[len(der) :].strip(b"\0"):
+        raise MalformedError("bytes follow the PDF signature inside its placeholder")
+    _check_certified(pdf, end)
+    return verify_detached(der, pdf[:start] + pdf[end:], trust, at)
+
+
+def _byte_range(pdf: bytes) -> tuple[int, int]:
+    """Return where the signature's placeholder ``<…>`` begins and ends; everything else must be signed."""
+    found = re.findall(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]", pdf)
+    if len(found) != 1 or pdf.count(b"/ByteRange") != 1:
+        raise VerificationError(
+            f"the PDF has {pdf.count(b'/ByteRange')} signatures instead of one", step="one signature"
+        )
+    zero, start, end, tail = (int(number) for number in found[0])
+    if zero != 0 or not start < end or end + tail != len(pdf):
+        raise VerificationError("the signature does not cover the whole PDF: bytes were added", step="coverage")
+    if pdf[start : start + 1] != b"<" or pdf[end - 1 : end] != b">" or not pdf[:start].rstrip().endswith(b"/Contents"):
+        raise VerificationError("the signature's gap is not its own placeholder", step="coverage")
+    return start, end
+
+
+def _check_certified(pdf: bytes, end: int) -> None:
+    """The signature is a certification that allows no changes: /DocMDP with /P 1, named by the catalogue's /Perms."""
+    begin = pdf.rfind(b" obj", 0, end)
+    stop = pdf.find(b"endobj", end)
+    dictionary = pdf[begin:stop]
+    number = pdf[:begin].split()[-2:]
+    level = re.search(rb"/TransformMethod\s*/DocMDP\b", dictionary) and re.search(rb"/P\s+1\b", dictionary)
+    perms = re.search(rb"/Perms\s*<<\s*/DocMDP\s+" + b" ".join(number) + rb"\s+R", pdf) if len(number) == 2 else None
+    if not level or not perms:
+        raise VerificationError("the PDF is not certified with DocMDP level 1", step="DocMDP")
+
+
+def _signed_data(der: bytes) -> tuple[Any, Any]:
+    check_der(der, "the signature")
+    try:
+        info = cms.ContentInfo.load(der, strict=True)
+        if info["content_type"].native != "signed_data":
+            raise MalformedError("the signature is not a SignedData")
+        data = info["content"]
+        signers = list(data["signer_infos"])
+        if len(signers) != 1:
+            raise MalformedError(f"{len(signers)} signers instead of one")
+        _check_uncovered(data, signers[0])
+    except (ValueError, TypeError, KeyError) as exc:
+        raise MalformedError(f"the signature does not parse: {exc}") from exc
+    return data, signers[0]
+
+
+def _check_uncovered(data: Any, signer: Any) -> None:
+    """What the signature does not cover must be the one thing a writer writes there."""
+    detached = data["encap_content_info"]["content_type"].native == "data"
+    if data["version"].native != ("v1" if detached else "v3") or signer["version"].native != "v1":
+        raise MalformedError("the signature has another version")
+    digests = [item.dump() for item in data["digest_algorithms"]]
+    if digests != [signer["digest_algorithm"].dump()] or len(data["crls"]):
+        raise MalformedError("the signature lists other digests than the signer's, or carries revocation lists")
+    if {str(item["type"].native) for item in signer["unsigned_attrs"]} - {"signature_time_stamp_token"}:
+        raise MalformedError("the signature has unknown unsigned attributes")
+    parameters = signer["digest_algorithm"]["parameters"].dump()
+    if parameters not in {b"", b"\x05\x00"}:
+        raise MalformedError("the digest algorithm has parameters")
+
+
+def _verify(data: Any, signer: Any, content: bytes, trust: Sequence[x509.Certificate], at: dt.datetime) -> Signed:
+    try:
+        attributes = _attributes(signer)
+        algorithm = str(signer["digest_algorithm"]["algorithm"].native)
+        if algorithm not in HASHES:
+            raise VerificationError(f"digest {algorithm} is not accepted", step="algorithm")
+        if attributes["message_digest"][0].native != hashlib.new(algorithm, content).digest():
+            raise VerificationError("the content is not what was signed", step="message digest")
+        if attributes["content_type"][0].native != data["encap_content_info"]["content_type"].native:
+            raise VerificationError("the signed content type differs", step="content type")
+        certificates = _certificates(data)
+        leaf = _signing_certificate(attributes, certificates)
+        _check_identifier(signer["sid"], leaf)
+        name = _check_signature(signer, leaf, algorithm)
+        root = _check_chain(leaf, certificates, trust, at)
+        claimed = attributes.get("signing_time")
+    except (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion) as exc:
+        raise MalformedError(f"the signature has malformed parts: {exc}") from exc
+    return Signed(
+        subject=leaf.subject.rfc4514_string(),
+        certificate_sha256=leaf.fingerprint(hashes.SHA256()).hex(),
+        root_sha256=root.fingerprint(hashes.SHA256()).hex(),
+        algorithm=name,
+        claimed_at=claimed[0].native if claimed is not None else None,
+        signature=bytes(signer["signature"].native),
+    )
+
+
+def _attributes(signer: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for attribute in signer["signed_attrs"]:
+        name = str(attribute["type"].native)
+        if name in found or len(attribute["values"]) != 1:
+            raise MalformedError(f"signed attribute {name} is repeated")
+        found[name] = attribute["values"]
+    for name in ("content_type", "message_digest", "signing_certificate_v2"):
+        if name not in found:
+            raise MalformedError(f"signed attribute {name} is missing")
+    return found
+
+
+def _certificates(data: Any) -> list[x509.Certificate]:
+    return [x509.load_der_x509_certificate(choice.chosen.dump()) for choice in data["certificates"]]
+
+
+def _signing_certificate(attributes: dict[str, Any], certificates: list[x509.Certificate]) -> x509.Certificate:
+    """The certificate that signing-certificate-v2 names first (RFC 5035 section 3)."""
+    value = attributes["signing_certificate_v2"][0]
+    parsed = value if isinstance(value, tsp.SigningCertificateV2) else tsp.SigningCertificateV2.load(value.dump())
+    named = parsed["certs"][0]
+    algorithm = str(named["hash_algorithm"]["algorithm"].native)
+    if algorithm not in HASHES:
+        raise VerificationError(f"certificate digest {algorithm} is not accepted", step="signing certificate")
+    for certificate in certificates:
+        if certificate.fingerprint(HASHES[algorithm]()) == named["cert_hash"].native:
+            return certificate
+    raise VerificationError("the certificate named in the signature is not carried", step="signing certificate")
+
+
+def _check_identifier(identifier: Any, leaf: x509.Certificate) -> None:
+    if identifier.name != "issuer_and_serial_number":
+        raise MalformedError("the signer is not named by issuer and serial number")
+    same_issuer = identifier.chosen["issuer"].dump() == leaf.issuer.public_bytes()
+    if not same_issuer or identifier.chosen["serial_number"].native != leaf.serial_number:
+        raise VerificationError("the signer's name and certificate differ", step="signing certificate")
+
+
+def _check_signature(signer: Any, leaf: x509.Certificate, digest: str) -> str:
+    """Verify over the DER of the signed attributes as a SET (RFC 5652 section 5.4); return the algorithm's name."""
+    message = b"\x31" + signer["signed_attrs"].dump()[1:]
+    algorithm, key, signature = signer["signature_algorithm"], leaf.public_key(), bytes(signer["signature"].native)
+    kind = str(algorithm.signature_algo)
+    if algorithm["parameters"].dump() not in {b"", b"\x05\x00"}:
+        raise MalformedError("the signature algorithm has parameters")
+    try:
+        hashed = HASHES[digest]()
+        if algorithm["algorithm"].native not in {"rsassa_pkcs1v15", "rsa_encryption"} and algorithm.hash_algo != digest:
+            raise VerificationError("two digests in one signature", step="algorithm")
+        if kind == "rsassa_pkcs1v15" and isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
+            key.verify(signature, message, padding.PKCS1v15(), hashed)
+        elif kind == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size >= 256:
+            key.verify(signature, message, ec.ECDSA(hashed))
+        else:
+            raise VerificationError(f"algorithm {kind} with this key is not accepted", step="algorithm")
+    except InvalidSignature as exc:
+        raise VerificationError("the signature is not this certificate's", step="signature") from exc
+    return f"{kind} {digest}"
+
+
+def _check_chain(
+    leaf: x509.Certificate, carried: Sequence[x509.Certificate], trust: Sequence[x509.Certificate], at: dt.datetime
+) -> x509.Certificate:
+    """Walk from the signer's certificate to a trusted one (RFC 5280 section 6.1, without names policies and lists)."""
+    _check_leaf(leaf)
+    current = leaf
+    for depth in range(_MAX_CHAIN):
+        _check_certificate(current, at)
+        if current in trust:
+            return current
+        candidates = [item for item in (*trust, *carried) if item.subject == current.issuer and item != current]
+        issuer = next((item for item in candidates if _issued(item, current, depth)), None)
+        if issuer is None:
+            break
+        current = issuer
+    raise VerificationError(
+        f"certificate {leaf.subject.rfc4514_string()} does not chain to the given trust certificate",
+        step="chain",
+        fix="give the root certificate you received from the entity by another way (--trust)",
+    )
+
+
+def _check_leaf(leaf: x509.Certificate) -> None:
+    usage = _extension(leaf, x509.KeyUsage)
+    if usage is not None and not (usage.digital_signature or usage.content_commitment):
+        raise VerificationError("the signer's certificate may not sign", step="chain")
+
+
+def _check_certificate(certificate: x509.Certificate, at: dt.datetime) -> None:
+    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        raise VerificationError(
+            f"certificate {certificate.subject.rfc4514_string()} is not valid at {at:%Y-%m-%d %H:%M}Z", step="chain"
+        )
+    for extension in certificate.extensions:
+        if extension.critical and extension.oid not in _KNOWN_CRITICAL:
+            raise VerificationError(f"unknown critical extension {extension.oid.dotted_string}", step="chain")
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate, depth: int) -> bool:
+    constraints = _extension(issuer, x509.BasicConstraints)
+    usage = _extension(issuer, x509.KeyUsage)
+    if constraints is None or not constraints.ca or (usage is not None and not usage.key_cert_sign):
+        return False
+    if constraints.path_length is not None and depth > constraints.path_length:
+        return False
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
+
+
+def _extension(certificate: x509.Certificate, kind: type[Any]) -> Any:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
