@@ -179,8 +179,10 @@ class Log:
         done: list[int] = []
         while entries := list(build(self)):
             record = self._history.propose(entries[:MAX_ENTRIES], self._signer)
-            won = self._commit(record)
+            retain_until = self._retain()
+            won = self._commit(record, retain_until)
             self._settle()
+            self._check_retention(record.path, retain_until)
             if won:
                 done += range(record.before, record.size)
                 if len(entries) <= MAX_ENTRIES:
@@ -236,7 +238,7 @@ class Log:
             return
         if not self._read(0):
             ref = ObjectRef(STORE_PATH, canonical.sha256_hex(body), len(body))
-            self._commit(self._history.propose([Entry("store", self.origin, ref)], signer))
+            self._commit(self._history.propose([Entry("store", self.origin, ref)], signer), self._retain())
         self._settle()
 
     def _load(self) -> None:
@@ -330,16 +332,14 @@ class Log:
         self._history.extend(Record.from_bytes(body, path))
         return True
 
-    def _commit(self, record: Record) -> bool:
+    def _commit(self, record: Record, retain_until: dt.datetime | None) -> bool:
         """Steps 5 and 6; True if the record in the store is ours."""
-        body, retain_until = record.to_bytes(), self._retain()
+        body = record.to_bytes()
         failure: Exception | None = None
         for _ in range(_ATTEMPTS):
             try:
                 if self.store.put_if_absent(record.path, body, retain_until=retain_until):
-                    self._history.extend(record)
-                    self._check_retention(record.path, retain_until)
-                    return True
+                    break
             except StoreConflictError:
                 raise  # the backend itself saw a second object of that name
             except (StoreError, OSError) as exc:  # it may have been created all the same
@@ -350,7 +350,12 @@ class Log:
                 continue
             self._history.extend(Record.from_bytes(found, record.path))
             return found == body
-        raise StoreError(f"cannot commit {record.path} to {self.store.url}: {failure or 'it vanishes'}") from failure
+        else:
+            raise StoreError(
+                f"cannot commit {record.path} to {self.store.url}: {failure or 'it vanishes'}"
+            ) from failure
+        self._history.extend(record)
+        return True
 
     def _check_retention(self, path: str, wanted: dt.datetime | None) -> None:
         info = self.store.head(path)

@@ -21,6 +21,11 @@ class MemoryStore:
         self.url = "memory:"
         self.writable = True
 
+    def copy(self):
+        other = MemoryStore()
+        other.objects = dict(self.objects)
+        return other
+
     def put_if_absent(self, path, body, *, retain_until=None):
         if not re.match(r"(?!.*(//|\.\.|/\.|/$))[A-Za-z0-9_=-][A-Za-z0-9._=/-]*\Z", path):
             raise MalformedError(f"malformed object path {path!r}")
