@@ -100,11 +100,9 @@ class Login:
         }
 
     def _credential(self) -> dict[str, Any]:
-        if self.private_key is not None:
-            return {
-                "authenticator": "SNOWFLAKE_JWT",
-                "private_key": _der(self.private_key, self.private_key_passphrase),
-            }
+        key = _read(self.private_key_file) if self.private_key_file is not None else self.private_key
+        if key is not None:
+            return {"authenticator": "SNOWFLAKE_JWT", "private_key": _der(key, self.private_key_passphrase)}
         if self.token is not None:
             return {"authenticator": self.authenticator or "PROGRAMMATIC_ACCESS_TOKEN", "token": self.token}
         if self.workload_identity:

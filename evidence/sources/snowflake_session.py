@@ -173,7 +173,11 @@ class Session:
         except TypeError as exc:
             raise ConfigError(f"the connector refuses an option: {exc}", fix="check the Snowflake section") from exc
         self.number += 1
-        self._describe(connector.__version__)
+        try:
+            self._describe(connector.__version__)
+        except BaseException:
+            self.close()  # a session that we know nothing about is not used
+            raise
 
     def _describe(self, version: str) -> None:
         """Find out who and where we are and whether the pinned parameters hold. One round per login."""
