@@ -5,6 +5,7 @@ something that fulfils ``evidence.sources.protocol.Source`` (the suite in ``test
 """
 
 import datetime as dt
+import inspect
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -35,12 +36,13 @@ def open_source(
     """
     factory = BUILT_IN.get(kind) or _registered(kind)
     try:
-        return factory(name, contracts=contracts, clock=clock, **settings)
+        inspect.signature(factory).bind(name, contracts=contracts, clock=clock, **settings)
     except TypeError as exc:
         raise ConfigError(
             f"sources.{name}: {kind}: {exc}",
             fix=f"correct the keys of [sources.{name}]; config.example.toml names them",
         ) from exc
+    return factory(name, contracts=contracts, clock=clock, **settings)
 
 
 def kinds() -> list[str]:

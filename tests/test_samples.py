@@ -1,0 +1,129 @@
+"""Public sample files: every row landed or quarantined, counted per file; every artifact landed or refused by name."""
+
+import datetime as dt
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from evidence.datasets.conform import Drift, conform
+from evidence.datasets.load import load_contracts
+from evidence.snapshot.model import Window
+from evidence.sources.dbt import DbtSource
+from evidence.sources.files import FilesSource
+
+SAMPLES = Path(__file__).parent.parent.parent / "shared" / "samples"
+CONTRACTS = load_contracts()
+NOW = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+
+pytestmark = [
+    pytest.mark.samples,
+    pytest.mark.skipif(not SAMPLES.is_dir(), reason="the public samples are not beside the project"),
+]
+
+
+def readings(source):
+    for name in source.datasets():
+        contract = CONTRACTS[name]
+        for night in source.nights(contract):
+            yield contract, source.read(contract, Window(night, contract.kind))
+
+
+def accounted(source):
+    """Rows per file and dataset that conform, that a cast sets aside, and that were rejected."""
+    landed, aside, rejected = Counter(), Counter(), Counter()
+    for contract, reading in readings(source):
+        for batch in reading.batches:
+            bad = len(conform(batch, contract, Drift()).bad)
+            landed[contract.name] += batch.num_rows - bad
+            aside[contract.name] += bad
+        for _, reason in reading.rejected:
+            rejected[reason.partition(":")[0].partition(" line ")[0]] += 1
+    return landed, aside, rejected
+
+
+def test_every_snowflake_row_is_landed_or_quarantined():
+    source = FilesSource("samples", SAMPLES / "snowflake", contracts=CONTRACTS, clock=lambda: NOW)
+    expected = {
+        path.relative_to(SAMPLES / "snowflake").as_posix(): len(path.read_bytes().splitlines())
+        for path in sorted((SAMPLES / "snowflake").rglob("*"))
+        if path.is_file()
+    }
+    taken = Counter()
+    for _, reading in readings(source):
+        list(reading.batches)
+        for statement in reading.statements:
+            taken[statement.text.removeprefix("read ")] += statement.rows
+    assert dict(taken) == expected
+    landed, aside, rejected = accounted(source)
+    assert landed.total() + aside.total() + rejected.total() == sum(expected.values()) == 60
+    assert set(rejected) <= set(expected)
+    assert landed["snowflake.login_history"] == 15
+    assert landed["snowflake.query_history"] == 3
+
+
+def test_ids_above_2_to_the_53_keep_their_digits():
+    source = FilesSource("samples", SAMPLES / "snowflake", contracts=CONTRACTS, clock=lambda: NOW)
+    contract = CONTRACTS["snowflake.login_history"]
+    reading = source.read(contract, Window(dt.date(2025, 10, 17), "event"))
+    ids = [row["event_id"] for batch in reading.batches for row in conform(batch, contract, Drift()).batch.to_pylist()]
+    assert ids == [18260702004593906, 18260702004595858]
+
+
+def test_every_dbt_artifact_is_landed_or_refused_by_name():
+    source = DbtSource("samples", SAMPLES / "dbt", clock=lambda: NOW)
+    told = []
+    for contract, reading in readings(source):
+        for batch in reading.batches:
+            assert conform(batch, contract, Drift()).bad == {}
+        told += [statement.text for statement in reading.statements]
+        told += [reason for _, reason in reading.rejected]
+        told += reading.notes
+    files = [path.relative_to(SAMPLES / "dbt").as_posix() for path in sorted((SAMPLES / "dbt").rglob("*.json"))]
+    assert len(files) == 44
+    for name in files:
+        assert any(text.startswith((f"read {name} sha256:", f"{name}: ")) for text in told), name
+
+
+def test_rows_of_dbt_equal_what_the_artifacts_hold():
+    source = DbtSource("samples", SAMPLES / "dbt", clock=lambda: NOW)
+    for contract, reading in readings(source):
+        if contract.name == "files.unrecognised":
+            continue
+        rows = sum(batch.num_rows for batch in reading.batches)
+        held = 0
+        for statement in reading.statements:
+            value = json.loads((SAMPLES / "dbt" / statement.text.split()[1]).read_bytes())
+            held += len(_held(contract.name, value))
+        assert rows == held, (contract.name, reading.statements)
+
+
+def _held(dataset, value):
+    if dataset in {"dbt.run_results", "dbt.freshness"}:
+        return value["results"]
+    disabled = value.get("disabled") or []
+    disabled = [node for nodes in disabled.values() for node in nodes] if isinstance(disabled, dict) else disabled
+    sections = (
+        "nodes",
+        "sources",
+        "exposures",
+        "metrics",
+        "semantic_models",
+        "saved_queries",
+        "unit_tests",
+        "functions",
+    )
+    nodes = {key: node.get("resource_type") for name in sections for key, node in value.get(name, {}).items()}
+    nodes |= {node["unique_id"]: node["resource_type"] for node in disabled if node["unique_id"] not in nodes}
+    return [key for key, kind in nodes.items() if (kind == "test") == (dataset == "dbt.tests")]
+
+
+def test_no_path_of_an_author_and_no_code_gets_through():
+    source = DbtSource("samples", SAMPLES / "dbt", clock=lambda: NOW)
+    for contract, reading in readings(source):
+        if contract.name == "dbt.run_results":
+            continue  # its message column is scrubbed on landing
+        text = json.dumps([batch.to_pylist() for batch in reading.batches], default=str)
+        for word in ("/Users/", "/home/", "/tmp/", "C:\\\\", "user_id", "raw_code", "Vice City"):
+            assert word not in text, (contract.name, word)

@@ -1,0 +1,298 @@
+import datetime as dt
+import json
+import subprocess
+
+import pytest
+
+from evidence.datasets.conform import Drift, conform
+from evidence.datasets.load import load_contracts
+from evidence.errors import SourceDeniedError, SourceUnavailableError
+from evidence.snapshot.model import Window
+from evidence.sources.contracts import ContractsSource
+from evidence.sources.product import qualified
+from tests.contracts.source import SourceSuite
+
+CONTRACTS = load_contracts()
+PRODUCTS = CONTRACTS["contracts.products"]
+NOW = dt.datetime(2026, 10, 2, 4, tzinfo=dt.UTC)
+TONIGHT = dt.date(2026, 10, 1)
+
+PUBLIC = """\
+name: orders_core
+domain_database: CARRIER_COMMERCE
+owners: [data-commerce@carrier.example]
+classification: PHI-pseudonymous
+legal_basis: treatment_operations
+retention_policy: {bronze: 30d, platinum: 5y}
+security_controls:
+  masking_policy: MASK_EMAIL
+  row_access_policy: ORDER_REGION
+  network_policy: INTERNAL_ONLY_V1
+  roles_allowed: [ANALYST_PHI, DATA_SCI_COMMERCE]
+interfaces:
+  tables: [CARRIER_COMMERCE.PLATINUM.ORDERS]
+  shares: [carrier_share]
+quality_slo: {freshness_p95: "<=10m"}
+"""
+FULL = """\
+name: members
+version: 2
+owners: [a@carrier.example, b@carrier.example]
+classification: PHI
+security_controls: {roles_allowed: [MEMBER_READER], system_parents: SYSADMIN}
+inherited_by: [MEMBER_ADMIN]
+interfaces:
+  tables:
+    - name: carrier.platinum."Members"
+      row_access_policy: BY_PLAN
+      roles_allowed: []
+      columns:
+        - {name: ssn, class: SSN, masking_policy: MASK_SSN}
+        - {name: '"Mixed"', class: NAME}
+  views: [CARRIER.PLATINUM.V]
+"""
+
+
+def put(root, name, text):
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def source(root):
+    return ContractsSource("contracts", root, clock=lambda: NOW)
+
+
+def read(root, night=TONIGHT):
+    reading = source(root).read(PRODUCTS, Window(night, "state"))
+    (batch,) = reading.batches
+    return reading, batch.to_pylist(), [reason for _, reason in reading.rejected]
+
+
+class TestLive(SourceSuite):
+    @pytest.fixture
+    def contracts(self):
+        return CONTRACTS
+
+    @pytest.fixture
+    def source(self, tmp_path):
+        put(tmp_path, "a.yaml", PUBLIC)
+        put(tmp_path, "deep/b.yml", FULL)
+        put(tmp_path, "broken.yaml", "name: [")
+        return source(tmp_path)
+
+
+class TestHistory(SourceSuite):
+    @pytest.fixture
+    def contracts(self):
+        return CONTRACTS
+
+    @pytest.fixture
+    def source(self, tmp_path):
+        for night in ("2026-07-01", "2026-07-02"):
+            put(tmp_path, f"date={night}/a.yaml", PUBLIC)
+        claim(tmp_path, "2026-07-01", as_of="2026-07-02T03:00:00Z")
+        return source(tmp_path)
+
+
+def claim(root, night, **members):
+    body = {"format": "evidence-export-v1", "dataset": "contracts.products", "night": night, **members}
+    put(root, f"date={night}/_export.json", json.dumps(body))
+
+
+def test_the_public_shape(tmp_path):
+    put(tmp_path, "a.yaml", PUBLIC)
+    reading, (table, share), reasons = read(tmp_path)
+    assert reasons == []
+    assert reading.as_of == (NOW, False)
+    place = ("CARRIER_COMMERCE", "PLATINUM", "ORDERS", None)
+    assert tuple(table[key] for key in ("database_name", "schema_name", "object_name", "column_name")) == place
+    assert (table["masking_policy"], table["row_access_policy"]) == ("MASK_EMAIL", "ORDER_REGION")
+    assert table["roles_allowed"] == ["ANALYST_PHI", "DATA_SCI_COMMERCE"]
+    assert table["inherited_by"] is None  # not stated, which is not "nobody"
+    assert json.loads(table["retention_policy"]) == {"bronze": "30d", "platinum": "5y"}
+    assert (share["interface"], share["object_name"], share["database_name"]) == ("share", "CARRIER_SHARE", None)
+    assert (table["file"], table["commit_sha"]) == ("a.yaml", None)
+
+
+def test_the_fuller_shape(tmp_path):
+    put(tmp_path, "b.yml", FULL)
+    _, (own, ssn, mixed, view), reasons = read(tmp_path)
+    assert reasons == []
+    assert (own["version"], own["owner"]) == ("2", "a@carrier.example, b@carrier.example")
+    assert (own["database_name"], own["object_name"]) == ("CARRIER", "Members")
+    assert own["roles_allowed"] == []  # stated: nobody; never widened by the product's list
+    assert view["roles_allowed"] == ["MEMBER_READER"]
+    assert (own["inherited_by"], own["system_parents"]) == (["MEMBER_ADMIN"], ["SYSADMIN"])
+    assert (ssn["column_name"], ssn["column_class"], ssn["masking_policy"]) == ("SSN", "SSN", "MASK_SSN")
+    assert (mixed["column_name"], mixed["masking_policy"]) == ("Mixed", None)
+    assert {own["row_access_policy"], ssn["row_access_policy"]} == {"BY_PLAN"}
+
+
+def test_rows_fit_the_dataset(tmp_path):
+    put(tmp_path, "a.yaml", PUBLIC)
+    put(tmp_path, "b.yml", FULL)
+    (batch,) = source(tmp_path).read(PRODUCTS, Window(TONIGHT, "state")).batches
+    drift = Drift()
+    assert conform(batch, PRODUCTS, drift).bad == {}
+    assert not drift.to_receipt()
+
+
+BROKEN = {
+    "unclosed": ("name: [", "line 1: not YAML"),
+    "tag": ("name: !!python/object/apply:os.system ['true']\n", "not YAML"),
+    "aliases": ("a: &a [x, x]\nb: [*a, *a]\n", "line 2: aliases"),
+    "key twice": ("name: a\nowners: [o]\nname: b\n", "line 3: a key stands twice"),
+    "deep": ("[" * 60 + "]" * 60, "nested too deeply"),
+    "latin": (b"name: \xff\n", "not UTF-8"),
+    "nul": (b"name: a\0b\n", "not YAML"),
+    "empty": ("", "document"),
+    "list": ("- 1\n", "document"),
+    "two documents": (PUBLIC + "---\n" + FULL, "not YAML"),
+    "no owner": (PUBLIC.replace("owners: [data-commerce@carrier.example]\n", ""), "owners"),
+    "no class": (PUBLIC.replace("classification: PHI-pseudonymous\n", ""), "classification"),
+    "misspelled key": (PUBLIC.replace("roles_allowed", "roles_alowed"), "security_controls.roles_alowed"),
+    "misspelled column key": (FULL.replace("masking_policy: MASK_SSN", "mask: MASK_SSN"), "columns.0.mask"),
+    "two parts": (PUBLIC.replace("CARRIER_COMMERCE.PLATINUM.ORDERS", "PLATINUM.ORDERS"), "DATABASE.SCHEMA.NAME"),
+    "wrong type": (PUBLIC.replace("name: orders_core", "name: {first: Jane Doe}"), "name"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_file_that_is_no_contract_is_counted_by_name(tmp_path, fault):
+    text, pattern = BROKEN[fault]
+    put(tmp_path, "good.yaml", FULL)
+    put(tmp_path, "z/bad.yaml", text)
+    reading, rows, reasons = read(tmp_path)
+    assert len(rows) == 4
+    assert len(reasons) == 1
+    assert reasons[0].startswith("z/bad.yaml: ")
+    assert pattern in reasons[0]
+    assert "Jane" not in reasons[0]
+    assert reading.totals.rows == 5
+
+
+def test_one_product_in_two_files_is_a_contradiction(tmp_path):
+    put(tmp_path, "a.yaml", PUBLIC)
+    put(tmp_path, "b.yaml", PUBLIC)
+    _, rows, reasons = read(tmp_path)
+    assert len(rows) == 2
+    assert reasons == ["b.yaml: the product of a.yaml once more"]
+
+
+def test_no_contract_is_not_an_empty_dataset(tmp_path):
+    put(tmp_path, "README.md", "hello")
+    with pytest.raises(SourceUnavailableError, match="no contract"):
+        read(tmp_path)
+    with pytest.raises(SourceUnavailableError, match="no such folder"):
+        read(tmp_path / "nowhere")
+
+
+def test_links_are_refused(tmp_path):
+    outside = put(tmp_path, "outside/a.yaml", PUBLIC)
+    put(tmp_path, "in/b.yaml", FULL)
+    (tmp_path / "in/a.yaml").symlink_to(outside)
+    (tmp_path / "in/more").symlink_to(outside.parent)
+    _, rows, reasons = read(tmp_path / "in")
+    assert len(rows) == 4
+    assert [reason.partition(":")[0] for reason in reasons] == ["a.yaml", "more"]
+
+
+@pytest.mark.parametrize(
+    ("members", "known", "faults"),
+    [
+        ({"as_of": "2026-07-02T03:00:00Z"}, True, 0),
+        ({"as_of": "2026-07-01T03:00:00Z"}, False, 0),
+        ({}, False, 0),
+        ({"as_of": "yesterday"}, False, 1),
+        ({"as_of": "2026-07-02T03:00:00Z", "status": "incomplete"}, True, 1),
+    ],
+)
+def test_history_has_the_moment_it_claims(tmp_path, members, known, faults):
+    put(tmp_path, "date=2026-07-01/a.yaml", PUBLIC)
+    claim(tmp_path, "2026-07-01", **members)
+    reading, rows, reasons = read(tmp_path, dt.date(2026, 7, 1))
+    assert len(rows) == 2
+    assert len(reasons) == faults
+    assert reading.as_of == ((dt.datetime(2026, 7, 2, 3, tzinfo=dt.UTC), True) if known else None)
+
+
+def test_history_states_totals_and_refusals(tmp_path):
+    put(tmp_path, "date=2026-07-01/a.yaml", PUBLIC)
+    claim(tmp_path, "2026-07-01", as_of="2026-07-02T03:00:00Z", totals={"rows": 9})
+    assert read(tmp_path, dt.date(2026, 7, 1))[0].totals.rows == 9
+    claim(tmp_path, "2026-07-01", status="denied", reason="no access to the repository")
+    with pytest.raises(SourceDeniedError, match="no access"):
+        read(tmp_path, dt.date(2026, 7, 1))
+
+
+def git(folder, *words):
+    command = [
+        "git",
+        "-C",
+        str(folder),
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@t.example",
+        "-c",
+        "commit.gpgsign=false",
+        *words,
+    ]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_row_names_the_commit_only_if_the_commit_holds_the_file(tmp_path):
+    git(tmp_path, "init", "-q")
+    put(tmp_path, "products/a.yaml", PUBLIC)
+    put(tmp_path, "products/b.yaml", FULL)
+    put(tmp_path, ".gitignore", "ignored.yaml\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "x")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    put(tmp_path, "products/b.yaml", FULL.replace("version: 2", "version: 3"))
+    put(tmp_path, "products/new.yaml", PUBLIC.replace("orders_core", "new"))
+    put(tmp_path, "products/ignored.yaml", PUBLIC.replace("orders_core", "ignored"))
+    reading, rows, _ = read(tmp_path / "products")
+    assert {row["file"]: row["commit_sha"] for row in rows} == {
+        "a.yaml": commit,
+        "b.yaml": None,
+        "new.yaml": None,
+        "ignored.yaml": None,
+    }
+    assert reading.system["commit"] == commit
+
+
+def test_a_hostile_repository_runs_nothing(tmp_path):
+    git(tmp_path, "init", "-q")
+    put(tmp_path, "a.yaml", PUBLIC)
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "x")
+    witness = tmp_path / "witness"
+    hook = put(tmp_path, ".git/evil.sh", f"#!/bin/sh\ntouch {witness}\n")
+    hook.chmod(0o755)
+    git(tmp_path, "config", "core.fsmonitor", str(hook))
+    read(tmp_path)
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a.b.c", ("A", "B", "C")),
+        ('"a".B."c ""d"" .e"', ("a", "B", 'c "d" .e')),
+        ("a.b", None),
+        ("a.b.c.d", None),
+        ("a.b.c.", None),
+        ("a..c", None),
+        ("a.b.c d", None),
+        ("", None),
+    ],
+)
+def test_names_resolve_as_snowflake_resolves_them(text, parts):
+    if parts is None:
+        with pytest.raises(ValueError, match=r"DATABASE\.SCHEMA\.NAME"):
+            qualified(text)
+    else:
+        assert qualified(text) == parts

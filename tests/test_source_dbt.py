@@ -1,0 +1,446 @@
+import copy
+import datetime as dt
+import json
+import os
+import time
+
+import pytest
+
+from evidence.datasets.conform import Drift, conform
+from evidence.datasets.load import load_contracts
+from evidence.snapshot.model import Window
+from evidence.sources import dbt as dbt_module
+from evidence.sources.dbt import DbtSource
+from tests.contracts.source import SourceSuite
+
+CONTRACTS = load_contracts()
+NODES, TESTS = CONTRACTS["dbt.nodes"], CONTRACTS["dbt.tests"]
+RUNS, FRESHNESS = CONTRACTS["dbt.run_results"], CONTRACTS["dbt.freshness"]
+NOW = dt.datetime(2026, 10, 2, 4, tzinfo=dt.UTC)
+NIGHT = dt.date(2026, 7, 1)
+SECRET = "/Users/ada/work"
+
+
+def metadata(kind, version, moment, invocation="inv-1", **more):
+    return {
+        "dbt_schema_version": f"https://schemas.getdbt.com/dbt/{kind}/v{version}.json",
+        "dbt_version": "1.9.1",
+        "generated_at": moment,
+        "invocation_id": invocation,
+        "env": {},
+        "user_id": SECRET,
+        **more,
+    }
+
+
+MODEL = {
+    "resource_type": "model",
+    "name": "orders",
+    "package_name": "shop",
+    "path": "marts/orders.sql",
+    "original_file_path": "models\\marts\\orders.sql",
+    "root_path": SECRET,
+    "unique_id": "model.shop.orders",
+    "raw_code": "select 'Jane Doe'",
+    "description": "Jane Doe",
+    "database": "DB",
+    "schema": "MARTS",
+    "alias": "orders",
+    "config": {"materialized": "table", "enabled": True, "meta": {"owner": "x"}, "tags": ["t"]},
+    "tags": ["t"],
+    "meta": {},
+    "fqn": ["shop", "marts", "orders"],
+    "constraints": [
+        {"type": "primary_key", "columns": ["order_id"]},
+        {"type": "foreign_key", "columns": ["customer_id"], "to": "db.s.c", "to_columns": ["id"], "expression": None},
+    ],
+    "contract": {"enforced": True},
+    "columns": {"order_id": {"name": "order_id", "description": "Jane", "data_type": "int", "meta": {"class": "PHI"}}},
+    "depends_on": {"nodes": ["model.shop.stg"], "macros": ["macro.dbt.x"]},
+}
+TEST = {
+    "resource_type": "test",
+    "name": "unique_orders_order_id",
+    "unique_id": "test.shop.unique_orders_order_id.1",
+    "path": "unique.sql",
+    "test_metadata": {
+        "name": "unique",
+        "namespace": None,
+        "kwargs": {"column_name": "order_id", "model": "{{ ref('orders') }}"},
+    },
+    "config": {"enabled": True, "severity": "WARN", "where": "day > 1", "warn_if": "!= 0", "error_if": ">10"},
+    "column_name": "order_id",
+    "attached_node": "model.shop.orders",
+    "depends_on": {"nodes": ["model.shop.orders"]},
+    "tags": [],
+}
+SOURCE = {
+    "name": "raw",
+    "unique_id": "source.shop.s.raw",
+    "resource_type": "source",
+    "identifier": "RAW",
+    "path": SECRET + "/s.yml",
+}
+
+
+def manifest(moment="2026-07-02T03:00:00.000000Z", invocation="inv-1", version=12, **more):
+    return {
+        "metadata": metadata("manifest", version, moment, invocation, project_name="shop", adapter_type="snowflake"),
+        "nodes": {MODEL["unique_id"]: MODEL, TEST["unique_id"]: TEST},
+        "sources": {SOURCE["unique_id"]: SOURCE},
+        "disabled": {},
+        **more,
+    }
+
+
+def results(
+    moment="2026-07-01T02:00:00.000000Z", invocation="inv-1", *, which="build", target="prod", version=6, **more
+):
+    rows = [
+        {
+            "unique_id": TEST["unique_id"],
+            "status": "fail",
+            "failures": 3,
+            "message": f"Got 3 results in {SECRET}",
+            "execution_time": 0.12345678901234567,
+            "thread_id": "Thread-1",
+            "timing": [
+                {"name": "compile", "started_at": "2026-07-01T01:59:00Z", "completed_at": "2026-07-01T01:59:01Z"},
+                {"name": "execute", "started_at": "2026-07-01T01:59:02Z", "completed_at": "2026-07-01T01:59:03Z"},
+            ],
+            "adapter_response": {"query_id": "x"},
+            "compiled_code": "select 'Jane Doe'",
+        },
+        {
+            "unique_id": MODEL["unique_id"],
+            "status": "success",
+            "timing": [],
+            "thread_id": "Thread-1",
+            "execution_time": 1,
+        },
+    ]
+    args = {"which": which, "target": target, "project_dir": SECRET}
+    return {"metadata": metadata("run-results", version, moment, invocation), "results": rows, "args": args, **more}
+
+
+def freshness(moment="2026-07-01T02:00:00.000000Z", version=3):
+    row = {
+        "unique_id": "source.shop.s.raw",
+        "status": "warn",
+        "max_loaded_at": "2026-07-01T00:00:00+00:00",
+        "snapshotted_at": "2026-07-01T01:00:00+00:00",
+        "max_loaded_at_time_ago_in_s": 3600.5,
+        "criteria": {"warn_after": {"count": 1, "period": "hour"}, "error_after": None, "filter": "a > 'Jane'"},
+    }
+    failed = {"unique_id": "source.shop.s.other", "error": "no such table", "status": "runtime error"}
+    return {"metadata": metadata("sources", version, moment), "results": [row, failed], "elapsed_time": 1.0}
+
+
+def catalog(moment="2026-07-02T03:00:00.000000Z"):
+    return {
+        "metadata": metadata("catalog", 1, moment),
+        "nodes": {"model.shop.orders": {}},
+        "sources": {},
+        "errors": None,
+    }
+
+
+def put(root, name, value):
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    os.utime(path, (1_790_000_000, 1_790_000_000))  # 2026-09-21
+    return path
+
+
+def source(root, **settings):
+    return DbtSource("dbt", root, clock=lambda: NOW, **settings)
+
+
+def read(opened, contract, night=NIGHT):
+    reading = opened.read(contract, Window(night, contract.kind))
+    batches = list(reading.batches)
+    for batch in batches:
+        assert conform(batch, contract, Drift()).bad == {}
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    return reading, rows, [reason for _, reason in reading.rejected]
+
+
+class TestArchive(SourceSuite):
+    @pytest.fixture
+    def contracts(self):
+        return CONTRACTS
+
+    @pytest.fixture
+    def source(self, tmp_path):
+        put(tmp_path, "2026-07-02/manifest.json", manifest())
+        put(tmp_path, "2026-07-02/run_results.json", results())
+        put(tmp_path, "2026-07-02/sources.json", freshness())
+        put(tmp_path, "2026-07-02/catalog.json", catalog())
+        put(tmp_path, "2026-07-03/manifest.json", manifest("2026-07-03T03:00:00Z", "inv-2"))
+        put(tmp_path, "2026-07-03/run_results.json", "{cut")
+        put(tmp_path, "odd.json", {"a": 1})
+        return source(tmp_path)
+
+
+class TestLive(SourceSuite):
+    @pytest.fixture
+    def contracts(self):
+        return CONTRACTS
+
+    @pytest.fixture
+    def source(self, tmp_path):
+        put(tmp_path, "target/manifest.json", manifest())
+        put(tmp_path, "target/run_results.json", results())
+        return source(tmp_path)
+
+
+def test_a_model_becomes_a_row_without_code_or_paths(tmp_path):
+    put(tmp_path, "a/manifest.json", manifest())
+    reading, rows, reasons = read(source(tmp_path), NODES)
+    assert reasons == []
+    assert reading.as_of == (dt.datetime(2026, 7, 2, 3, tzinfo=dt.UTC), True)
+    model, raw = rows
+    assert (model["layer"], model["original_file_path"]) == ("marts", "models/marts/orders.sql")
+    assert (model["primary_key"], model["contract_enforced"], model["enabled"]) == (["order_id"], True, True)
+    assert json.loads(model["foreign_keys"])[0]["columns"] == ["customer_id"]
+    assert json.loads(model["columns"])["order_id"]["meta"] == {"class": "PHI"}
+    assert json.loads(model["meta"]) == {"owner": "x"}
+    assert (raw["resource_type"], raw["alias"], raw["path"]) == ("source", "RAW", None)
+    told = json.dumps([rows, list(reading.notes), [s.text for s in reading.statements]], default=str)
+    assert "Jane" not in told
+    assert SECRET not in told
+
+
+def test_a_test_becomes_a_row(tmp_path):
+    put(tmp_path, "a/manifest.json", manifest())
+    _, (row,), _ = read(source(tmp_path), TESTS)
+    assert (row["test_name"], row["attached_node"], row["column_name"]) == ("unique", "model.shop.orders", "order_id")
+    assert (row["severity"], row["where_clause"], row["enabled"]) == ("warn", "day > 1", True)
+
+
+@pytest.mark.parametrize(
+    ("model", "nodes", "expected"),
+    [
+        ("{{ ref('orders') }}", ["model.shop.customers", "model.shop.orders"], "model.shop.orders"),
+        ("{{ get_where_subquery(ref('shop', 'orders')) }}", ["model.shop.orders", "model.shop.x"], "model.shop.orders"),
+        ("", ["model.shop.orders"], "model.shop.orders"),
+        ("", ["model.shop.customers", "model.shop.orders"], None),
+        ("", [], None),
+    ],
+)
+def test_before_v9_the_attached_node_is_the_one_the_test_names(tmp_path, model, nodes, expected):
+    node = copy.deepcopy(TEST)
+    del node["attached_node"]
+    node["test_metadata"]["kwargs"]["model"] = model
+    node["depends_on"]["nodes"] = nodes
+    put(tmp_path, "a/manifest.json", manifest(version=4, nodes={node["unique_id"]: node}))
+    _, (row,), _ = read(source(tmp_path), TESTS)
+    assert row["attached_node"] == expected
+
+
+def test_disabled_nodes_are_rows_whichever_way_a_version_lists_them(tmp_path):
+    for name, disabled in (("a", [TEST]), ("b", {TEST["unique_id"]: [TEST]})):
+        put(tmp_path / name, "x/manifest.json", manifest(nodes={}, disabled=disabled))
+        _, (row,), _ = read(source(tmp_path / name), TESTS)
+        assert row["enabled"] is False
+
+
+def test_results_carry_command_severity_and_exact_times(tmp_path):
+    put(tmp_path, "a/manifest.json", manifest("2026-06-30T03:00:00Z", "inv-0"))
+    put(tmp_path, "b/run_results.json", results())
+    reading, (test, model), _ = read(source(tmp_path), RUNS)
+    assert (test["status"], test["failures"], test["severity"], test["command"]) == ("fail", 3, "warn", "build")
+    assert test["started_at"] == dt.datetime(2026, 7, 1, 1, 59, 2, tzinfo=dt.UTC)
+    assert str(test["execution_time"]) == "0.123456789012"
+    assert (model["severity"], model["started_at"], model["resource_type"]) == (None, None, "model")
+    assert any("latest earlier manifest" in note for note in reading.notes)
+    assert reading.as_of is None
+
+
+def test_severity_is_of_the_invocation_and_never_of_a_later_manifest(tmp_path):
+    loud = copy.deepcopy(TEST)
+    loud["config"]["severity"] = "ERROR"
+    put(tmp_path, "a/manifest.json", manifest("2026-07-01T01:00:00Z", "inv-1", nodes={TEST["unique_id"]: loud}))
+    put(tmp_path, "b/manifest.json", manifest("2026-07-01T01:30:00Z", "inv-7"))
+    put(tmp_path, "a/run_results.json", results())
+    assert read(source(tmp_path), RUNS)[1][0]["severity"] == "error"
+    put(tmp_path / "later", "a/manifest.json", manifest("2026-07-01T03:00:00Z", "inv-9"))
+    put(tmp_path / "later", "a/run_results.json", results())
+    reading, rows, _ = read(source(tmp_path / "later"), RUNS)
+    assert rows[0]["severity"] is None
+    assert any("severity is not known" in note for note in reading.notes)
+
+
+def test_freshness_rows(tmp_path):
+    put(tmp_path, "a/sources.json", freshness())
+    _, (row, failed), _ = read(source(tmp_path), FRESHNESS)
+    assert (row["status"], str(row["age_seconds"]), row["filter_clause"]) == ("warn", "3600.500000000000", "a > 'Jane'")
+    assert json.loads(row["warn_after"]) == {"count": 1, "period": "hour"}
+    assert (failed["status"], failed["max_loaded_at"]) == ("runtime error", None)
+
+
+def test_the_first_manifest_of_a_night_is_the_night_and_none_is_borrowed(tmp_path):
+    put(tmp_path, "b/manifest.json", manifest("2026-07-02T22:00:00Z", "inv-2"))
+    put(tmp_path, "c/manifest.json", manifest("2026-07-02T00:00:00Z", "inv-3"))
+    put(tmp_path, "d/manifest.json", manifest("2026-07-04T23:59:59Z", "inv-4"))
+    opened = source(tmp_path)
+    assert opened.nights(NODES) == [dt.date(2026, 7, 1), dt.date(2026, 7, 3)]
+    reading, rows, _ = read(opened, NODES)
+    assert {row["invocation_id"] for row in rows} == {"inv-3"}
+    assert any(note.startswith("b/manifest.json: not the first") for note in reading.notes)
+
+
+def test_all_invocations_of_a_day_count_and_a_copy_counts_once(tmp_path):
+    put(tmp_path, "a/run_results.json", results())
+    put(tmp_path, "copy/run_results.json", results())
+    put(tmp_path, "b/run_results.json", results("2026-07-01T23:59:59Z", "inv-2"))
+    reading, rows, reasons = read(source(tmp_path), RUNS)
+    assert (len(rows), reasons) == (4, [])
+    assert any("a copy of an invocation" in note for note in reading.notes)
+
+
+def test_one_invocation_with_two_contents_is_a_contradiction(tmp_path):
+    put(tmp_path, "a/run_results.json", results())
+    put(tmp_path, "b/run_results.json", results(which="test"))
+    reading, rows, reasons = read(source(tmp_path), RUNS)
+    assert len(rows) == 2
+    assert reasons == ["b/run_results.json: same invocation as another file, other content"]
+    assert reading.totals.rows == 3
+
+
+def test_another_target_is_left_out_and_said(tmp_path):
+    put(tmp_path, "a/run_results.json", results(target="dev"))
+    put(tmp_path, "b/run_results.json", results("2026-07-01T03:00:00Z", "inv-2", target="prod"))
+    put(tmp_path, "c/run_results.json", results("2026-07-01T04:00:00Z", "inv-3", target=None))
+    reading, rows, _ = read(source(tmp_path, target="prod"), RUNS)
+    assert {row["invocation_id"] for row in rows} == {"inv-2", "inv-3"}
+    assert any("another target; 2 results left out" in note for note in reading.notes)
+    assert any("states no target" in note for note in reading.notes)
+
+
+REFUSED = {
+    "v99": (
+        lambda value: value["metadata"].update(dbt_schema_version="https://schemas.getdbt.com/dbt/{k}/v99.json"),
+        "v99 is not known",
+    ),
+    "v0": (
+        lambda value: value["metadata"].update(dbt_schema_version="https://schemas.getdbt.com/dbt/{k}/v0.json"),
+        "v0 is not known",
+    ),
+    "elsewhere": (
+        lambda value: value["metadata"].update(dbt_schema_version="https://evil.example/dbt/{k}/v1.json"),
+        "names no artifact",
+    ),
+    "undated": (lambda value: value["metadata"].pop("generated_at"), "generated_at is missing"),
+    "no metadata": (lambda value: value.pop("metadata"), "dbt_schema_version is missing"),
+    "no part": (lambda value: [value.pop(part, None) for part in ("nodes", "results")], "is missing"),
+    "odd part": (lambda value: [value.update({part: ["x"]}) for part in ("nodes", "results")], "is missing|no object"),
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+@pytest.mark.parametrize(
+    ("name", "kind", "make", "contract"),
+    [
+        ("manifest.json", "manifest", manifest, NODES),
+        ("run_results.json", "run-results", results, RUNS),
+        ("sources.json", "sources", freshness, FRESHNESS),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_name(tmp_path, fault, name, kind, make, contract):
+    spoil, pattern = REFUSED[fault]
+    value = copy.deepcopy(make())
+    spoil(value)
+    put(tmp_path, f"x/{name}", json.dumps(value).replace("{k}", kind))
+    opened = source(tmp_path)
+    (night,) = opened.nights(contract)
+    reading, rows, reasons = read(opened, contract, night)
+    assert rows == []
+    assert len(reasons) == 1
+    assert reasons[0].startswith(f"x/{name}: ")
+    assert any(part in reasons[0] for part in pattern.split("|"))
+    assert reading.as_of is None or reading.totals.rows == 1
+
+
+@pytest.mark.parametrize("cut", [1, 40, 1000, -2])
+def test_a_cut_file_is_refused_not_empty(tmp_path, cut):
+    put(tmp_path, "x/manifest.json", json.dumps(manifest())[:cut])
+    opened = source(tmp_path)
+    (night,) = opened.nights(NODES)
+    _, rows, reasons = read(opened, NODES, night)
+    assert rows == []
+    assert len(reasons) == 1
+    assert reasons[0].startswith("x/manifest.json: ")
+
+
+def test_an_unknown_version_spoils_the_night_of_a_good_one(tmp_path):
+    put(tmp_path, "a/manifest.json", manifest())
+    put(tmp_path, "b/manifest.json", manifest("2026-07-02T04:00:00Z", "inv-2", version=13))
+    reading, rows, reasons = read(source(tmp_path), NODES)
+    assert len(rows) == 2
+    assert reasons == ["b/manifest.json: manifest/v13 is not known (v1 to v12 are)"]
+    assert reading.totals.rows == 3
+
+
+def test_a_live_folder_is_captured_now(tmp_path):
+    put(tmp_path, "manifest.json", manifest("2026-09-20T03:00:00Z"))
+    opened = source(tmp_path)
+    assert opened.live
+    assert opened.nights(NODES) is None
+    reading, rows, _ = read(opened, NODES, dt.date(2026, 10, 1))
+    assert len(rows) == 2
+    assert reading.as_of == (NOW, False)
+    assert any("generated at 2026-09-20" in note for note in reading.notes)
+    assert not source(tmp_path, live=False).live
+
+
+def test_catalogs_are_named_where_their_night_is(tmp_path):
+    put(tmp_path, "a/manifest.json", manifest())
+    put(tmp_path, "a/catalog.json", catalog())
+    put(tmp_path, "b/catalog.json", catalog("2026-08-02T03:00:00Z"))
+    opened = source(tmp_path)
+    reading, _, _ = read(opened, NODES)
+    assert "a/catalog.json: catalog/v1 with 1 relations; no dataset takes catalogs" in reading.notes
+    (night,) = opened.nights(CONTRACTS["files.unrecognised"])
+    _, _, reasons = read(opened, CONTRACTS["files.unrecognised"], night)
+    assert reasons == ["b/catalog.json: catalog/v1 with 1 relations; no dataset takes catalogs"]
+
+
+def test_by_products_and_links_of_dbt(tmp_path):
+    put(tmp_path, "target/manifest.json", manifest())
+    put(tmp_path, "target/graph_summary.json", {})
+    put(tmp_path, "target/partial_parse.msgpack", "x")
+    (tmp_path / "latest").symlink_to(tmp_path / "target")
+    opened = source(tmp_path)
+    (night,) = opened.nights(CONTRACTS["files.unrecognised"])
+    _, _, reasons = read(opened, CONTRACTS["files.unrecognised"], night)
+    assert [reason.partition(":")[0] for reason in reasons] == ["latest"]
+
+
+def test_a_quarter_of_large_manifests_is_indexed_by_its_metadata_and_parsed_once(tmp_path, monkeypatch):
+    filler = {f"macro.x.{n}": {"macro_sql": "x" * 200} for n in range(8000)}
+    body = json.dumps(manifest("MOMENT", "INVOCATION", macros=filler))
+    assert len(body) > 1_500_000
+    for day in range(92):
+        moment = dt.datetime(2026, 7, 2, 3, tzinfo=dt.UTC) + dt.timedelta(days=day)
+        text = body.replace("MOMENT", moment.isoformat()).replace("INVOCATION", f"inv-{day}")
+        put(tmp_path, f"{day:03}/manifest.json", text)
+        put(tmp_path, f"{day:03}/run_results.json", results(moment.isoformat(), f"inv-{day}"))
+    parsed = []
+    load = dbt_module.load
+    monkeypatch.setattr(dbt_module, "load", lambda artifact: parsed.append(artifact.name) or load(artifact))
+    opened = source(tmp_path)
+    started = time.process_time()
+    nights = opened.nights(NODES)
+    indexed = time.process_time() - started
+    assert len(nights) == 92
+    assert parsed == []  # metadata only
+    for night in nights:
+        for contract in (NODES, TESTS):
+            read(opened, contract, night)
+        if night in opened.nights(RUNS):
+            assert read(opened, RUNS, night)[1][0]["severity"] == "warn"
+    manifests = [name for name in parsed if name.endswith("manifest.json")]
+    assert len(manifests) == len(set(manifests)) == 92
+    print(f"indexed 92 manifests of {len(body)} bytes in {indexed:.2f} s")  # noqa: T201
