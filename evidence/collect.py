@@ -5,7 +5,6 @@ reads one window and always comes back with a receipt, whatever happened. Nothin
 private spool until ``seal`` takes them (design.md section 6, step 2).
 """
 
-import dataclasses
 import datetime as dt
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -180,13 +179,8 @@ def _read(
 
 
 def _reconcile(source: Totals | None, landed: Landed) -> tuple[str, ...]:
-    """Compare both sides (source / landed). Column totals only compare when no row was set aside."""
-    if source is None:
-        return ("the source stated no totals",)
-    arrived = landed.landed + landed.quarantined
-    if landed.quarantined or landed.totals is None:
-        return () if source.rows == arrived else (f"rows {source.rows} / {arrived}",)
-    return tuple(source.differences(dataclasses.replace(landed.totals, rows=arrived)))
+    """Compare both sides (source / arrived); rows set aside count as arrived."""
+    return ("the source stated no totals",) if source is None else tuple(source.differences(landed.totals))
 
 
 def _judge(
@@ -194,7 +188,7 @@ def _judge(
 ) -> tuple[Status, str]:
     problems = []
     if differences:
-        problems.append("totals differ (source / landed): " + "; ".join(differences[:5]))
+        problems.append("totals differ (source / arrived): " + "; ".join(differences[:5]))
     if landed.quarantined:
         problems.append(f"{landed.quarantined} rows quarantined")
     if contract.kind == "state" and not known_moment:

@@ -59,7 +59,7 @@ class FilesSourceConfig(_Section):
     """Exports of the same views, as Parquet, CSV or NDJSON (docs/formats/export.md)."""
 
     kind: Literal["files"]
-    root: str
+    path: str
     datasets: tuple[str, ...] = ()
 
 
@@ -67,7 +67,7 @@ class DbtSourceConfig(_Section):
     """A folder of dbt artifacts, one sub-folder per invocation."""
 
     kind: Literal["dbt"]
-    root: str
+    path: str
     target: str = "prod"
     datasets: tuple[str, ...] = ()
 
@@ -76,7 +76,7 @@ class ContractsSourceConfig(_Section):
     """Data-product contracts: YAML files in a checkout, or dated exports of one."""
 
     kind: Literal["contracts"]
-    root: str
+    path: str
     datasets: tuple[str, ...] = ()
 
 

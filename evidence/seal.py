@@ -4,7 +4,8 @@ Parts first, then the manifest, then one commit for the whole batch (design.md s
 nothing exists; killed at any instruction, the next run seals the same windows again and the leftovers are orphans.
 """
 
-from collections.abc import Callable, Iterable
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from evidence.errors import StoreConflictError
@@ -26,13 +27,14 @@ def seal(log: Log, index: Index, collected: Iterable[Collected], new_id: NewId) 
     otherwise. Raises ``StoreConflictError``, ``ForkError`` or ``RollbackError``; nothing is committed then.
     """
     entries: list[Entry] = []
+    first: dict[str, dt.date] = {}
     for item in collected:
         if item.unchanged:
             entries.extend(_recount(item))
             continue
-        entries.extend(_coverage(index, item))
         entries.append(_put(log, item, new_id()))
-    return append_new(log, entries)
+        first[item.key.source] = min(item.key.night, first.get(item.key.source, item.key.night))
+    return append_new(log, [*_coverage(index, first), *entries])
 
 
 def _put(log: Log, item: Collected, snapshot: str) -> Entry:
@@ -80,10 +82,12 @@ def _recount(item: Collected) -> list[Entry]:
     return [Entry("recount", snapshot_entry_key(previous.key), None, body)]
 
 
-def _coverage(index: Index, item: Collected) -> list[Entry]:
+def _coverage(index: Index, first: Mapping[str, dt.date]) -> list[Entry]:
     """The first collect of a source seals where its coverage starts; a longer backfill seals an earlier start."""
-    source, night = item.key.source, item.key.night
-    known = index.coverage_start(source)
-    if known is not None and known <= night:
-        return []
-    return [Entry("coverage", f"{source}/{night.isoformat()}", None, {"source": source, "start": night.isoformat()})]
+    entries = []
+    for source, night in sorted(first.items()):
+        known = index.coverage_start(source)
+        if known is None or night < known:
+            start = night.isoformat()
+            entries.append(Entry("coverage", f"{source}/{start}", None, {"source": source, "start": start}))
+    return entries

@@ -56,7 +56,7 @@ def test_the_example_loads_and_its_values_are_the_defaults():
         ("[entity]\nname='x'", "entity.system"),
         ("[entity]\nname='x'\nsystem='y'\n[store]\nurll='z'", "store.urll"),
         ("[entity]\nname='x'\nsystem='y'\n[log]\nkey='secret-in-the-open'", "log.key"),
-        ("[entity]\nname='x'\nsystem='y'\n[sources.A]\nkind='files'\nroot='.'", "sources.A"),
+        ("[entity]\nname='x'\nsystem='y'\n[sources.A]\nkind='files'\npath='.'", "sources.A"),
         ("[entity", "does not parse"),
     ],
 )

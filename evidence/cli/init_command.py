@@ -12,7 +12,7 @@ from evidence import config
 from evidence.cli import output
 from evidence.cli.workspace import Workspace, now
 from evidence.errors import ConfigError
-from evidence.signing.certificates import make_packet_identity
+from evidence.signing.certificate import certificate_pem, key_pem, make_demo_authority
 from evidence.signing.keys import HmacKey, NoteKey, write_secret
 from evidence.snapshot.canonical import sha256_hex
 from evidence.store.log import Log
@@ -84,10 +84,10 @@ def _keys(directory: Path, entity: str) -> str:
     note = NoteKey.generate(origin)
     write_secret(keys / "collector.key", note.to_text())
     write_secret(keys / "redaction.key", HmacKey.generate().to_text())
-    identity = make_packet_identity(entity, now())
-    write_secret(keys / "packet.pem", identity.key_pem.decode().rstrip("\n"))
-    (keys / "packet-certificate.pem").write_bytes(identity.certificate_pem)
-    (trust / "packet-root.pem").write_bytes(identity.root_pem)
+    packet_key, root = make_demo_authority(entity, now())
+    write_secret(keys / "packet.pem", key_pem(packet_key).decode().rstrip("\n"))
+    (keys / "packet-certificate.pem").write_bytes(certificate_pem(packet_key.certificate))
+    (trust / "packet-root.pem").write_bytes(certificate_pem(root))
     (trust / "log.vkey").write_text(note.vkey + "\n")
     return origin
 
@@ -104,4 +104,6 @@ def _fill(directory: Path, size: str) -> None:
             elif made.exists():
                 shutil.copyfile(made, directory / name)
         shutil.rmtree(directory / "workspace", ignore_errors=True)
+        shutil.move(directory / "exports" / "dbt", directory / "dbt-artifacts")
+        shutil.move(directory / "exports" / "contracts", directory / "contracts")
         step(size)

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from ulid import ULID
 
-from evidence import __version__, config
+from evidence import __version__
+from evidence.config import (
+    FILE_NAME,
+    Config,
+    SnowflakeSourceConfig,
+    SourceConfig,
+    content_root,
+    load,
+    prepare_environment,
+)
 from evidence.control.definition import Library, load_library, load_overlay
 from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
@@ -44,14 +53,14 @@ def new_id() -> str:
 class Workspace:
     """Everything a command opens, each part on first use."""
 
-    config: config.Config
+    config: Config
     _sources: dict[str, Source] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path) -> "Workspace":
         """Read ``evidence.toml`` of ``path``."""
-        config.prepare_environment()
-        return cls(config.load(path))
+        prepare_environment()
+        return cls(load(path))
 
     @cached_property
     def contracts(self) -> Mapping[str, Contract]:
@@ -112,9 +121,7 @@ class Workspace:
         """Controls of the product and of the workspace, with its overlay applied."""
         overlay = self.config.path(self.config.assess.overlay)
         more = [self.config.path(folder) for folder in self.config.assess.controls]
-        return load_library(
-            [config.content_root() / "controls", *more], load_overlay(overlay) if overlay.exists() else None
-        )
+        return load_library([content_root() / "controls", *more], load_overlay(overlay) if overlay.exists() else None)
 
     @cached_property
     def registers(self) -> Registers:
@@ -127,8 +134,15 @@ class Workspace:
             known = ", ".join(sorted(self.config.sources)) or "none"
             raise UsageError(f"no source {name!r} in evidence.toml", fix=f"configured: {known}")
         if name not in self._sources:
-            self._sources[name] = open_source(name, self.config.sources[name], self.config)
+            self._sources[name] = self._open_source(name, self.config.sources[name])
         return self._sources[name]
+
+    def _open_source(self, name: str, section: SourceConfig) -> Source:
+        if isinstance(section, SnowflakeSourceConfig):
+            return _open_snowflake(name, section, self)
+        settings = section.model_dump(exclude={"kind", "datasets"}, exclude_unset=True)
+        settings["path"] = self.config.path(section.path)
+        return open_source(section.kind, name, contracts=self.contracts, clock=now, settings=settings)
 
     def datasets_asked(self) -> dict[str, Sequence[str]]:
         """Source name -> datasets it is configured to be asked for, without connecting anywhere."""
@@ -163,8 +177,41 @@ class Workspace:
             source.close()
 
 
+def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:
+    from evidence.sources.snowflake import SnowflakeSource
+    from evidence.sources.snowflake_login import Login
+
+    def secret(ref: str | None) -> bytes | None:
+        return workspace.config.secret(ref) if ref else None
+
+    def text(ref: str | None) -> str | None:
+        value = secret(ref)
+        return value.decode().strip() if value is not None else None
+
+    provider = section.workload_identity_provider
+    login = Login(
+        account=section.account,
+        user=section.user,
+        role=section.role,
+        warehouse=section.warehouse,
+        authenticator=section.authenticator,
+        private_key=secret(section.private_key),
+        private_key_passphrase=secret(section.private_key_passphrase),
+        password=text(section.password),
+        token=text(section.token),
+        workload_identity={"provider": provider} if provider else {},
+        connection=section.connection,
+        host=section.host,
+        port=section.port,
+        protocol=section.protocol,
+        timeout_seconds=section.timeout_seconds,
+    )
+    every = [contract for contract in workspace.contracts if contract.startswith("snowflake.")]
+    return SnowflakeSource(name, login, section.datasets or every, run=new_id(), clock=now, edition=section.edition)
+
+
 def library_of(path: Path) -> Library:
     """Return the library a workspace uses, or the product's own where there is no workspace."""
-    if (path / config.FILE_NAME).exists():
+    if (path / FILE_NAME).exists():
         return Workspace.open(path).library
-    return load_library([config.content_root() / "controls"], None)
+    return load_library([content_root() / "controls"], None)
