@@ -17,7 +17,6 @@ from evidence.sources import snowflake_sql as sql
 from evidence.sources.snowflake import SnowflakeSource
 from evidence.sources.snowflake_login import PINNED, Login, turn_platform_detection_off
 from evidence.sources.snowflake_session import Backoff
-from evidence.sources.snowflake_totals import totals
 from tests.servers.tiny_export import ACCOUNT, BIG_ID, LARGE, NEXT, NIGHT
 
 pytest_plugins = ["tests.servers.fixtures"]
@@ -478,7 +477,7 @@ def test_every_statement_that_can_be_built_is_a_read_with_named_columns(contract
     texts = [
         sql.describe(contract),
         sql.select(contract, selection, window)[0],
-        totals(contract, selection, window)[0],
+        sql.totals(contract, selection, window)[0],
         sql.hash_agg(contract, selection, window)[0],
     ]
     for text in texts:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from evidence.datasets.contract import ARROW, Contract
+from evidence.datasets.totals import from_row
 from evidence.errors import SourceEditionError
 from evidence.snapshot.model import Finality, Statement, Totals, Window
 from evidence.sources import snowflake_sql as sql
@@ -20,7 +21,6 @@ from evidence.sources.protocol import Reading
 from evidence.sources.snowflake_login import Login
 from evidence.sources.snowflake_session import Backoff, Clock, Session
 from evidence.sources.snowflake_show import Enumeration
-from evidence.sources.snowflake_totals import read_totals, totals
 
 EDITIONS = ("standard", "enterprise", "business_critical")
 
@@ -154,9 +154,9 @@ class ViewReading(SnowflakeReading):
 
     def _take_totals(self, selection: sql.Selection) -> None:
         """Count on the server, over the same window, in the same session."""
-        statement, binds, meaning = totals(self.contract, selection, self.window)
+        statement, binds, asked = sql.totals(self.contract, selection, self.window)
         answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
-        self.totals = read_totals(meaning, answer.rows[0])
+        self.totals = from_row(asked, dict(zip(answer.names, answer.rows[0], strict=True)))
         statement, binds, names = sql.hash_agg(self.contract, selection, self.window)
         answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
         self._facts["hash_agg"] = str(answer.rows[0][0])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from evidence.datasets.contract import Column, Contract
+from evidence.datasets.totals import Expression, expressions
 from evidence.errors import SourceUnavailableError
 from evidence.snapshot.model import Window
 
@@ -111,6 +112,20 @@ def window_clause(contract: Contract, selection: Selection, window: Window) -> t
     mark = quoted(spelling(selection, contract.watermark))
     binds = (("TIMESTAMP_LTZ", window.start), ("TIMESTAMP_LTZ", window.end))
     return f" WHERE {mark} >= ? AND {mark} < ?", binds
+
+
+def totals(
+    contract: Contract, selection: Selection, window: Window
+) -> tuple[str, tuple[Bind, ...], tuple[Expression, ...]]:
+    """Return the statement for the control totals of ``window``, its binds and what each answer column states.
+
+    Numbers come back as text, so that no driver type narrows a sum.
+    """
+    where, binds = window_clause(contract, selection, window)
+    spelled = {column.name: name for name, column in selection.columns}
+    asked = tuple(expressions(contract, spelled, selection.missing))
+    named = ", ".join(f"CAST({expression.sql} AS VARCHAR) AS {expression.alias}" for expression in asked)
+    return f"SELECT {named} FROM {path(contract.object)}{where}", binds, asked
 
 
 def hash_agg(contract: Contract, selection: Selection, window: Window) -> tuple[str, tuple[Bind, ...], tuple[str, ...]]:
