@@ -118,7 +118,7 @@ def load_hmac_key(ref: str, resolve: Resolver) -> HmacKey:
     text = resolve(ref).decode(errors="replace").removesuffix("\n")
     try:
         key = HmacKey(bytes.fromhex(text))
-    except ValueError:
+    except (ValueError, ConfigError):
         key = None
     if key is None or key.to_text() != text:
         raise ConfigError(f"{ref} is not 64 lower-case hex digits", fix="make the key with `evidence init`")
