@@ -93,7 +93,7 @@ class ContractsSource:
                     raise ValueError(f"the product of {owners[product.name]} once more")  # noqa: TRY301 - one way out
                 mine = list(rows(product, name, commit))
             except ValueError as exc:
-                rejects.append(Reject("", f"{name}: {exc}"))
+                rejects.append(Reject("", f"{prefix}{file.label}: {exc}"))
                 continue
             owners[product.name] = name
             found += mine

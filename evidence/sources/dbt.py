@@ -136,8 +136,8 @@ class DbtSource:
             value, _ = load(artifact)
             dbt_rows.check(value, "catalog")
         except ValueError as exc:
-            return f"{artifact.name}: {exc}"
-        return f"{artifact.name}: {artifact.schema_version} with {len(value['nodes'])} relations; no dataset takes catalogs"
+            return f"{artifact.label}: {exc}"
+        return f"{artifact.label}: {artifact.schema_version} with {len(value['nodes'])} relations; no dataset takes catalogs"
 
     def _read_state(
         self, collector: "_Collector", contract: Contract, found: Sequence[Artifact], window: Window
@@ -147,14 +147,14 @@ class DbtSource:
             if artifact.refusal:
                 collector.reject(artifact.refusal)
             elif artifact.project in chosen and not self.live:
-                collector.note(f"{artifact.name}: not the first manifest of its project in this night, not used")
+                collector.note(f"{artifact.label}: not the first manifest of its project in this night, not used")
             else:
                 chosen[artifact.project] = artifact
         for artifact in chosen.values():
             try:
                 rows, digest = self._manifest_rows(contract.name, artifact)
             except ValueError as exc:
-                collector.reject(f"{artifact.name}: {exc}")
+                collector.reject(f"{artifact.label}: {exc}")
                 continue
             collector.take(artifact, rows, digest)
         if not self.live:
@@ -172,13 +172,13 @@ class DbtSource:
             try:
                 value, digest = self._event_artifact(artifact)
             except ValueError as exc:
-                collector.reject(artifact.refusal or f"{artifact.name}: {exc}")
+                collector.reject(artifact.refusal or f"{artifact.label}: {exc}")
                 continue
             if artifact.invocation_id in seen:
                 if seen[artifact.invocation_id] == digest:
-                    collector.note(f"{artifact.name}: a copy of an invocation already counted")
+                    collector.note(f"{artifact.label}: a copy of an invocation already counted")
                 else:
-                    collector.reject(f"{artifact.name}: same invocation as another file, other content")
+                    collector.reject(f"{artifact.label}: same invocation as another file, other content")
                 continue
             seen[artifact.invocation_id] = digest
             collector.take(artifact, self._event_rows(collector, contract, artifact, value), digest)
@@ -201,9 +201,9 @@ class DbtSource:
         rows = list(dbt_rows.run_rows(value, artifact.schema_version, moment))
         target = rows[0]["target_name"] if rows else None
         if self._target and target is None:
-            collector.note(f"{artifact.name}: states no target; kept")
+            collector.note(f"{artifact.label}: states no target; kept")
         elif self._target and target != self._target:
-            collector.note(f"{artifact.name}: ran on another target; {len(rows)} results left out")
+            collector.note(f"{artifact.label}: ran on another target; {len(rows)} results left out")
             return []
         self._join_severity(collector, artifact, rows)
         return rows
@@ -217,11 +217,11 @@ class DbtSource:
             known = self._severity(manifest)
             if tests & set(known):
                 if manifest.invocation_id != artifact.invocation_id:
-                    collector.note(f"{artifact.name}: severities from {manifest.name}, the latest earlier manifest")
+                    collector.note(f"{artifact.label}: severities from {manifest.name}, the latest earlier manifest")
                 for row in rows:
                     row["severity"] = known.get(row["unique_id"])
                 return
-        collector.note(f"{artifact.name}: no manifest knows these tests; their severity is not known")
+        collector.note(f"{artifact.label}: no manifest knows these tests; their severity is not known")
 
     def _manifests_for(self, artifact: Artifact) -> Iterator[Artifact]:
         usable = [manifest for manifest in self._of("manifest") if not manifest.refusal]
@@ -269,7 +269,7 @@ class _Collector:
         self._statements.append(Statement(f"read {artifact.name} sha256:{digest}", rows=len(rows)))
         self._versions.add(artifact.dbt_version)
         generated = artifact.generated_at.isoformat() if artifact.generated_at else "?"
-        self.note(f"{artifact.name}: {artifact.schema_version}, generated at {generated}")
+        self.note(f"{artifact.label}: {artifact.schema_version}, generated at {generated}")
 
     def reject(self, reason: str) -> None:
         self._rejects.append(Reject("", reason))

@@ -53,6 +53,11 @@ class Artifact:
         return self.file.name
 
     @property
+    def label(self) -> str:
+        """The name for messages."""
+        return self.file.label
+
+    @property
     def schema_version(self) -> str:
         """``manifest/v12``."""
         return f"{self.kind}/v{self.version}"
@@ -110,9 +115,9 @@ def _known(file: TreeFile, metadata: dict[str, Any], kind: Any, version: int) ->
     refusal = ""
     if version not in VERSIONS[kind]:
         newest = VERSIONS[kind][-1]
-        refusal = f"{file.name}: {kind}/v{version} is not known (v1 to v{newest} are)"
+        refusal = f"{file.label}: {kind}/v{version} is not known (v1 to v{newest} are)"
     elif generated_at is None:
-        refusal = f"{file.name}: metadata.generated_at is missing or no moment"
+        refusal = f"{file.label}: metadata.generated_at is missing or no moment"
     return Artifact(
         file,
         kind,
@@ -130,7 +135,7 @@ def _refused(file: TreeFile, reason: str) -> Artifact:
     stem = file.parts[-1].partition(".")[0].replace("_", "-").lower()
     kinds: tuple[Kind, ...] = ("manifest", "run-results", "sources", "catalog")
     kind = next((kind for kind in kinds if stem == kind), None)
-    return Artifact(file, kind, 0, None, "", "", "", f"{file.name}: {reason}")
+    return Artifact(file, kind, 0, None, "", "", "", f"{file.label}: {reason}")
 
 
 def _metadata(file: TreeFile) -> dict[str, Any]:

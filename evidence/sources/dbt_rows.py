@@ -1,6 +1,6 @@
 """dbt artifacts -> rows of ``dbt.nodes``, ``dbt.tests``, ``dbt.run_results`` and ``dbt.freshness``; pure.
 
-Lenient about keys that a version lacks (NULL), never about their meaning. Code, descriptions, rows of unit tests, environment,
+Lenient about keys that a version lacks (NULL), never about their meaning. Code, descriptions, rows of unit tests, run variables,
 user ids and absolute paths are not carried over.
 """
 

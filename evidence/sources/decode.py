@@ -23,6 +23,7 @@ BATCH_ROWS = 8192
 BATCH_BYTES = 32 * 2**20
 LINE_BYTES = 64 * 2**20  # a VARIANT is at most 16 MB before escaping (Snowflake: Semi-structured data types, VARIANT)
 CSV_BLOCK = 2**20
+REASON_LENGTH = 200  # what a quarantine keeps of a reason
 SUFFIXES = {
     ".parquet": "parquet",
     ".csv": "csv",
@@ -42,6 +43,13 @@ class Reject:
 
     text: str
     reason: str
+
+    def __post_init__(self) -> None:
+        if len(self.reason) > REASON_LENGTH or "\n" in self.reason:
+            short = " ".join(self.reason.split())
+            object.__setattr__(
+                self, "reason", short if len(short) <= REASON_LENGTH else short[: REASON_LENGTH - 1] + "…"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +74,22 @@ def decode(file: TreeFile) -> Iterator[pa.RecordBatch | Reject]:
     """
     problem = file.refusal or _disguise(file)
     if problem:
-        yield Reject("", f"{file.name}: {problem}")
+        yield Reject("", f"{file.label}: {problem}")
         return
     reader = {"parquet": _parquet, "csv": _csv, "ndjson": _ndjson}[format_of(file.name)]
     try:
         yield from reader(file)
     except (pa.ArrowException, OSError, EOFError, zlib.error) as exc:
-        yield Reject("", f"{file.name}: {_broken(exc)}")
+        yield Reject("", f"{file.label}: {_broken(exc)}")
 
 
 def lines(file: TreeFile) -> Iterator[Line | Reject]:
     """Yield the objects of an NDJSON file one by one; blank lines are not rows."""
     try:
         with open_text(file) as stream:
-            yield from _lines(file.name, stream)
+            yield from _lines(file.label, stream)
     except (OSError, EOFError, zlib.error) as exc:
-        yield Reject("", f"{file.name}: {_broken(exc)}")
+        yield Reject("", f"{file.label}: {_broken(exc)}")
 
 
 def text_batch(rows: list[dict[str, str | None]], columns: list[str]) -> pa.RecordBatch:
@@ -126,7 +134,7 @@ def _parquet(file: TreeFile) -> Iterator[pa.RecordBatch | Reject]:
         schema, stated, seen = parquet.schema_arrow, parquet.metadata.num_rows, 0
         fault = _misnamed(schema.names)
         if fault:
-            yield Reject("", f"{file.name}: {fault}")
+            yield Reject("", f"{file.label}: {fault}")
             return
         if stated == 0:
             yield pa.RecordBatch.from_pylist([], schema=schema)
@@ -134,7 +142,7 @@ def _parquet(file: TreeFile) -> Iterator[pa.RecordBatch | Reject]:
             seen += batch.num_rows
             yield batch
         if seen != stated:
-            yield Reject("", f"{file.name}: the footer states {stated} rows, {seen} could be read")
+            yield Reject("", f"{file.label}: the footer states {stated} rows, {seen} could be read")
 
 
 def _csv(file: TreeFile) -> Iterator[pa.RecordBatch | Reject]:
@@ -143,12 +151,12 @@ def _csv(file: TreeFile) -> Iterator[pa.RecordBatch | Reject]:
     names = _header(file)
     fault = _misnamed(names)
     if fault:
-        yield Reject("", f"{file.name}: {fault}")
+        yield Reject("", f"{file.label}: {fault}")
         return
     ragged: list[Reject] = []
 
     def skip(row: Any) -> str:
-        reason = f"{file.name} line {row.number}: {row.actual_columns} fields, the header has {row.expected_columns}"
+        reason = f"{file.label} line {row.number}: {row.actual_columns} fields, the header has {row.expected_columns}"
         ragged.append(Reject(row.text, reason))
         return "skip"
 
@@ -167,7 +175,7 @@ def _csv(file: TreeFile) -> Iterator[pa.RecordBatch | Reject]:
         )
         seen = 0
         for batch in reader:
-            yield from _texts(file.name, batch, seen)
+            yield from _texts(file.label, batch, seen)
             seen += batch.num_rows
             yield from ragged
             ragged.clear()

@@ -207,7 +207,7 @@ class DatedReading:
                 yield item
             else:
                 yield from (
-                    Reject("", f"{file.name}: no column of {self._contract.name}") for _ in range(item.num_rows or 1)
+                    Reject("", f"{file.label}: no column of {self._contract.name}") for _ in range(item.num_rows or 1)
                 )
 
     def _borrowed(self) -> bool:

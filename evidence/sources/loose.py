@@ -113,11 +113,11 @@ class Loose:
     def _place(self, file: TreeFile, line: Line) -> tuple[Slot, dict[str, str | None]] | Reject:
         placed = self._placer.place(line.members, _stem(file))
         if isinstance(placed, Misfit):
-            return Reject(line.text, f"{file.name} line {line.number}: {placed.reason}")
+            return Reject(line.text, f"{file.label} line {line.number}: {placed.reason}")
         contract = self._contracts[placed.dataset]
         slot = self._slot(file, contract, _watermark(contract, placed.row))
         if isinstance(slot, str):
-            return Reject(line.text, f"{file.name} line {line.number}: {slot}")
+            return Reject(line.text, f"{file.label} line {line.number}: {slot}")
         return slot, placed.row
 
     def _tables(self, file: TreeFile) -> Iterator[_Chunk | Reject]:
@@ -128,7 +128,7 @@ class Loose:
                 yield item
                 continue
             dataset = self._placer.by_columns(item.schema.names, _stem(file))
-            where = f"{file.name} record {record + 1}"
+            where = f"{file.label} record {record + 1}"
             record += item.num_rows
             if isinstance(dataset, Misfit):
                 yield from _all_rejected(item, file, record - item.num_rows, dataset.reason)
@@ -266,4 +266,4 @@ def _moment(value: Any) -> dt.datetime | None:
 def _all_rejected(batch: pa.RecordBatch, file: TreeFile, before: int, reason: str) -> Iterator[Reject]:
     for index, row in enumerate(batch.to_pylist()):
         text = exact.dumps({key: str(value) for key, value in row.items()})
-        yield Reject(text, f"{file.name} record {before + index + 1}: {reason}")
+        yield Reject(text, f"{file.label} record {before + index + 1}: {reason}")

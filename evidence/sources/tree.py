@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 
 from evidence.errors import SourceUnavailableError
 
+LABEL_LENGTH = 110
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -33,6 +34,11 @@ class TreeFile:
     def parts(self) -> tuple[str, ...]:
         """The components of the relative name."""
         return tuple(self.name.split("/"))
+
+    @property
+    def label(self) -> str:
+        """The name for messages: the end of it, if it is long."""
+        return self.name if len(self.name) <= LABEL_LENGTH else "…" + self.name[1 - LABEL_LENGTH :]
 
 
 def walk(root: Path, *, skip: tuple[str, ...] = (".", "_")) -> Iterator[TreeFile]:
