@@ -10,20 +10,19 @@ import datetime as dt
 import errno
 import hashlib
 import os
-import re
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from evidence.errors import MalformedError, ObjectNotFoundError, StoreError, UsageError, VerificationError
+from evidence.errors import ObjectNotFoundError, StoreError, UsageError, VerificationError
 from evidence.store.lease import Lease
-from evidence.store.objects import CACHE_PATH, ObjectInfo
+from evidence.store.objects import CACHE_PATH, ObjectInfo, check_path, check_path
 
 _TEMPORARY: Final = ".tmp-"  # list() shows no name with a leading dot
-_PATH: Final = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*\Z")
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -91,7 +90,7 @@ class LocalStore:
             found = self._locate(path).lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return ObjectInfo(path, found.st_size)
+        return ObjectInfo(path, found.st_size) if stat.S_ISREG(found.st_mode) else None
 
     def replace_cache(self, body: bytes) -> None:
         """Replace ``log/checkpoint``, the one name that may change; see ``CachingStore``."""
@@ -127,8 +126,7 @@ class LocalStore:
         yield from self._walk(self._locate(folder) if folder else self.root, folder, prefix, start_after)
 
     def _locate(self, path: str) -> Path:
-        if not _PATH.match(path):
-            raise MalformedError(f"malformed object path {path!r}")
+        check_path(path)
         return self.root / path
 
     def _walk(self, folder: Path, name: str, prefix: str, start_after: str) -> Iterator[str]:

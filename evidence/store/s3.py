@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from evidence.errors import ConfigError, ObjectNotFoundError, StoreConflictError, StoreError, VerificationError
-from evidence.store.objects import ObjectInfo
+from evidence.store.objects import CACHE_PATH, ObjectInfo, check_path
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -25,6 +25,7 @@ Mode = Literal["GOVERNANCE", "COMPLIANCE"]
 Clock = Callable[[], dt.datetime]
 MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
 TAKEN = frozenset({"PreconditionFailed", "412"})
+PROBE = "probe/"  # what the open-time probe leaves behind is nobody's object
 CONFLICT_RETRIES = 5  # 409: another conditional request on the same key is in flight
 
 
@@ -77,7 +78,7 @@ class S3Store:
     @cached_property
     def writable(self) -> bool:
         """Try a conditional create twice on a fresh name: a server that takes the second one must not be committed to."""
-        name = f"probe/{secrets.token_hex(16)}"
+        name = f"{PROBE}{secrets.token_hex(16)}"
         first = self._put(name, b"first", {})
         return first and not self._put(name, b"second", {})
 
@@ -88,6 +89,7 @@ class S3Store:
                 f"{self.url}: the server does not honour If-None-Match on this bucket",
                 fix="use a server with conditional writes; this store can be read and verified only",
             )
+        check_path(path)
         content = body.read_bytes() if isinstance(body, Path) else body
         until = max(self._now() + self._retention, retain_until or self._now())
         lock: dict[str, Any] = {"ObjectLockMode": self._mode, "ObjectLockRetainUntilDate": until}
@@ -118,7 +120,7 @@ class S3Store:
             page = self._call("list_object_versions", Prefix=self._prefix + prefix, **marker)
             for version in page.get("Versions", []):
                 name = version["Key"].removeprefix(self._prefix)
-                if name != last and name > start_after:
+                if name != last and name > start_after and not name.startswith(PROBE):
                     last = name
                     yield name
             if not page.get("IsTruncated"):
@@ -133,6 +135,10 @@ class S3Store:
         return ObjectInfo(
             path, answer["ContentLength"], answer.get("ObjectLockRetainUntilDate"), answer.get("ObjectLockMode")
         )
+
+    def replace_cache(self, body: bytes) -> None:
+        """Put ``log/checkpoint`` without a lock; the only name with versions of its own, trusted by nobody."""
+        self._call("put_object", Key=self._prefix + CACHE_PATH, Body=body, ChecksumAlgorithm="SHA256")
 
     def _check_bucket(self) -> dt.datetime:
         answer = self._call("get_bucket_versioning")

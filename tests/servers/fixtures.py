@@ -4,18 +4,25 @@ A test module asks for them with ``pytest_plugins = ["tests.servers.fixtures"]``
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.servers import tiny_export
 from tests.servers.emulated import Emulator, run_emulator
+from tests.servers.localstack import LocalStack
 
 
 @pytest.fixture(scope="session")
-def tiny_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny export, as files."""
+    return tiny_export.write(tmp_path_factory.mktemp("export"), large_rows=200_000)
+
+
+@pytest.fixture(scope="session")
+def tiny_account(tiny_folder: Path) -> Iterator[Emulator]:
     """An emulator over the tiny export, one per test session; use :func:`account` for a clean one."""
-    folder = tiny_export.write(tmp_path_factory.mktemp("export"), large_rows=200_000)
-    with run_emulator(folder) as emulator:
+    with run_emulator(tiny_folder) as emulator:
         yield emulator
 
 
@@ -28,3 +35,13 @@ def account(tiny_account: Emulator) -> Iterator[Emulator]:
     yield tiny_account
     for view in ("USERS", "LOGIN_HISTORY", "QUERY_HISTORY"):
         tiny_account.post("view", {"view": view})
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[LocalStack]:
+    """S3 with Object Lock and KMS, one per test session."""
+    server = LocalStack()
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,156 @@
+"""The S3 backend against LocalStack: the contract, and what is its own: locks, versions, delete markers, unfit buckets."""
+
+import datetime as dt
+import hashlib
+import itertools
+
+import pytest
+from botocore.exceptions import ClientError
+from contracts.store import StoreContract
+
+from evidence.errors import ConfigError, ObjectNotFoundError, StoreConflictError, StoreError, VerificationError
+from evidence.store.open import open_store
+from evidence.store.s3 import S3Store, connect
+
+pytest_plugins = ["tests.servers.fixtures"]
+NUMBER = itertools.count()
+
+
+@pytest.fixture
+def client(s3_server, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return connect(endpoint_url=s3_server.url, region="us-east-1")
+
+
+@pytest.fixture
+def bucket(client):
+    name = f"evidence-test-{next(NUMBER)}"
+    client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    return name
+
+
+def open_s3(client, bucket, **changes):
+    settings = {"mode": "COMPLIANCE", "retention_days": 2, "clock": lambda: dt.datetime.now(dt.UTC)} | changes
+    return S3Store(client, bucket, "pre/fix", **settings)
+
+
+@pytest.fixture
+def store(client, bucket):
+    return open_s3(client, bucket)
+
+
+class TestS3Store(StoreContract):
+    pass
+
+
+def test_every_object_is_locked_and_the_lock_is_read_back(store, client, bucket):
+    store.put_if_absent("data/a", b"x")
+    info = store.head("data/a")
+    assert info.retention_mode == "COMPLIANCE"
+    assert info.retain_until > dt.datetime.now(dt.UTC) + dt.timedelta(days=1, hours=23)
+    version = client.head_object(Bucket=bucket, Key="pre/fix/data/a")["VersionId"]
+    for extra in ({}, {"BypassGovernanceRetention": True}):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.delete_object(Bucket=bucket, Key="pre/fix/data/a", VersionId=version, **extra)
+    sooner = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client.put_object_retention(
+            Bucket=bucket,
+            Key="pre/fix/data/a",
+            VersionId=version,
+            Retention={"Mode": "COMPLIANCE", "RetainUntilDate": sooner},
+        )
+
+
+def test_a_slow_clock_does_not_shorten_retention(client, bucket):
+    slow = open_s3(client, bucket, clock=lambda: dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+    slow.put_if_absent("data/a", b"x")
+    assert slow.head("data/a").retain_until > dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+
+
+def test_a_call_may_lengthen_retention(store):
+    far = dt.datetime.now(dt.UTC) + dt.timedelta(days=100)
+    store.put_if_absent("data/a", b"x", retain_until=far)
+    assert store.head("data/a").retain_until > far - dt.timedelta(seconds=2)
+
+
+def test_reads_look_behind_delete_markers_and_newer_versions(store, client, bucket):
+    store.put_if_absent("data/a", b"sealed")
+    client.delete_object(Bucket=bucket, Key="pre/fix/data/a")
+    assert store.get("data/a") == b"sealed"
+    assert list(store.list("data/")) == ["data/a"]
+    client.put_object(Bucket=bucket, Key="pre/fix/data/a", Body=b"forged")
+    digest = hashlib.sha256(b"sealed").hexdigest()
+    assert store.get("data/a", sha256=digest) == b"sealed"
+    with pytest.raises(VerificationError):
+        store.get("data/a", sha256="0" * 64)
+    with pytest.raises(ObjectNotFoundError):
+        store.get("data/b")
+
+
+def test_a_log_name_freed_by_a_delete_marker_is_a_conflict(store, client, bucket):
+    store.put_if_absent("log/commit/000000000000", b"first")
+    client.delete_object(Bucket=bucket, Key="pre/fix/log/commit/000000000000")
+    with pytest.raises(StoreConflictError, match="delete marker"):
+        store.put_if_absent("log/commit/000000000000", b"second")
+
+
+def test_listing_pages_through_many_versions(store, client, bucket):
+    for number in range(1005):
+        client.put_object(Bucket=bucket, Key=f"pre/fix/many/{number:04d}", Body=b"")
+    names = list(store.list("many/"))
+    assert names == [f"many/{number:04d}" for number in range(1005)]
+
+
+def test_unfit_buckets_are_refused_with_the_fix(client):
+    client.create_bucket(Bucket="plain-bucket")
+    with pytest.raises(ConfigError, match="no versioning"):
+        open_s3(client, "plain-bucket")
+    client.put_bucket_versioning(Bucket="plain-bucket", VersioningConfiguration={"Status": "Enabled"})
+    with pytest.raises(ConfigError, match="no Object Lock") as caught:
+        open_s3(client, "plain-bucket")
+    assert "object-lock" in caught.value.fix
+
+
+class WithoutConditions:
+    """A client whose server takes a second If-None-Match put, as some do on versioned buckets."""
+
+    def __init__(self, client):
+        self._client = client
+
+    def __getattr__(self, name):
+        method = getattr(self._client, name)
+
+        def call(**arguments):
+            arguments.pop("IfNoneMatch", None)
+            return method(**arguments)
+
+        return call
+
+
+def test_a_server_without_conditional_writes_is_never_committed_to(client, bucket):
+    store = open_s3(WithoutConditions(client), bucket)
+    assert not store.writable
+    with pytest.raises(StoreError, match="If-None-Match"):
+        store.put_if_absent("data/a", b"x")
+    assert list(store.list("data/")) == []
+
+
+def test_addresses(tmp_path):
+    def clock():
+        return dt.datetime.now(dt.UTC)
+
+    assert open_store("file:store", base=tmp_path, clock=clock).url.endswith("store")
+    for url, mode in (("s3://b", "NONE"), ("file:x", "COMPLIANCE"), ("ftp://x", "NONE"), ("store", "NONE")):
+        with pytest.raises(ConfigError):
+            open_store(url, base=tmp_path, clock=clock, mode=mode)
+
+
+def test_a_server_that_is_gone_is_a_store_error(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    gone = connect(endpoint_url="http://127.0.0.1:9", region="us-east-1")
+    with pytest.raises(StoreError, match="did not answer"):
+        open_s3(gone, "any")
