@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 
 from evidence.errors import ObjectNotFoundError, StoreError, UsageError, VerificationError
 from evidence.store.lease import Lease
-from evidence.store.objects import CACHE_PATH, ObjectInfo, check_path, check_path
+from evidence.store.objects import CACHE_PATH, ObjectInfo, check_path
 
 _TEMPORARY: Final = ".tmp-"  # list() shows no name with a leading dot
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}

@@ -6,7 +6,6 @@ Backends: ``evidence.store.local`` (``file://``) and ``evidence.store.s3`` (``s3
 
 import datetime as dt
 import re
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Final, Protocol, runtime_checkable
 from evidence.errors import MalformedError, StoreConflictError
 
 CACHE_PATH: Final = "log/checkpoint"
-_PATH: Final = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*\Z")
 _PATH: Final = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*\Z")
 
 
@@ -66,14 +64,6 @@ class CachingStore(Protocol):
 
     def replace_cache(self, body: bytes) -> None:
         """Replace ``log/checkpoint``, atomically. The only name that ever changes; nothing trusts it."""
-
-
-def check_path(path: str) -> None:
-    """Raise ``MalformedError`` unless ``path`` may name an object: relative, ``[A-Za-z0-9._=/-]``, no part that is empty or
-    begins with a dot (backends keep their temporaries there). Every backend calls it before it creates a name.
-    """
-    if not _PATH.match(path):
-        raise MalformedError(f"malformed object path {path!r}")
 
 
 def put_same(store: ObjectStore, path: str, body: bytes, *, retain_until: dt.datetime | None = None) -> None:

@@ -1,12 +1,11 @@
 """An object store in memory, and a wrapper that fails on plan around any store or anchor."""
 
 import hashlib
-import re
 import threading
 from pathlib import Path
 
-from evidence.errors import MalformedError, ObjectNotFoundError, StoreError, VerificationError
-from evidence.store.objects import ObjectInfo
+from evidence.errors import ObjectNotFoundError, StoreError, VerificationError
+from evidence.store.objects import ObjectInfo, check_path
 
 
 class Crash(BaseException):
@@ -27,8 +26,7 @@ class MemoryStore:
         return other
 
     def put_if_absent(self, path, body, *, retain_until=None):
-        if not re.match(r"(?!.*(//|\.\.|/\.|/$))[A-Za-z0-9_=-][A-Za-z0-9._=/-]*\Z", path):
-            raise MalformedError(f"malformed object path {path!r}")
+        check_path(path)
         with self._lock:
             if path in self.objects:
                 return False
