@@ -180,7 +180,11 @@ def _whole_decimal(column: pa.Array) -> pa.Array:
     kind = column.type
     if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale <= 12):
         return column.cast(ARROW["decimal"])
-    raise TypeError
+    if pa.types.is_float64(kind):  # by its shortest spelling, as repr() gives it
+        column = column.cast(pa.string()).cast(pa.decimal256(76, 36))
+    elif not pa.types.is_decimal(kind):
+        raise TypeError
+    return pc.round(column, 12, "half_to_even").cast(ARROW["decimal"])
 
 
 def _whole_date(column: pa.Array) -> pa.Array:

@@ -114,7 +114,8 @@ class TotalsTaker:
 
     def distinct_keys(self) -> int:
         """Return the number of distinct complete keys seen."""
-        return len(_unique(self._keys)) if self._keys else 0
+        self._keys = [_unique(self._keys)] if self._keys else []
+        return sum(map(len, self._keys))
 
 
 @dataclass(slots=True)

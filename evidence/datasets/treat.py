@@ -5,6 +5,7 @@ scrub), ``located`` and ``commented`` (file paths and comments inside JSON), ``r
 columns hold), ``truncated`` (rows the source cut: ACCESS_HISTORY's sentinels).
 """
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from evidence.snapshot.redact import Redactor
 # JSON members that hold free text or name files: ACCESS_HISTORY elements and OBJECT_MODIFIED_BY_DDL properties.
 _LOCATIONS = {"location", "locations", "manifestStageLocation"}
 _COMMENTS = {"comment"}
-_SENSITIVE = "|".join(sorted(f'"{key}":' for key in _LOCATIONS | _COMMENTS))
+_SENSITIVE = tuple(sorted(f'"{key}":' for key in _LOCATIONS | _COMMENTS))
 _SENTINEL = r'"(?:objectId|columnId|policyId)":-1[,}]|:"TRUNCATED"'
 _ROOT = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*|@?[A-Za-z0-9_.~%$\"]*)", re.ASCII)
 
@@ -76,7 +77,8 @@ def _unfold(
             continue
         texts = [_documents(batch.column(name), name, redactor, counts) for name in columns]
         for name, text in zip(columns, texts, strict=True):
-            cut = pc.sum(pc.match_substring_regex(text, _SENTINEL)).as_py()
+            likely = text.filter(_contains(text, (":-1", ':"TRUNCATED"')))
+            cut = pc.sum(pc.match_substring_regex(likely, _SENTINEL)).as_py()
             if cut:
                 counts.setdefault(name, Counter())["truncated"] += cut
         folded = pa.concat_arrays(texts).dictionary_encode()
@@ -93,7 +95,7 @@ def _unfold(
 
 def _documents(array: pa.Array, name: str, redactor: Redactor, counts: Counts) -> pa.Array:
     """Treat file paths and comments inside JSON; texts without any are not parsed."""
-    hits = pc.match_substring_regex(array, _SENSITIVE).fill_null(False).to_numpy(zero_copy_only=False)  # noqa: FBT003
+    hits = _contains(array, _SENSITIVE).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(hits)
     if not len(rows):
         return array
@@ -103,6 +105,12 @@ def _documents(array: pa.Array, name: str, redactor: Redactor, counts: Counts) -
         value = _walk(variant.parse(text), redactor, tally)
         treated.append(variant.dumps(value))
     return pc.replace_with_mask(array, pa.array(hits), pa.array(treated, pa.string()))
+
+
+def _contains(texts: pa.Array, parts: tuple[str, ...]) -> pa.Array:
+    """Say which texts hold one of ``parts``; NULL holds none."""
+    found = [pc.match_substring(texts, part) for part in parts]
+    return functools.reduce(pc.or_, found).fill_null(False)  # noqa: FBT003
 
 
 def _walk(value: Any, redactor: Redactor, tally: Counter[str]) -> Any:

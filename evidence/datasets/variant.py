@@ -6,10 +6,16 @@ are not plain 64-bit integers keep the spelling of the source, floats included. 
 """
 
 import json
+import re
 from json.encoder import encode_basestring
 from typing import Any
 
 import orjson
+
+_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"|[^" \t\r\n]++')  # all but white space outside strings (RFC 8259 section 2)
+
+
+_CONSTANTS = {None: "null", True: "true", False: "false"}
 
 
 class UnfitError(ValueError):
@@ -37,13 +43,20 @@ def loads(text: str) -> Any:
     """Parse ``text``: a :class:`_Plain` when orjson reads it exactly (most texts), else Python values with :class:`Number`."""
     try:
         value = orjson.loads(text)
-        body = text.encode()
-        # Written back equal: no key was lost, no number changed its spelling, no layout was removed.
-        if orjson.dumps(value) == body or orjson.dumps(value, option=orjson.OPT_INDENT_2) == body:
+        body = orjson.dumps(value).decode()
+        # Written back equal but for layout: no key was lost, no number changed its spelling.
+        if body == text or _relaid(value, text) or body == "".join(_TOKENS.findall(text)):
             return _Plain(value)
     except (ValueError, UnicodeError):
         pass
     return _exact(text)
+
+
+def _relaid(value: Any, text: str) -> bool:
+    """Say whether ``text`` is ``value`` in a common layout: Snowflake's JSON_INDENT = 2, Python's default."""
+    if "\n" in text:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() == text
+    return json.dumps(value, ensure_ascii=False) == text
 
 
 def parse(text: str) -> Any:
@@ -54,17 +67,13 @@ def parse(text: str) -> Any:
 
 def dumps(value: Any) -> str:
     """Write Python values, :class:`Number` included, canonically."""
-    match value:
-        case Number():
-            return str(value)
-        case str():
-            return encode_basestring(value)
-        case dict():
-            return "{" + ",".join(f"{encode_basestring(key)}:{dumps(value[key])}" for key in sorted(value)) + "}"
-        case list():
-            return "[" + ",".join(map(dumps, value)) + "]"
-        case _:
-            return json.dumps(value, allow_nan=False)
+    if isinstance(value, str):
+        return str(value) if isinstance(value, Number) else encode_basestring(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{encode_basestring(key)}:{dumps(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(dumps, value)) + "]"
+    return _CONSTANTS[value] if value is None or isinstance(value, bool) else str(int(value))
 
 
 class _Plain:

@@ -6,6 +6,7 @@ no defence against somebody who can choose rows at will (a generalised birthday 
 file digests are for.
 """
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator
@@ -63,15 +64,30 @@ def slices(batch: pa.RecordBatch, rows: int, size: int) -> Iterator[pa.RecordBat
 
 
 def spell(batch: pa.RecordBatch) -> pa.Array:
-    """Return the canonical spelling of every row as binary: ``name=value;`` for each column that is not NULL."""
-    parts = []
-    for name in sorted(batch.schema.names):
+    """Return the canonical spelling of every row as binary: tag, value and ``;`` for each column that is not NULL."""
+    pieces: list[Any] = []
+    tags = _tags(tuple(sorted(batch.schema.names)))
+    for name, mark in tags:
         column = batch.column(name)
-        if column.null_count < len(column):
-            parts.append(_join(f"{name}=", *_value(column), ";"))
-    if not parts:
-        return pa.array([b""] * batch.num_rows, pa.binary())
-    return _concat(parts)
+        if column.null_count == 0:
+            pieces += [mark, *_value(column), ";"]
+        elif column.null_count < len(column):
+            pieces.append(_join(mark, *_value(column), ";"))
+    return _concat(pieces) if pieces else pa.array([b""] * batch.num_rows, pa.binary())
+
+
+@functools.cache
+def _tags(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return each name with its tag; raise ``MalformedError`` if two names have the same."""
+    found = tuple((name, tag(name)) for name in names)
+    if len({mark for _, mark in found}) != len(found):
+        raise MalformedError(f"two columns have the same tag among {', '.join(names)}")
+    return found
+
+
+def tag(name: str) -> str:
+    """Return the six hex digits that stand for a column: wide tables would spend most bytes on names."""
+    return hashlib.sha256(name.encode()).hexdigest()[:6]
 
 
 def _value(column: pa.Array) -> list[Any]:
@@ -129,14 +145,17 @@ def _whole(values: pa.Array) -> pa.Array:
     return pc.fill_null(spelled, b"~") if spelled.null_count else spelled
 
 
-def _concat(parts: list[pa.Array]) -> pa.Array:
+def _concat(pieces: list[Any]) -> pa.Array:
     # NULL adds nothing; null_handling="skip" would drop rows in which everything is NULL (seen in pyarrow 26.0.1)
-    return pc.binary_join_element_wise(*parts, b"", null_handling="replace", null_replacement=b"")
+    return pc.binary_join_element_wise(*map(_piece, pieces), b"", null_handling="replace", null_replacement=b"")
 
 
 def _join(*pieces: Any) -> pa.Array:
-    fixed = [pa.scalar(piece.encode(), pa.binary()) if isinstance(piece, str) else piece for piece in pieces]
-    return pc.binary_join_element_wise(*fixed, b"", null_handling="emit_null")
+    return pc.binary_join_element_wise(*map(_piece, pieces), b"", null_handling="emit_null")
+
+
+def _piece(piece: Any) -> Any:
+    return pa.scalar(piece.encode(), pa.binary()) if isinstance(piece, str) else piece
 
 
 def _digits(column: pa.Array) -> pa.Array:
