@@ -1,0 +1,161 @@
+"""The answer key: what an assessment of the account must find, written from the plants and never from running a control."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evidence.demo.size import Size
+
+SATISFIED, NOT_SATISFIED, NOT_ASSESSED = "satisfied", "not-satisfied", "not-assessed"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One item that a control must fail, or send to review, on the nights ``first`` to ``last``."""
+
+    plant: str
+    control: str
+    item: str
+    reason: str
+    first: int
+    last: int
+    result: str = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Nights on which a control cannot be assessed, whatever else is planted, and why."""
+
+    plant: str
+    control: str
+    reason: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class NightAnswer:
+    """The answer for one control and night; pairs are (item, reason), sorted."""
+
+    status: str
+    reason: str = ""
+    exceptions: tuple[tuple[str, str], ...] = ()
+    reviews: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling; empty parts are left out."""
+        body: dict[str, Any] = {"status": self.status}
+        if self.reason:
+            body["reason"] = self.reason
+        for name, pairs in (("exceptions", self.exceptions), ("reviews", self.reviews)):
+            if pairs:
+                body[name] = [list(pair) for pair in pairs]
+        return body
+
+
+@dataclass(slots=True)
+class AnswerKey:
+    """All expectations over the nights of ``size``."""
+
+    size: Size
+    controls: tuple[str, ...]
+    expected: list[Expected] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+
+    def night(self, control: str, number: int) -> NightAnswer:
+        """Return the answer for one control on night ``number``."""
+        gap = next((g for g in self.gaps if g.control == control and g.first <= number <= g.last), None)
+        if gap:
+            return NightAnswer(NOT_ASSESSED, gap.reason)
+        exceptions = self._pairs(control, number, "fail")
+        reviews = self._pairs(control, number, "review")
+        if exceptions:
+            return NightAnswer(NOT_SATISFIED, "", exceptions, reviews)
+        if reviews:
+            return NightAnswer(NOT_ASSESSED, "pending-review", (), reviews)
+        return NightAnswer(SATISFIED)
+
+    def nights(self, control: str) -> dict[dt.date, NightAnswer]:
+        """Return the answers of every night."""
+        return {self.size.night(number): self.night(control, number) for number in range(self.size.nights)}
+
+    def status(self, control: str) -> str:
+        """Return the status over the whole period."""
+        seen = {answer.status for answer in self.nights(control).values()}
+        return next(status for status in (NOT_SATISFIED, NOT_ASSESSED, SATISFIED) if status in seen)
+
+    def intervals(self, control: str) -> list[dict[str, Any]]:
+        """Return each exception as runs of assessed nights, with the night it was first gone."""
+        assessed = [(night, answer) for night, answer in self.nights(control).items() if answer.status != NOT_ASSESSED]
+        pairs = sorted({pair for _, answer in assessed for pair in answer.exceptions})
+        return [interval for pair in pairs for interval in _runs(pair, assessed)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the whole key."""
+        parts: list[Expected | Gap] = [*self.expected, *self.gaps]
+        controls = {
+            control: {
+                "period": {"status": self.status(control), "intervals": self.intervals(control)},
+                "nights": {night.isoformat(): answer.to_json() for night, answer in self.nights(control).items()},
+            }
+            for control in self.controls
+        }
+        return {
+            "format": "evidence-demo-answers-v1",
+            "start": self.size.start.isoformat(),
+            "nights": self.size.nights,
+            "seed": self.size.seed,
+            "controls": controls,
+            "plants": [self._plant(part) for part in parts if part.first < self.size.nights],
+        }
+
+    def to_text(self) -> str:
+        """Return the key as a JSON file."""
+        return json.dumps(self.to_json(), indent=1) + "\n"
+
+    def _pairs(self, control: str, number: int, result: str) -> tuple[tuple[str, str], ...]:
+        found = {
+            (part.item, part.reason)
+            for part in self.expected
+            if part.control == control and part.result == result and part.first <= number <= part.last
+        }
+        return tuple(sorted(found))
+
+    def _plant(self, part: Expected | Gap) -> dict[str, Any]:
+        last = self.size.night(min(part.last, self.size.nights - 1)).isoformat()
+        body = {
+            "plant": part.plant,
+            "control": part.control,
+            "first": self.size.night(part.first).isoformat(),
+            "last": last,
+        }
+        if isinstance(part, Gap):
+            return body | {"status": NOT_ASSESSED, "reason": part.reason}
+        return body | {"item": part.item, "reason": part.reason, "result": part.result}
+
+
+def _runs(pair: tuple[str, str], assessed: Sequence[tuple[dt.date, NightAnswer]]) -> Iterator[dict[str, Any]]:
+    """Yield the runs of assessed nights on which ``pair`` stands; a night that was not assessed does not end a run."""
+    run: list[dt.date] = []
+    for night, answer in assessed:
+        if pair in answer.exceptions:
+            run.append(night)
+        elif run:
+            yield _interval(pair, run, night)
+            run = []
+    if run:
+        yield _interval(pair, run, None)
+
+
+def _interval(pair: tuple[str, str], run: Sequence[dt.date], gone: dt.date | None) -> dict[str, Any]:
+    return {
+        "item": pair[0],
+        "reason": pair[1],
+        "first_seen": run[0].isoformat(),
+        "last_seen": run[-1].isoformat(),
+        "nights": len(run),
+        "open": gone is None,
+        "remediated_on": gone.isoformat() if gone else None,
+    }

@@ -1,0 +1,417 @@
+"""dbt artifacts as dbt 1.11 writes them (manifest v12, run-results v6, sources v3, catalog v1) for nightly production runs.
+
+The run on the morning of day X leaves the manifest of night X - 1 and the results of day X. The run after the last night
+leaves its manifest only.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evidence.demo.size import Size
+from evidence.demo.tables import Catalog, Table
+
+PROJECT = "fernhollow"
+VERSION = "1.11.7"
+_LAYERS = {"STAGING": "staging", "INTERMEDIATE": "intermediate", "MART": "marts"}
+_FILLERS = 40
+_SCHEMA = "https://schemas.getdbt.com/dbt/{}.json"
+Node = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TestChange:
+    """A test that is gone from the project, or says otherwise, in the manifests of some nights."""
+
+    test: str  # unique_id
+    first: int
+    last: int
+    config: Mapping[str, Any] | None = None  # None: removed
+
+
+@dataclass(frozen=True, slots=True)
+class RunChange:
+    """A result that is not a success in the runs of some days; ``skipped`` follows upstream failures."""
+
+    node: str  # unique_id
+    first: int
+    last: int
+    status: str
+    message: str = ""
+    failures: int | None = None
+
+
+@dataclass(slots=True)
+class Project:
+    """The project and what happened to it. Days and nights are numbers."""
+
+    size: Size
+    models: list[Node]
+    tests: list[Node]
+    sources: list[Node]
+    test_changes: list[TestChange] = field(default_factory=list)
+    run_changes: list[RunChange] = field(default_factory=list)
+    missing_runs: set[int] = field(default_factory=set)
+    _rest: dict[tuple[int, ...], tuple[str, list[Node]]] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write every run: production each morning, some of CI and of a developer, and one that writes docs."""
+        for day in range(self.size.nights + 1):
+            if day not in self.missing_runs:
+                self._production(folder, day)
+        for day in sorted({*range(5, self.size.nights, 17), *self.missing_runs}):
+            self._other(folder, day, "ci", 15)
+        for day in range(11, self.size.nights, 29):
+            self._other(folder, day, "dev_edda", 17)
+        if self.size.nights > 15:
+            self._docs(folder, 15)
+
+    def invocation(self, day: int, target: str) -> str:
+        """Return the id of a run."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.size.seed}/{day}/{target}"))
+
+    def _production(self, folder: Path, day: int) -> None:
+        moment = self.size.evening(day, 4)
+        target = folder / f"{moment:%Y-%m-%dT%H%MZ}-prod"
+        target.mkdir(parents=True)
+        rest, tests = self._manifest(day - 1)
+        metadata = self._metadata("manifest/v12", moment, self.invocation(day, "prod"))
+        metadata |= {
+            "project_name": PROJECT,
+            "project_id": hashlib.sha256(PROJECT.encode()).hexdigest()[:32],
+            "adapter_type": "snowflake",
+        }
+        (target / "manifest.json").write_text(_file(metadata, rest))
+        if day < self.size.nights:
+            results = [self._result(node, day, moment) for node in (*self.models, *tests)]
+            self._results(target, day, "prod", moment, results, "build")
+            self._freshness(target, day)
+
+    def _manifest(self, night: int) -> tuple[str, list[Node]]:
+        """Return the manifest of a night but for its metadata, and the enabled tests in it."""
+        active = tuple(n for n, change in enumerate(self.test_changes) if change.first <= night <= change.last)
+        if active not in self._rest:
+            changes = {self.test_changes[n].test: self.test_changes[n] for n in active}
+            tests = [_changed(test, changes.get(test["unique_id"])) for test in self.tests]
+            kept = [test for test in tests if test is not None]
+            on = [test for test in kept if test["config"]["enabled"]]
+            off = {test["unique_id"]: [test] for test in kept if not test["config"]["enabled"]}
+            nodes = {node["unique_id"]: node for node in (*self.models, *on)}
+            body: Node = {
+                "nodes": nodes,
+                "sources": {s["unique_id"]: s for s in self.sources},
+                "macros": {},
+                "docs": {},
+            }
+            body |= {name: {} for name in ("exposures", "metrics", "groups", "selectors")} | {"disabled": off}
+            body |= {
+                "parent_map": {u: n["depends_on"]["nodes"] for u, n in nodes.items()},
+                "child_map": {},
+                "group_map": {},
+            }
+            body |= {name: {} for name in ("saved_queries", "semantic_models", "unit_tests", "functions")}
+            self._rest[active] = json.dumps(body)[1:], on
+        return self._rest[active]
+
+    def _result(self, node: Node, day: int, moment: dt.datetime) -> Node:
+        change = next((c for c in self.run_changes if c.node == node["unique_id"] and c.first <= day <= c.last), None)
+        test = node["resource_type"] == "test"
+        step = {
+            "started_at": _stamp(moment + dt.timedelta(minutes=2)),
+            "completed_at": _stamp(moment + dt.timedelta(minutes=2, seconds=9)),
+        }
+        good, failures = ("pass", 0) if test else ("success", None)
+        return {
+            "status": change.status if change else good,
+            "timing": [{"name": "compile", **step}, {"name": "execute", **step}],
+            "thread_id": "Thread-1 (worker)",
+            "execution_time": 9.0415,
+            "adapter_response": {} if test else {"_message": "SUCCESS 1", "code": "SUCCESS", "rows_affected": 1},
+            "message": change.message if change else (None if test else "SUCCESS 1"),
+            "failures": change.failures if change else failures,
+            "unique_id": node["unique_id"],
+            "compiled": True,
+            "compiled_code": node["raw_code"],
+            "relation_name": node["relation_name"],
+            "batch_results": None,
+        }
+
+    def _results(
+        self, target: Path, day: int, name: str, moment: dt.datetime, results: Sequence[Node], which: str
+    ) -> None:
+        metadata = self._metadata("run-results/v6", moment + dt.timedelta(minutes=31), self.invocation(day, name))
+        body = {
+            "results": list(results),
+            "elapsed_time": 1860.25,
+            "args": {
+                "which": which,
+                "target": name,
+                "invocation_command": f"dbt {which} --target {name}",
+                "select": [],
+                "exclude": [],
+                "vars": {},
+            },
+        }
+        (target / "run_results.json").write_text(_file(metadata, json.dumps(body)[1:]))
+
+    def _freshness(self, target: Path, day: int) -> None:
+        moment = self.size.evening(day, 3, 50)
+        results = []
+        for number, source in enumerate(self.sources):
+            age = 1800 + 60 * number
+            criteria = {
+                "warn_after": {"count": 12, "period": "hour"},
+                "error_after": {"count": 24, "period": "hour"},
+                "filter": None,
+            }
+            results.append(
+                {
+                    "unique_id": source["unique_id"],
+                    "max_loaded_at": _stamp(moment - dt.timedelta(seconds=age)),
+                    "snapshotted_at": _stamp(moment),
+                    "max_loaded_at_time_ago_in_s": float(age),
+                    "status": "pass",
+                    "criteria": criteria,
+                    "adapter_response": {},
+                    "timing": [],
+                    "thread_id": "Thread-2",
+                    "execution_time": 0.41,
+                }
+            )
+        metadata = self._metadata("sources/v3", moment, self.invocation(day, "freshness"))
+        (target / "sources.json").write_text(
+            _file(metadata, json.dumps({"results": results, "elapsed_time": 12.5})[1:])
+        )
+
+    def _other(self, folder: Path, day: int, name: str, hour: int) -> None:
+        """A run on another target: fails, and must not count."""
+        moment = self.size.evening(day, hour)
+        target = folder / f"{moment:%Y-%m-%dT%H%MZ}-{name}"
+        target.mkdir(parents=True)
+        results = [
+            self._result(node, -1, moment) | {"status": "error", "message": "Database Error"}
+            for node in self.models[:5]
+        ]
+        self._results(target, day, name, moment, results, "build")
+
+    def _docs(self, folder: Path, day: int) -> None:
+        """``dbt docs generate``: a second manifest and a catalog later the same day, results of no builds."""
+        moment = self.size.evening(day, 12)
+        target = folder / f"{moment:%Y-%m-%dT%H%MZ}-docs"
+        target.mkdir(parents=True)
+        metadata = self._metadata("manifest/v12", moment, self.invocation(day, "docs")) | {
+            "project_name": PROJECT,
+            "adapter_type": "snowflake",
+        }
+        (target / "manifest.json").write_text(_file(metadata, self._manifest(day - 1)[0]))
+        nodes = {
+            n["unique_id"]: {
+                "metadata": {
+                    "type": "BASE TABLE",
+                    "schema": n["schema"],
+                    "name": n["alias"],
+                    "database": n["database"],
+                },
+                "columns": {},
+                "stats": {},
+            }
+            for n in self.models
+        }
+        catalog = self._metadata("catalog/v1", moment, self.invocation(day, "docs"))
+        (target / "catalog.json").write_text(
+            _file(catalog, json.dumps({"nodes": nodes, "sources": {}, "errors": None})[1:])
+        )
+
+    def _metadata(self, schema: str, moment: dt.datetime, invocation: str) -> Node:
+        sha = hashlib.sha256(f"{moment:%Y%W}".encode()).hexdigest()[:40]
+        found = {"dbt_schema_version": _SCHEMA.format(schema), "dbt_version": VERSION, "generated_at": _stamp(moment)}
+        return found | {"invocation_id": invocation, "invocation_started_at": _stamp(moment), "env": {"GIT_SHA": sha}}
+
+
+def build_project(size: Size, catalog: Catalog) -> Project:
+    """Return the project: a model per table of staging, intermediate and mart, keys and references tested."""
+    fillers = [t for t in catalog.filler if t.schema == "MART" and t.database not in {"DEV", "SANDBOX"}][:_FILLERS]
+    tables = [t for t in catalog.named if t.schema in _LAYERS] + fillers
+    sources = [_source(t) for t in catalog.named if t.schema == "RAW"]
+    models = [_model(t) for t in tables]
+    tests = [test for table in tables for test in _tests(table, catalog)]
+    return Project(size, models, tests, sources)
+
+
+def model_id(table: Table | str) -> str:
+    """Return the unique id of a table's model."""
+    return f"model.{PROJECT}.{(table if isinstance(table, str) else table.name).lower()}"
+
+
+def test_id(kind: str, table: str, column: str) -> str:
+    """Return the unique id of a generic test."""
+    name = f"{kind}_{table}_{column}".lower()
+    return f"test.{PROJECT}.{name}.{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def _source(table: Table) -> Node:
+    name = table.name.lower()
+    unique = f"source.{PROJECT}.{table.database.lower()}.{name}"
+    node: Node = {
+        "database": table.database,
+        "schema": "RAW",
+        "name": name,
+        "resource_type": "source",
+        "package_name": PROJECT,
+        "path": "models/staging/_sources.yml",
+        "original_file_path": "models/staging/_sources.yml",
+    }
+    node |= {
+        "unique_id": unique,
+        "fqn": [PROJECT, "staging", table.database.lower(), name],
+        "source_name": table.database.lower(),
+        "identifier": table.name,
+        "loader": "fivetran",
+    }
+    return node | {
+        "columns": _columns(table),
+        "meta": {},
+        "tags": [],
+        "config": {"enabled": True},
+        "relation_name": table.path,
+    }
+
+
+def _columns(table: Table) -> dict[str, Node]:
+    return {
+        column.name.lower(): {
+            "name": column.name.lower(),
+            "description": "",
+            "meta": {"phi": True} if column.phi else {},
+            "data_type": column.type.lower(),
+            "constraints": [{"type": "primary_key", "expression": None}]
+            if column.key and table.schema == "MART"
+            else [],
+            "tags": ["phi"] if column.phi else [],
+            "config": {"meta": {"phi": True} if column.phi else {}, "tags": ["phi"] if column.phi else []},
+        }
+        for column in table.columns
+    }
+
+
+def _model(table: Table) -> Node:
+    name, layer = table.name.lower(), _LAYERS[table.schema]
+    path = f"{layer}/{table.database.lower()}/{name}.sql"
+    keys = [column.name.lower() for column in table.columns if column.key]
+    return {
+        "database": table.database,
+        "schema": table.schema,
+        "name": name,
+        "resource_type": "model",
+        "package_name": PROJECT,
+        "path": path,
+        "original_file_path": f"models/{path}",
+        "unique_id": model_id(table),
+        "fqn": [PROJECT, layer, table.database.lower(), name],
+        "alias": table.name,
+        "checksum": {"name": "sha256", "checksum": hashlib.sha256(name.encode()).hexdigest()},
+        "config": {
+            "enabled": True,
+            "materialized": "table",
+            "meta": {},
+            "tags": [],
+            "contract": {"enforced": layer == "marts", "alias_types": True},
+            "access": "protected",
+        },
+        "tags": [],
+        "description": "",
+        "columns": _columns(table),
+        "meta": {"classification": "PHI"} if table.phi else {},
+        "group": None,
+        "relation_name": table.path,
+        "raw_code": f"select * from {{{{ ref('{name}_base') }}}}",
+        "depends_on": {"macros": [], "nodes": []},
+        "contract": {"enforced": layer == "marts", "alias_types": True, "checksum": None},
+        "access": "protected",
+        "constraints": [],
+        "primary_key": keys,
+    }
+
+
+def _tests(table: Table, catalog: Catalog) -> Iterator[Node]:
+    by_name = {t.name: t for t in catalog.named}
+    for column in table.columns:
+        if column.key:
+            yield _test("unique", table, column.name)
+            yield _test("not_null", table, column.name)
+        if column.refers:
+            target = by_name[column.refers]
+            field_name = next(c.name for c in target.columns if c.key).lower()
+            yield _test(
+                "relationships",
+                table,
+                column.name,
+                {"to": f"ref('{target.name.lower()}')", "field": field_name},
+                model_id(target),
+            )
+        if column.name == "STATUS_CODE":
+            yield _test("accepted_values", table, column.name, {"values": ["PAID", "DENIED", "PENDED"]})
+
+
+def _test(kind: str, table: Table, column: str, kwargs: Node | None = None, also: str = "") -> Node:
+    unique = test_id(kind, table.name, column)
+    name = unique.split(".")[2]
+    model = f"{{{{ get_where_subquery(ref('{table.name.lower()}')) }}}}"
+    return {
+        "database": table.database,
+        "schema": "DBT_TEST__AUDIT",
+        "name": name,
+        "resource_type": "test",
+        "package_name": PROJECT,
+        "path": f"{name}.sql",
+        "original_file_path": f"models/{_LAYERS[table.schema]}/_models.yml",
+        "unique_id": unique,
+        "fqn": [PROJECT, _LAYERS[table.schema], name],
+        "alias": name,
+        "checksum": {"name": "none", "checksum": ""},
+        "config": {
+            "enabled": True,
+            "severity": "ERROR",
+            "where": None,
+            "limit": None,
+            "fail_calc": "count(*)",
+            "warn_if": "!= 0",
+            "error_if": "!= 0",
+            "materialized": "test",
+            "tags": [],
+            "meta": {},
+        },
+        "tags": [],
+        "columns": {},
+        "meta": {},
+        "relation_name": None,
+        "raw_code": f"{{{{ test_{kind}(**_dbt_generic_test_kwargs) }}}}",
+        "depends_on": {"macros": [f"macro.dbt.test_{kind}"], "nodes": [*([also] if also else []), model_id(table)]},
+        "column_name": column.lower(),
+        "attached_node": model_id(table),
+        "test_metadata": {
+            "name": kind,
+            "kwargs": {"column_name": column.lower(), "model": model, **(kwargs or {})},
+            "namespace": None,
+        },
+    }
+
+
+def _changed(test: Node, change: TestChange | None) -> Node | None:
+    if change is None:
+        return test
+    return None if change.config is None else test | {"config": test["config"] | dict(change.config)}
+
+
+def _file(metadata: Node, rest: str) -> str:
+    """Write the metadata first, as dbt does: an index needs no more than that."""
+    return f'{{"metadata": {json.dumps(metadata)}, {rest}\n'
+
+
+def _stamp(moment: dt.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,118 @@
+"""Data-product contracts in YAML, as each night's checkout had them (``docs/formats/product-contract.md``)."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evidence.demo.export import CAPTURE
+from evidence.demo.governance import POLICIES
+from evidence.demo.size import Size
+from evidence.demo.tables import Catalog, Table
+from evidence.snapshot.canonical import format_time
+from evidence.snapshot.model import DAY, start_of
+
+LOADERS = ("DBT_PROD", "FIVETRAN_LOADER", "SNOWPIPE_LOADER")
+PARENTS = ("SYSADMIN", "ACCOUNTADMIN")
+OWNERS = {
+    "member_feed": "data-member",
+    "member_360": "data-member",
+    "claims_feed": "data-claims",
+    "claims_core": "data-claims",
+    "provider_encounters": "data-provider",
+    "pharmacy_feed": "data-pharmacy",
+    "pharmacy_core": "data-pharmacy",
+    "care_feed": "data-care",
+    "care_management": "data-care",
+}
+Product = dict[str, Any]
+Edit = Callable[[dict[str, Product]], None]
+
+
+def build_products(catalog: Catalog) -> dict[str, Product]:
+    """Return the contracts by product name."""
+    found: dict[str, Product] = {}
+    for table in catalog.named:
+        if table.product:
+            product = found.setdefault(table.product, _product(table.product))
+            product["interfaces"]["views" if table.view else "tables"].append(_object(table))
+    return found
+
+
+def write_products(
+    folder: Path, size: Size, products: Mapping[str, Product], edits: Mapping[tuple[int, int], Edit]
+) -> None:
+    """Write ``date=D/<product>.yml`` for every night; ``edits`` change the contracts on the nights of their key."""
+    for night in range(size.nights):
+        active = [edit for (first, last), edit in edits.items() if first <= night <= last]
+        current: dict[str, Product] = json.loads(json.dumps(products)) if active else dict(products)
+        for edit in active:
+            edit(current)
+        _write(folder, size, night, current)
+
+
+def object_of(products: dict[str, Product], path: str) -> Product:
+    """Return the entry of one object, to edit."""
+    for product in products.values():
+        for listed in product["interfaces"].values():
+            for item in listed:
+                if item["name"] == path:
+                    found: Product = item
+                    return found
+    raise LookupError(path)
+
+
+def _write(folder: Path, size: Size, night: int, products: Mapping[str, Product]) -> None:
+    import yaml
+
+    day = size.night(night)
+    target = folder / f"date={day.isoformat()}"
+    target.mkdir(parents=True)
+    for name, product in products.items():
+        (target / f"{name}.yml").write_text(yaml.dump(product, sort_keys=False, Dumper=_dumper()))
+    claims = {
+        "format": "evidence-export-v1",
+        "dataset": "contracts.products",
+        "night": day.isoformat(),
+        "as_of": format_time(start_of(day) + DAY + CAPTURE),
+        "exported_at": format_time(start_of(day) + DAY + CAPTURE),
+        "status": "complete",
+        "system": {"repository": "data-products", "branch": "main"},
+    }
+    (target / "_export.json").write_text(json.dumps(claims, indent=1) + "\n")
+
+
+def _dumper() -> Any:
+    """Return a dumper that writes no aliases: readers refuse them."""
+    import yaml
+
+    class Plain(yaml.CSafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the hook's signature
+            return True
+
+    return Plain
+
+
+def _product(name: str) -> Product:
+    return {
+        "name": name,
+        "version": "1.4.0",
+        "owners": [f"{OWNERS[name]}@fernhollow.example"],
+        "classification": "PHI",
+        "legal_basis": "treatment_payment_operations",
+        "retention_policy": {"raw": "90d", "mart": "7y"},
+        "security_controls": {"network_policy": "INTERNAL_ONLY"},
+        "system_parents": list(PARENTS),
+        "audit_evidence": [{"access_history": "enabled"}, {"dbt_tests": "required"}],
+        "interfaces": {"tables": [], "views": [], "shares": []},
+        "quality_slo": {"freshness_p95": "<=26h"},
+    }
+
+
+def _object(table: Table) -> Product:
+    columns = [
+        {"name": c.name, "class": "PHI" if c.phi else "internal"}
+        | ({"masking_policy": POLICIES[c.type][0]} if c.phi else {})
+        for c in table.columns
+    ]
+    return {"name": table.path, "roles_allowed": list(table.roles or LOADERS), "columns": columns}

@@ -1,0 +1,103 @@
+"""The whole generated account before it is written: plants change it and say what must be found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from evidence.datasets.contract import Contract
+from evidence.datasets.load import load_contracts
+from evidence.demo.answer import AnswerKey, Expected, Gap
+from evidence.demo.dbt_project import Project, build_project
+from evidence.demo.events import Events, Statement
+from evidence.demo.governance import build_governance
+from evidence.demo.people import Workforce, build_people
+from evidence.demo.products import Edit, Product, build_products
+from evidence.demo.shapes import build_shapes
+from evidence.demo.size import Size
+from evidence.demo.state import ALWAYS, State
+from evidence.demo.tables import Catalog, build_catalog
+from evidence.demo.texts import Phi
+from evidence.demo.workspace import Row, build_registers
+
+CONTROLS = (
+    "access-admin-count",
+    "access-no-raw-grants",
+    "access-no-user-privileges",
+    "data-phi-access-role",
+    "data-phi-mask-coverage",
+    "identity-dormant",
+    "identity-mfa-humans",
+    "identity-service-keypair",
+    "monitor-bruteforce",
+    "network-account-policy",
+    "quality-key-tests",
+    "quality-test-results",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of the sources in ``evidence.toml``; they begin every item."""
+
+    snowflake: str = "carrier"
+    dbt: str = "dbt"
+    contracts: str = "products"
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that will be written."""
+
+    size: Size
+    names: Names
+    contracts: Mapping[str, Contract]
+    catalog: Catalog
+    state: State
+    workforce: Workforce
+    events: Events
+    project: Project
+    products: dict[str, Product]
+    registers: dict[str, list[Row]]
+    phi: Phi
+    key: AnswerKey
+    product_edits: dict[tuple[int, int], Edit] = field(default_factory=dict)
+    statements: dict[int, list[Statement]] = field(default_factory=dict)
+    logins: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def expect(
+        self, plant: str, control: str, item: str, reason: str, first: int, last: int = ALWAYS, result: str = "fail"
+    ) -> None:
+        """Say that ``control`` must find ``item`` (without the source's name) on these nights."""
+        source = self.names.dbt if control.startswith("quality-") else self.names.snowflake
+        self.key.expected.append(Expected(plant, control, f"{source}/{item}", reason, first, last, result))
+
+    def gap(self, plant: str, control: str, reason: str, first: int, last: int) -> None:
+        """Say that ``control`` cannot be assessed on these nights."""
+        self.key.gaps.append(Gap(plant, control, reason, first, last))
+
+
+def build_world(size: Size, names: Names) -> World:
+    """Return the account without a deviation."""
+    contracts = load_contracts()
+    catalog = build_catalog(size)
+    state = State(contracts)
+    workforce = build_people(state, size, catalog)
+    build_governance(state, catalog)
+    phi = Phi(Random(size.seed))  # noqa: S311 - invented people, nothing secret
+    shapes = build_shapes(workforce, catalog, phi)
+    events = Events(size, contracts, workforce, shapes)
+    return World(
+        size,
+        names,
+        contracts,
+        catalog,
+        state,
+        workforce,
+        events,
+        build_project(size, catalog),
+        build_products(catalog),
+        build_registers(size),
+        phi,
+        AnswerKey(size, CONTROLS),
+    )
