@@ -1,0 +1,137 @@
+"""Evidence made of rows in memory: what cases, lint and tests hand to the engine in place of a store."""
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from evidence.control.evidence import Sealed
+from evidence.control.register import SHAPES, Registers, parse_register
+from evidence.control.result import Input
+from evidence.datasets.contract import Contract
+from evidence.errors import ControlError
+from evidence.snapshot.canonical import sha256_hex
+from evidence.snapshot.model import DAY
+
+Fault = Literal["missing", "denied", "unavailable", "incomplete", "stale", "edition", "empty", "quarantined", "pending"]
+Row = Mapping[str, Any]
+_STATUS = {"denied": "denied", "unavailable": "unavailable", "incomplete": "incomplete", "edition": "edition"}
+_LONG_AGO = DAY * 400
+
+
+@dataclass(frozen=True, slots=True)
+class MadeEvidence:
+    """An ``EvidenceReader`` over ``rows`` by dataset. A row may carry ``source`` and ``night`` of its own.
+
+    Every dataset in ``rows`` is complete unless ``faults`` says otherwise; a fault holds on ``night`` only. ``covered``
+    gives the first covered night of a source where it is not long ago.
+    """
+
+    contracts: Mapping[str, Contract]
+    night: dt.date
+    captured_at: dt.datetime
+    rows_by_dataset: Mapping[str, Sequence[Row]]
+    faults: Mapping[str, Fault] = field(default_factory=dict)
+    covered: Mapping[str, dt.date] = field(default_factory=dict)
+
+    def with_fault(self, name: str, fault: Fault) -> "MadeEvidence":
+        """Return this evidence with one input (a dataset, or ``register.x``) spoiled."""
+        return dataclasses.replace(self, faults={**self.faults, name: fault})
+
+    def with_nulls(self, dataset: str, column: str) -> "MadeEvidence":
+        """Return this evidence with ``column`` unknown in every row of ``dataset``."""
+        blank = [{key: value for key, value in row.items() if key != column} for row in self.rows_by_dataset[dataset]]
+        return dataclasses.replace(self, rows_by_dataset={**self.rows_by_dataset, dataset: blank})
+
+    @property
+    def missing_registers(self) -> frozenset[str]:
+        """Registers that a fault takes away."""
+        return frozenset(name.removeprefix("register.") for name in self.faults if name.startswith("register."))
+
+    def sources(self, dataset: str) -> Sequence[str]:
+        """Sources that its rows name, or one called like the product; none if the dataset is missing altogether."""
+        if dataset not in self.rows_by_dataset:
+            return ()
+        product = dataset.partition(".")[0]
+        return sorted({str(row.get("source", product)) for row in self.rows_by_dataset[dataset]}) or (product,)
+
+    def coverage_start(self, source: str) -> dt.date:
+        """Long ago, unless ``covered`` says otherwise."""
+        return self.covered.get(source, self.night - _LONG_AGO)
+
+    def due(self, dataset: str, night: dt.date) -> bool:
+        """False for a dataset whose fault is ``pending``."""
+        return not (night == self.night and self.faults.get(dataset) == "pending")
+
+    def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
+        """What was sealed for the night, spoiled as asked."""
+        fault = self.faults.get(dataset) if night == self.night else None
+        if fault in {"missing", "pending"}:
+            return None
+        status = _STATUS.get(fault or "", "complete")
+        rows = 0 if fault in {"empty", "denied", "unavailable", "edition"} else len(self._rows(source, dataset, night))
+        receipt = {"status": status, "landed": rows, "quarantined": 1 if fault == "quarantined" else 0}
+        digest = sha256_hex(f"{source}/{dataset}/{night.isoformat()}".encode())
+        used = Input(source, dataset, night, 0, digest, digest, status, rows)
+        captured = self.captured_at - (self.night - night) - (DAY * 2 if fault == "stale" else DAY * 0)
+        return Sealed(used, receipt, captured if self.contracts[dataset].kind == "state" else None)
+
+    def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
+        """Return the rows, typed as they would be sealed."""
+        contract = self.contracts[sealed.input.dataset]
+        rows = self._rows(sealed.input.source, contract.name, sealed.input.night) if sealed.input.rows else []
+        return typed(rows, contract).select(list(columns))
+
+    def _rows(self, source: str, dataset: str, night: dt.date) -> list[Row]:
+        product = dataset.partition(".")[0]
+        return [
+            {key: value for key, value in row.items() if key not in {"source", "night"}}
+            for row in self.rows_by_dataset[dataset]
+            if row.get("source", product) == source and row.get("night", self.night) == night
+        ]
+
+
+def typed(rows: Sequence[Row], contract: Contract) -> pa.Table:
+    """Return ``rows`` as an Arrow table of the contract's landed schema; a key that is not there is NULL.
+
+    Raises ``ControlError`` for an unknown column or a value of another type.
+    """
+    schema = contract.landed_schema
+    for row in rows:
+        strange = sorted(set(row) - set(schema.names))
+        if strange:
+            raise ControlError(f"{contract.name} has no sealed column {', '.join(strange)}", fix="look at the contract")
+    jsons = {column.landed for column in contract.columns if column.type == "json"}
+    plain = [{key: _json(value) if key in jsons else value for key, value in row.items()} for row in rows]
+    try:
+        return pa.Table.from_pylist(plain, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError) as exc:
+        raise ControlError(f"{contract.name}: {exc}", fix="give each value in its column's type") from exc
+
+
+def registers_of(rows: Mapping[str, Sequence[Row]], night: dt.date, missing: frozenset[str] = frozenset()) -> Registers:
+    """Return registers with ``rows``; a register not listed is empty, columns left out are filled, dates in force."""
+    filled: dict[str, tuple[Row, ...]] = {}
+    for name, shape in SHAPES.items():
+        if name in missing:
+            continue
+        defaults = {
+            column: (night - DAY * 30 if column == "approved_on" else night + DAY * 30)
+            if kind == "date"
+            else shape.choices.get(column, (f"some {column}",))[0]
+            for column, kind in shape.columns.items()
+            if kind != "free"
+        }
+        body = {name: [{**defaults, **row} for row in rows.get(name, ())]}
+        filled[name] = parse_register(name, body, f"register {name}")
+    return Registers(filled)
+
+
+def _json(value: object) -> object:
+    if isinstance(value, dict | list):
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return value
