@@ -10,10 +10,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from evidence.datasets.land import land
 from evidence.datasets.load import load_contracts
 from evidence.errors import ConfigError, SourceDeniedError, SourceEditionError, SourceUnavailableError
 from evidence.snapshot.model import Window
+from evidence.snapshot.redact import Redactor
 from evidence.sources import snowflake_sql as sql
+from evidence.sources.files import FilesSource
 from evidence.sources.snowflake import SnowflakeSource
 from evidence.sources.snowflake_login import PINNED, Login, turn_platform_detection_off
 from evidence.sources.snowflake_session import Backoff
@@ -329,6 +332,28 @@ def test_show_pages_through_more_names_than_fit(account, make, monkeypatch):
     assert "SHOW SCHEMAS IN DATABASE \"PROD\" LIMIT 2 FROM 'RAW'" in account.statements()
 
 
+def landed(source, contract, night, spool):
+    window = Window(night, contract.kind)
+    reading = source.read(contract, window)
+    spool.mkdir(mode=0o700)
+    return reading, land(reading.batches, reading.rejected, contract, window, spool, Redactor(b"k" * 32, "test"))
+
+
+@pytest.mark.parametrize("name", [contract.name for contract in (*VIEWS, *SHOWS)])
+def test_the_wire_lands_what_the_files_land(account, make, tiny_folder, tmp_path, name):
+    contract = CONTRACTS[name]
+    night = dt.date(2026, 7, 1)
+    wired, over_wire = landed(make(), contract, night, tmp_path / "wire")
+    assert wired.totals.differences(over_wire.totals) == []
+    assert (over_wire.quarantined, over_wire.landed) == (0, wired.totals.rows)
+    files = FilesSource("files", tiny_folder, contracts=CONTRACTS, clock=lambda: dt.datetime(2026, 7, 3, tzinfo=dt.UTC))
+    if night not in (files.nights(contract) or ()):
+        assert over_wire.landed == 0
+        return
+    _, from_files = landed(files, contract, night, tmp_path / "files")
+    assert over_wire.rows_digest == from_files.rows_digest
+
+
 # --- refusals and trouble -----------------------------------------------------------------------------------------
 
 
@@ -516,8 +541,10 @@ def test_names_in_show_pages_cannot_break_out():
 
 MEASURE = """
 import datetime as dt, resource, sys
+from evidence.datasets.land import land
 from evidence.datasets.load import load_contracts
 from evidence.snapshot.model import Window
+from evidence.snapshot.redact import Redactor
 from evidence.sources.snowflake import SnowflakeSource
 from evidence.sources.snowflake_login import Login
 login = Login(account="TESTACCT", user="evidence", password="pw", host="127.0.0.1", port=int(sys.argv[1]), protocol="http")

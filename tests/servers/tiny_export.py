@@ -1,10 +1,16 @@
-"""A small export folder in the layout of docs/formats/export.md: what the emulator's own tests serve."""
+"""A small export folder in the layout of docs/formats/export.md: what the emulator's own tests serve.
+
+Required columns that a test does not care for are there and NULL.
+"""
 
 import datetime as dt
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from evidence.datasets.contract import ARROW
+from evidence.datasets.load import load_contracts
 
 NIGHT, NEXT, LARGE = dt.date(2026, 7, 1), dt.date(2026, 7, 2), dt.date(2026, 7, 9)
 ACCOUNT = "TESTACCT"
@@ -30,6 +36,9 @@ def write(root: Path, *, large_rows: int = 0) -> Path:
 def _part(root: Path, dataset: str, night: dt.date, table: pa.Table) -> None:
     folder = root / "snowflake" / dataset / f"date={night}"
     folder.mkdir(parents=True, exist_ok=True)
+    for column in load_contracts()[f"snowflake.{dataset}"].columns:
+        if column.required and column.name not in table.schema.names:
+            table = table.append_column(column.name, pa.nulls(table.num_rows, ARROW[column.type]))
     pq.write_table(table, folder / "part-0000.parquet")
 
 

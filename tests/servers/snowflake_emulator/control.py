@@ -6,7 +6,8 @@
     GET  log      [{"kind": "login" | "statement" | "chunk" | "poll" | "renewal" | "logout" | "other", …}]
     POST reset    forget rules, log and clock
     POST people   {"user": "EVIDENCE", "password": …, "public_keys": [pem], "tokens": [text]}
-    POST night    {"night": "2026-07-01", "clock": "2026-07-02T03:00:00Z"}   state views show it; the clock stands still
+    POST night    {"night": "2026-07-01", "clock": "2026-07-02T03:00:00Z"}   state views show it; the clock stands
+                  still there, or at the moment of capture that the export claims
     POST rules    [{"match": regex, "action": …, "times": n, …}]             see state.Rule
     POST view     {"view": "USERS", "hide": [column], "add": [column], "empty": false}
     POST account  {"facts": {…}, "parameters": {…}, "chunk_rows": n, "first_rows": n}
@@ -46,9 +47,11 @@ async def people(request: Request) -> JSONResponse:
 
 async def night(request: Request) -> JSONResponse:
     body = await request.json()
-    await run_in_threadpool(request.app.state.engine.choose, dt.date.fromisoformat(body["night"]))
-    if "clock" in body:
-        request.app.state.account.clock = dt.datetime.fromisoformat(body["clock"])
+    engine = request.app.state.engine
+    chosen = dt.date.fromisoformat(body["night"])
+    await run_in_threadpool(engine.choose, chosen)
+    moment = dt.datetime.fromisoformat(body["clock"]) if "clock" in body else engine.captured_at(chosen)
+    request.app.state.account.clock = moment
     return JSONResponse({})
 
 

@@ -15,11 +15,12 @@ from fakesnow.instance import FakeSnow
 from fakesnow.rowtype import describe_as_rowtype
 from sqlglot import exp
 
-from tests.servers.snowflake_emulator.load import View, load, shape, table_of
+from tests.servers.snowflake_emulator.load import View, load, shape
 from tests.servers.snowflake_emulator.state import Account, Session
 from tests.servers.snowflake_emulator.wire import describe
 
 CONTEXT = re.compile(r"\b(CURRENT_[A-Z_]+|SYSDATE)\(\)", re.IGNORECASE)
+VIEW = re.compile(r'"?ACCOUNT_USAGE"?\."?([A-Z_]+)"?')
 HASH_AGG = re.compile(r"\bHASH_AGG\(([^()]*)\)", re.IGNORECASE)
 # Stand-in for Snowflake's HASH_AGG: order-free, counts duplicates and NULLs, 0 for no rows, signed 64 bits.
 HASH_MACRO = """
@@ -65,16 +66,26 @@ class Engine:
         self.night = night
         self.duck("UPDATE SNOWFLAKE.EMULATOR.CHOSEN SET night = ?", [night])
 
+    def captured_at(self, night: dt.date) -> dt.datetime | None:
+        """Return when the exporter says it saw the state of ``night``, if it says so."""
+        claims = [view.nights.get(night.isoformat(), {}) for view in self.views.values() if view.kind == "state"]
+        moments = [claim["as_of"] for claim in claims if "as_of" in claim]
+        return dt.datetime.fromisoformat(moments[0]) if moments else None
+
+    def refusal(self, sql: str, bindings: Mapping[str, Any]) -> str:
+        """Return the status other than ``complete`` that the exporter met with for what ``sql`` reads, or nothing."""
+        named = VIEW.search(sql)
+        view = self.views.get(named[1]) if named else None
+        night = self.night
+        if view and view.kind == "event" and "1" in bindings:
+            night = from_binding(bindings["1"]).date()
+        status = view.nights.get(str(night), {}).get("status", "") if view else ""
+        return "" if status == "complete" else status
+
     def reshape(self, name: str, **how: Any) -> None:
         """Change a view's columns or empty it; without arguments, put it back."""
         with self._lock:
             shape(self._control._duck_conn, self.views[name], **how)
-
-    def add_row(self, name: str) -> None:
-        """Double one row of a view, as if a late one arrived."""
-        view = self.views[name]
-        where = "true" if view.kind == "event" else "night = (SELECT night FROM SNOWFLAKE.EMULATOR.CHOSEN)"
-        self.duck(f"INSERT INTO {table_of(view)} SELECT * FROM {table_of(view)} WHERE {where} LIMIT 1")
 
     def columns(self, name: str) -> list[tuple[str, str]]:
         """Return the columns a view has now, with Snowflake's type names."""

@@ -58,18 +58,25 @@ def table_of(view: View) -> str:
     return f'SNOWFLAKE.EMULATOR."{view.name}"'
 
 
-def shape(con: duckdb.DuckDBPyConnection, view: View, *, hide: Any = (), add: Any = (), empty: bool = False) -> None:
-    """(Re)create the ACCOUNT_USAGE view, with columns missing or new, or with no rows."""
+def shape(
+    con: duckdb.DuckDBPyConnection,
+    view: View,
+    *,
+    hide: Any = (),
+    add: Any = (),
+    empty: bool = False,
+    late: bool = False,
+) -> None:
+    """(Re)create the ACCOUNT_USAGE view: with columns missing or new, with no rows, or with one row twice."""
     if view.read != "view":
         return
     hidden = {name.upper() for name in hide}
     columns = [f'"{name}"' for name in view.columns if name.upper() not in hidden]
     columns += [f'NULL::VARCHAR AS "{name}"' for name in add]
     where = "true" if view.kind == "event" else "night = (SELECT night FROM SNOWFLAKE.EMULATOR.CHOSEN)"
-    con.execute(
-        f'CREATE OR REPLACE VIEW SNOWFLAKE.ACCOUNT_USAGE."{view.name}" AS '
-        f"SELECT {', '.join(columns)} FROM {table_of(view)} WHERE {'false' if empty else where}"
-    )
+    rows = f"SELECT {', '.join(columns)} FROM {table_of(view)} WHERE {'false' if empty else where}"
+    again = f" UNION ALL ({rows} LIMIT 1)" if late else ""
+    con.execute(f'CREATE OR REPLACE VIEW SNOWFLAKE.ACCOUNT_USAGE."{view.name}" AS {rows}{again}')
 
 
 def _load_view(con: duckdb.DuckDBPyConnection, folder: Path, contract: dict[str, Any]) -> View:

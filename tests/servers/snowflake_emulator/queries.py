@@ -15,6 +15,11 @@ from tests.servers.snowflake_emulator.login import bearer
 from tests.servers.snowflake_emulator.state import Account, Rule, Session
 
 SELECT_TYPE, SHOW_TYPE = 4096, 20480
+REFUSALS = {  # what an export that says so stands for: code, SQLSTATE, words
+    "denied": ("002003", "42S02", "Object does not exist or not authorized."),
+    "edition": ("000002", "0A000", "Unsupported feature."),
+    "unavailable": ("000604", "57014", "SQL execution canceled."),
+}
 EXPIRED = ("390112", "Your session has expired. Please login again.")
 
 
@@ -49,7 +54,7 @@ async def query(request: Request) -> Response:
     answer = await run_in_threadpool(_run, request, session, sql, bindings, query_id, entry)
     late = account.rule(sql, "late-row")
     if late:
-        await run_in_threadpool(request.app.state.engine.add_row, late.message)
+        await run_in_threadpool(request.app.state.engine.reshape, late.message, late=True)
     if rule and rule.action == "poll":
         account.pending[query_id] = [rule.polls, answer]
         return _still_running(query_id, "333333")
@@ -92,6 +97,11 @@ def _run(
     account: Account = request.app.state.account
     engine: Engine = request.app.state.engine
     meta = {"queryId": query_id, "finalDatabaseName": None, "finalSchemaName": None, "finalRoleName": session.role}
+    refused = engine.refusal(sql, bindings)
+    if refused:
+        code, state, words = REFUSALS[refused]
+        entry["outcome"] = code
+        return wire.sql_failure(code, state, f"SQL compilation error:\n{words}", query_id)
     try:
         shown = answers.answer(engine, account, session, sql)
         if shown is not None:
