@@ -1,7 +1,7 @@
 """The collector's keys: the Ed25519 key that signs the log, and the HMAC key of keyed columns.
 
-A key is configured as a reference, ``file:PATH`` or ``env:NAME``; only the configuration reads files and environment for
-it, so the loaders here take a resolver. Key texts never appear in messages or ``repr``.
+A key is configured as a reference, ``file:PATH`` or ``env:NAME``; only the configuration looks such references up, so
+the loaders here take a resolver. Key texts never appear in messages or ``repr``.
 
 The log key is one line, in the encoding of Go's ``note`` package::
 

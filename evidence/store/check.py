@@ -13,7 +13,7 @@ from evidence.snapshot.entry import Entry, snapshot_entry_key
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Part
 from evidence.store.history import History
-from evidence.store.log import STORE_PATH, store_json
+from evidence.store.loading import STORE_PATH, store_json
 from evidence.store.objects import CACHE_PATH, ObjectStore
 from evidence.tlog import tile
 from evidence.tlog.checkpoint import open_checkpoint
@@ -92,7 +92,7 @@ def _own_key(body: bytes) -> Verifier:
 
 
 def _check_records(store: ObjectStore, history: History) -> Iterator[Check]:
-    """Every record from size 0 on; then nothing else may lie in the folder (``log._load_records`` says why so)."""
+    """Every record from size 0 on; then nothing else may lie in the folder (``loading.load_records`` says why so)."""
     listed = list(store.list(PREFIX))
     read: set[str] = set()
     path = record_path(0)

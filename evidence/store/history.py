@@ -92,11 +92,12 @@ class History:
 
         Raises ``StoreConflictError`` when a (type, key) is sealed already or stands twice.
         """
-        bodies, keys = [entry.to_bytes() for entry in entries], set(self._index)
+        bodies = [entry.to_bytes() for entry in entries]
+        new: set[tuple[str, str]] = set()
         for entry in entries:
-            if (entry.type, entry.key) in keys:
+            if (entry.type, entry.key) in self._index or (entry.type, entry.key) in new:
                 raise StoreConflictError(f"{entry.type} {entry.key} is already sealed in {self.verifier.name}")
-            keys.add((entry.type, entry.key))
+            new.add((entry.type, entry.key))
         size = self.size
         for body in bodies:
             self.tree.append(leaf_hash(body))

@@ -19,7 +19,6 @@ from typing import Final, Self
 
 from evidence.errors import (
     ConfigError,
-    MalformedError,
     ObjectNotFoundError,
     RollbackError,
     StoreConflictError,
@@ -31,6 +30,7 @@ from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.store.anchor import Anchor
 from evidence.store.history import History
+from evidence.store.loading import STORE_PATH, load_bundles, load_records, read_cache, read_record, store_json
 from evidence.store.objects import CACHE_PATH, CachingStore, ObjectStore, put_same
 from evidence.tlog import tile
 from evidence.tlog.checkpoint import Checkpoint, open_checkpoint
@@ -38,18 +38,10 @@ from evidence.tlog.note import Signer, Verifier
 from evidence.tlog.proof import ConsistencyProof, InclusionProof
 from evidence.tlog.record import MAX_ENTRIES, PREFIX, Record, parse_record_path, record_path
 
-STORE_PATH: Final = "store.json"
-STORE_FORMAT: Final = "evidence-store-v1"
-_BUNDLES: Final = "log/entries/"
 _ATTEMPTS: Final = 5  # of one put that fails without leaving anything behind; backends back off on their own
 _INIT: Final = "make the store with `evidence init`"
 
 Build = Callable[["Log"], Sequence[Entry]]
-
-
-def store_json(verifier: Verifier) -> bytes:
-    """Return the bytes of ``store.json``: format, store id (the log's origin) and verifier key."""
-    return canonical.encode({"format": STORE_FORMAT, "origin": verifier.name, "vkey": verifier.to_text()})
 
 
 class Log:
@@ -192,7 +184,7 @@ class Log:
     def refresh(self) -> None:
         """Step 0 on what is new: anchors first (they move only after a commit), then the records after our tip."""
         remembered = self._remembered()
-        while self._read(self.size):
+        while read_record(self.store, self._history, self.size):
             pass
         self._check(remembered)
 
@@ -236,14 +228,14 @@ class Log:
         put_same(self.store, STORE_PATH, body, retain_until=self._retain())
         if any(self.store.list(PREFIX, start_after=record_path(0))):
             return
-        if not self._read(0):
+        if not read_record(self.store, self._history, 0):
             ref = ObjectRef(STORE_PATH, canonical.sha256_hex(body), len(body))
             self._commit(self._history.propose([Entry("store", self.origin, ref)], signer), self._retain())
         self._settle()
 
     def _load(self) -> None:
         """Step 0. What others remember is read first: it moves only after a commit, so it is never ahead of the log."""
-        remembered, cached = self._remembered(), self._read_cache()
+        remembered, cached = self._remembered(), read_cache(self.store, self.verifier)
         self._history = History(self.verifier)
         try:
             body = self.store.get(STORE_PATH)
@@ -256,8 +248,8 @@ class Log:
                 step="trust",
                 fix="open the store with the key that made it",
             )
-        self._load_bundles()
-        self._load_records()
+        self._published = load_bundles(self.store, self._history)
+        load_records(self.store, self._history)
         self._check(remembered)
         if not self.size:
             raise StoreError(f"the store at {self.store.url} has no log yet", fix=_INIT)
@@ -268,37 +260,6 @@ class Log:
         if cached:
             self._history.check_remembered(cached, CACHE_PATH)  # signed and ahead of us: records went missing
             self._cached = cached
-
-    def _load_bundles(self) -> None:
-        self._published = 0
-        for index, path in self._bundles():
-            self._history.preload(tile.decode_bundle(self.store.get(path)), path)
-            self._published = index + 1
-
-    def _load_records(self) -> None:
-        """Follow the records by name from the first that reaches beyond the bundles; the listing must hold no others.
-
-        The listing alone would not do: while others append it may show a record and miss the one before it.
-        """
-        start = self.size - MAX_ENTRIES - 1
-        listed = [
-            parse_record_path(p) for p in self.store.list(PREFIX, start_after=record_path(start) if start >= 0 else "")
-        ]
-        place, read = listed[0] if listed else 0, set[int]()
-        while self._read(place):
-            read.add(place)
-            place = self._history.place
-        for before in listed:
-            if before not in read:  # beyond a gap, or a second record of a place: ``extend`` says which
-                self._read(before)
-
-    def _bundles(self) -> Iterator[tuple[int, str]]:
-        """Yield the bundles from 0 on without a gap; what comes after one is read from the commit records."""
-        names = {tile.parse_index(path.removeprefix(_BUNDLES)): path for path in self.store.list(_BUNDLES)}
-        for index in range(len(names)):
-            if index not in names:
-                return
-            yield index, names[index]
 
     def _remembered(self) -> list[tuple[Anchor, str | None]]:
         return [(anchor, anchor.load(self.origin)) for anchor in self._anchors]
@@ -312,25 +273,6 @@ class Log:
                 f"no anchor remembers log {self.origin}, which has {self.size} entries",
                 fix="give a checkpoint you trust with --accept-anchor FILE",
             )
-
-    def _read_cache(self) -> str:
-        """Return the cached checkpoint if our key signed it; absent or damaged it is written again, and `verify` says so."""
-        try:
-            signed = self.store.get(CACHE_PATH).decode()
-            open_checkpoint(signed, [self.verifier])
-        except (ObjectNotFoundError, MalformedError, VerificationError, UnicodeDecodeError):
-            return ""
-        return signed
-
-    def _read(self, before: int) -> bool:
-        """Adopt the record at ``before``, after verifying it; False if there is none."""
-        path = record_path(before)
-        try:
-            body = self.store.get(path)
-        except ObjectNotFoundError:
-            return False
-        self._history.extend(Record.from_bytes(body, path))
-        return True
 
     def _commit(self, record: Record, retain_until: dt.datetime | None) -> bool:
         """Steps 5 and 6; True if the record in the store is ours."""

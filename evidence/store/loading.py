@@ -1,0 +1,78 @@
+"""Reading a log out of a store into a ``History``: bundles first, then the commit records that prove them."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from evidence.errors import MalformedError, ObjectNotFoundError, VerificationError
+from evidence.snapshot import canonical
+from evidence.store.history import History
+from evidence.store.objects import CACHE_PATH, ObjectStore
+from evidence.tlog import tile
+from evidence.tlog.checkpoint import open_checkpoint
+from evidence.tlog.note import Verifier
+from evidence.tlog.record import MAX_ENTRIES, PREFIX, Record, parse_record_path, record_path
+
+STORE_PATH: Final = "store.json"
+STORE_FORMAT: Final = "evidence-store-v1"
+_BUNDLES: Final = "log/entries/"
+
+
+def store_json(verifier: Verifier) -> bytes:
+    """Return the bytes of ``store.json``: format, store id (the log's origin) and verifier key."""
+    return canonical.encode({"format": STORE_FORMAT, "origin": verifier.name, "vkey": verifier.to_text()})
+
+
+def load_bundles(store: ObjectStore, history: History) -> int:
+    """Take the entries of the full bundles, from 0 on without a gap; return how many bundles there are."""
+    count = 0
+    for path in _bundles(store):
+        history.preload(tile.decode_bundle(store.get(path)), path)
+        count += 1
+    return count
+
+
+def load_records(store: ObjectStore, history: History) -> None:
+    """Follow the records by name from the first that reaches beyond the bundles; the listing must hold no others.
+
+    The listing alone would not do: while others append it may show a record and miss the one before it.
+    """
+    start = history.size - MAX_ENTRIES - 1
+    names = store.list(PREFIX, start_after=record_path(start) if start >= 0 else "")
+    listed = [parse_record_path(path) for path in names]
+    place, read = listed[0] if listed else 0, set[int]()
+    while read_record(store, history, place):
+        read.add(place)
+        place = history.place
+    for before in listed:
+        if before not in read:  # beyond a gap, or a second record of a place: ``extend`` says which
+            read_record(store, history, before)
+
+
+def read_record(store: ObjectStore, history: History, before: int) -> bool:
+    """Adopt the record at ``before``, after verifying it; False if there is none."""
+    path = record_path(before)
+    try:
+        body = store.get(path)
+    except ObjectNotFoundError:
+        return False
+    history.extend(Record.from_bytes(body, path))
+    return True
+
+
+def read_cache(store: ObjectStore, verifier: Verifier) -> str:
+    """Return the cached checkpoint if our key signed it; absent or damaged it is written again, and `verify` says so."""
+    try:
+        signed = store.get(CACHE_PATH).decode()
+        open_checkpoint(signed, [verifier])
+    except (ObjectNotFoundError, MalformedError, VerificationError, UnicodeDecodeError):
+        return ""
+    return signed
+
+
+def _bundles(store: ObjectStore) -> Iterator[str]:
+    """Yield the paths of the bundles up to the first gap; what comes after it is read from the commit records."""
+    names = {tile.parse_index(path.removeprefix(_BUNDLES)): path for path in store.list(_BUNDLES)}
+    for index in range(len(names)):
+        if index not in names:
+            return
+        yield names[index]
