@@ -66,21 +66,31 @@ class Engine:
         self.night = night
         self.duck("UPDATE SNOWFLAKE.EMULATOR.CHOSEN SET night = ?", [night])
 
-    def captured_at(self, night: dt.date) -> dt.datetime | None:
-        """Return when the exporter says it saw the state of ``night``, if it says so."""
-        claims = [view.nights.get(night.isoformat(), {}) for view in self.views.values() if view.kind == "state"]
+    def captured_at(self, night: dt.date, name: str | None = None) -> dt.datetime | None:
+        """Return when the exporter says it saw the state of ``night`` (in the view ``name``), if it says so."""
+        views = [self.views[name]] if name else [view for view in self.views.values() if view.kind == "state"]
+        claims = [view.nights.get(night.isoformat(), {}) for view in views]
         moments = [claim["as_of"] for claim in claims if "as_of" in claim]
-        return dt.datetime.fromisoformat(moments[0]) if moments else None
+        return max(map(dt.datetime.fromisoformat, moments), default=None)
 
     def refusal(self, sql: str, bindings: Mapping[str, Any]) -> str:
         """Return the status other than ``complete`` that the exporter met with for what ``sql`` reads, or nothing."""
+        view, night = self._asked(sql, bindings)
+        status = view.nights.get(night, {}).get("status", "") if view else ""
+        return "" if status == "complete" else status
+
+    def surplus(self, sql: str, bindings: Mapping[str, Any]) -> int:
+        """Return how many rows more than there are the account shall count for ``sql``."""
+        view, night = self._asked(sql, bindings)
+        return view.surplus.get(night, 0) if view else 0
+
+    def _asked(self, sql: str, bindings: Mapping[str, Any]) -> tuple[View | None, str]:
+        """Return the view a statement names and its night: the chosen one, or the window's first day."""
         named = VIEW.search(sql)
         view = self.views.get(named[1]) if named else None
-        night = self.night
-        if view and view.kind == "event" and "1" in bindings:
-            night = from_binding(bindings["1"]).date()
-        status = view.nights.get(str(night), {}).get("status", "") if view else ""
-        return "" if status == "complete" else status
+        first = bindings.get("1")
+        night = from_binding(first).date() if view and view.kind == "event" and first else self.night
+        return view, str(night)
 
     def reshape(self, name: str, **how: Any) -> None:
         """Change a view's columns or empty it; without arguments, put it back."""
@@ -101,7 +111,9 @@ class Engine:
         """Run one statement. fakesnow raises ``ProgrammingError`` with Snowflake's codes."""
         cursor = session.connection.cursor()
         parameters = tuple(from_binding(bindings[str(at)]) for at in range(1, len(bindings or {}) + 1)) or None
-        cursor.execute(rewrite(account, session, sql), binding_params=parameters, server=True)
+        surplus = self.surplus(sql, bindings or {})
+        asked = sql.replace("COUNT(*)", f"COUNT(*) + {surplus}") if surplus else sql
+        cursor.execute(rewrite(account, session, asked), binding_params=parameters, server=True)
         described = describe_as_rowtype(cursor._describe_last_sql())
         table = cursor._arrow_table
         return Answer(table, describe(table.schema, described))

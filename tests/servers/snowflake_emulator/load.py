@@ -4,13 +4,15 @@ Rows lie in schema EMULATOR, one table per view with the night beside them. ACCO
 views show every night, state views the night that was chosen. SHOW commands are answered from the same tables.
 """
 
+import contextlib
 import json
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 CONTRACTS = Path(__file__).resolve().parents[3] / "evidence" / "datasets" / "snowflake"
 TYPES = {
@@ -36,6 +38,7 @@ class View:
     read: str
     columns: dict[str, str]  # name -> DuckDB type, in contract order
     nights: dict[str, dict[str, Any]] = field(default_factory=dict)  # night -> _export.json
+    surplus: dict[str, int] = field(default_factory=dict)  # night -> rows claimed beyond those there are
 
 
 def load(folder: Path, database: Path) -> dict[str, View]:
@@ -82,24 +85,60 @@ def shape(
 def _load_view(con: duckdb.DuckDBPyConnection, folder: Path, contract: dict[str, Any]) -> View:
     name = contract["object"].split(".")[-1] if contract["read"] == "view" else contract["name"].split(".")[1].upper()
     nights = {path.name.removeprefix("date="): _claims(path) for path in sorted(folder.glob("date=*"))}
-    files = sorted(str(path) for path in folder.glob("date=*/*.parquet"))
     wanted = {column["name"]: TYPES.get(column["type"], "VARCHAR") for column in contract["columns"]}
     view = View(name, contract["kind"], contract["read"], dict(wanted), nights)
-    if not files:
-        definitions = ", ".join(f'"{column}" {kind}' for column, kind in wanted.items())
+    definitions = ", ".join(f'"{column}" {kind}' for column, kind in wanted.items())
+    files = sorted(str(path) for path in folder.glob("date=*/*.parquet"))
+    if files:
+        rows = con.sql(
+            'SELECT * EXCLUDE ("date"), "date" AS night FROM read_parquet($files, union_by_name = true,'
+            " hive_partitioning = true, hive_types = {'date': DATE})",
+            params={"files": files},
+        )
+        view = replace(view, columns=_columns(wanted, rows.columns))
+        con.execute(f"CREATE TABLE {table_of(view)} AS SELECT {_casts(view, rows.columns)}, night FROM rows")
+    else:
         con.execute(f"CREATE TABLE {table_of(view)} ({definitions}, night DATE)")
-        return view
-    rows = con.sql(
-        "SELECT * FROM read_parquet($files, union_by_name = true, hive_partitioning = true, hive_types = {'date': DATE})",
-        params={"files": files},
-    )
-    present = {column.lower(): column for column in rows.columns}
-    columns = {column: kind for column, kind in wanted.items() if column.lower() in present}
-    known = {column.lower() for column in wanted} | {"date"}
-    columns |= {column: "VARCHAR" for column in rows.columns if column.lower() not in known}
-    casts = [f'"{present[name.lower()]}"::{kind} AS "{name}"' for name, kind in columns.items()]
-    con.execute(f'CREATE TABLE {table_of(view)} AS SELECT {", ".join(casts)}, "date" AS night FROM rows')
-    return View(name, contract["kind"], contract["read"], columns, nights)
+    for path in sorted(folder.glob("date=*/*.ndjson")):
+        _load_lines(con, view, path)
+    counts = con.execute(f"SELECT night::VARCHAR, count(*) FROM {table_of(view)} GROUP BY ALL").fetchall()
+    return replace(view, surplus=_surplus(nights, dict(counts)))
+
+
+def _columns(wanted: dict[str, str], names: list[str]) -> dict[str, str]:
+    """Return the columns an export has: the contract's, in its order, then those it does not know, as text."""
+    present = {name.lower() for name in names}
+    known = {name.lower() for name in wanted} | {"night"}
+    columns = {name: kind for name, kind in wanted.items() if name.lower() in present}
+    return columns | {name: "VARCHAR" for name in names if name.lower() not in known}
+
+
+def _casts(view: View, names: list[str]) -> str:
+    spelled = {name.lower(): name for name in names}
+    found = ((name, kind, spelled.get(name.lower())) for name, kind in view.columns.items())
+    return ", ".join(f'{_quoted(source)}::{kind} AS "{name}"' for name, kind, source in found)
+
+
+def _quoted(name: str | None) -> str:
+    return "NULL" if name is None else f'"{name}"'
+
+
+def _load_lines(con: duckdb.DuckDBPyConnection, view: View, path: Path) -> None:
+    """Add the rows of an NDJSON file; a line that is none cannot come over the wire and is left out."""
+    rows = []
+    for line in path.read_text().splitlines():
+        with contextlib.suppress(ValueError):
+            rows.append(json.loads(line))
+    lines = pa.Table.from_pylist(rows)
+    night = path.parent.name.removeprefix("date=")
+    casts = _casts(view, lines.column_names)
+    con.execute(f"INSERT INTO {table_of(view)} SELECT {casts}, '{night}'::DATE FROM lines")
+
+
+def _surplus(nights: dict[str, dict[str, Any]], counts: dict[str, int]) -> dict[str, int]:
+    """Return by how many rows an exporter claims more (or fewer) than there are: the account will count as it claims."""
+    claimed = {night: claim["totals"]["rows"] for night, claim in nights.items() if "totals" in claim}
+    return {night: rows - counts.get(night, 0) for night, rows in claimed.items() if rows != counts.get(night, 0)}
 
 
 def _claims(folder: Path) -> dict[str, Any]:
