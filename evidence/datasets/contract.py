@@ -152,6 +152,11 @@ class Contract(BaseModel):
         for name in (*self.key, *((self.watermark,) if self.watermark else ())):
             if name not in names:
                 raise ValueError(f"{self.name}: key or watermark {name} is not a column")
+        for column in self.columns:
+            if column.treatment in {"scrub", "keyed"} and column.type in NESTED | {"texts"}:
+                raise ValueError(
+                    f"{self.name}: {column.name}: a column of type {column.type} cannot be {column.treatment}"
+                )
         if self.kind == "event" and not self.watermark:
             raise ValueError(f"{self.name}: an event dataset needs a watermark")
         return self

@@ -73,6 +73,8 @@ def dumps(value: Any) -> str:
         return "{" + ",".join(f"{encode_basestring(key)}:{dumps(value[key])}" for key in sorted(value)) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(dumps, value)) + "]"
+    if isinstance(value, float):  # only from texts that orjson writes back unchanged
+        return orjson.dumps(value).decode()
     return _CONSTANTS[value] if value is None or isinstance(value, bool) else str(int(value))
 
 
