@@ -54,7 +54,10 @@ def read(files: BagFiles, name: str, *, limit: int = 1 << 30) -> bytes:
 def sha256_of(files: BagFiles, name: str) -> str:
     """Return the lower-case hex SHA-256 of one file, read in blocks of 1 MiB."""
     with files.open(name) as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while block := handle.read(BLOCK):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 class FolderFiles:
@@ -121,6 +124,10 @@ class ZipFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the zip."""
         self._zip.close()
 
     @property

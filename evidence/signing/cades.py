@@ -39,7 +39,7 @@ def pyhanko_signer(key: PacketKey) -> Any:
 
     encoding, form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8
     private = key.private_key.private_bytes(encoding, form, serialization.NoEncryption())
-    store = SimpleCertificateStore()
+    store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     store.register_multiple(asn1_x509.Certificate.load(_der(item)) for item in key.chain)
     return SimpleSigner(
         signing_cert=asn1_x509.Certificate.load(_der(key.certificate)),

@@ -15,7 +15,7 @@ Revocation is not checked: an offline verifier has no fresh list. The claimed si
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from cryptography.x509.oid import ExtensionOID
 from evidence.errors import MalformedError, VerificationError
 from evidence.signing.der import check_der, value_length
 
-HASHES: Final = {"sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}
+HASHES: Final[dict[str, Callable[[], hashes.HashAlgorithm]]] = {"sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}
 _KNOWN_CRITICAL: Final = {
     ExtensionOID.BASIC_CONSTRAINTS,
     ExtensionOID.KEY_USAGE,

@@ -1,0 +1,368 @@
+"""Step 4: findings + evidence -> a signed bag, as a folder and as a deterministic zip (docs/formats/packet.md).
+
+In this order: check the exhibits against the log; write findings and evidence; render HTML and PDF purely from values;
+sign the PDF; close the bag; sign its tag manifest; zip. Before signing everything is deterministic: the same inputs give
+the same bytes. A packet whose evidence is missing, unverifiable or provisional is refused, or made *partial*: then every
+page says PROVISIONAL and the omissions are listed.
+"""
+
+import csv
+import datetime as dt
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from evidence.bag.bag import SIGNATURE, BagWriter
+from evidence.bag.exhibit import ENTRY, PROOF, check_sealed, folder_of, object_name, part_names
+from evidence.bag.files import FolderFiles
+from evidence.bag.findings import canonical_findings
+from evidence.bag.zip import write_zip
+from evidence.control.result import NightFinding, PeriodFinding
+from evidence.errors import EvidenceError, PacketRefusedError
+from evidence.render import html, pdf
+from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Report, Seal, SnapshotFact
+from evidence.signing.cades import sign_detached
+from evidence.signing.certificate import PacketKey
+from evidence.signing.pades import sign_pdf
+from evidence.snapshot import canonical
+from evidence.snapshot.entry import Entry
+from evidence.snapshot.manifest import Manifest
+from evidence.tlog.checkpoint import open_checkpoint
+from evidence.tlog.note import Verifier
+from evidence.tlog.proof import parse_consistency
+
+CSV_COLUMNS: Final = (
+    *("control", "kind", "item", "reason", "first_seen", "last_seen", "nights", "open", "days_open"),
+    *("remediated_on", "observed", "expected"),
+)
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ExhibitInput:
+    """One sealed object to exhibit.
+
+    ``entry`` are the exact bytes of log entry ``index``, ``proof`` the text of its inclusion proof under the packet's
+    checkpoint, ``body`` the bytes of the object it names (a manifest, an assessment, a register). ``parts`` maps store
+    paths to verified private copies. ``settled`` is False while late rows may still come.
+    """
+
+    entry: bytes
+    index: int
+    proof: str
+    body: bytes
+    parts: Mapping[str, Path] = field(default_factory=dict)
+    settled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PacketInputs:
+    """Everything a packet is made of. Pure values and paths of verified copies; no store, no source.
+
+    ``content_files`` go below ``data/controls/`` (facts, registers, overlay, library.toml). ``previous`` is the signed
+    checkpoint of the previous packet and the consistency proof from it. ``exhibit_limit`` is in bytes: above it the parts
+    of all snapshots are referenced instead of carried.
+    """
+
+    report: Report
+    entity: str
+    system_name: str
+    period: str
+    start: dt.date
+    end: dt.date
+    prepared_by: str
+    tool: str
+    controls: Sequence[ControlText]
+    periods: Sequence[PeriodFinding]
+    nights: Sequence[NightFinding]
+    catalogues: Sequence[Catalogue]
+    exhibits: Sequence[ExhibitInput]
+    log_key: Verifier
+    checkpoint: str
+    previous: tuple[str, str] | None = None
+    system: Mapping[str, Any] | None = None
+    content_files: Mapping[str, bytes] = field(default_factory=dict)
+    blind_spots: tuple[str, ...] = ()
+    exhibit_limit: int = 256 << 20
+    demo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """What was made: the id, the folder, the zip and what had to be left out."""
+
+    packet_id: str
+    folder: Path
+    zip: Path
+    omissions: tuple[str, ...]
+
+
+def build_packet(
+    inputs: PacketInputs,
+    key: PacketKey,
+    out: Path,
+    templates: Path,
+    *,
+    signed_at: dt.datetime,
+    partial: bool = False,
+    progress: Progress = lambda _: None,
+) -> Packet:
+    """Write the packet below ``out`` and return it; ``templates`` is the content folder of that name.
+
+    Raises ``PacketRefusedError`` naming what is missing, unverifiable or provisional unless ``partial``; nothing is left
+    behind half-written under the final name then.
+    """
+    progress("checking exhibits against the log")
+    omissions = tuple(_omissions(inputs))
+    if omissions and not partial:
+        shown = "; ".join(omissions[:3]) + (f" and {len(omissions) - 3} more" if len(omissions) > 3 else "")
+        raise PacketRefusedError(
+            f"the packet would rest on gaps: {shown}", fix="collect and assess the gaps, or --partial"
+        )
+    findings = findings_bytes(inputs)
+    packet_id = _packet_id(inputs, findings)
+    final = out / packet_id
+    if final.exists():
+        raise PacketRefusedError(f"{final} exists already", fix="packets are never overwritten: choose another --out")
+    folder = out / f".{packet_id}.partial"
+    _remove_tree(folder)
+    bag = BagWriter(folder)
+    rows_csv = findings_csv(inputs.periods)
+    bag.add("findings.json", findings)
+    bag.add("findings.csv", rows_csv)
+    progress("writing evidence")
+    _write_evidence(bag, inputs, progress)
+    content = _content(inputs, key, packet_id, omissions, rows_csv)
+    _render_and_seal(bag, content, key, templates, signed_at, progress)
+    folder.rename(final)
+    progress("writing the zip")
+    zip_path = out / f"{packet_id}.zip"
+    temporary = out / f".{packet_id}.zip.partial"
+    with temporary.open("wb+") as handle:
+        write_zip(FolderFiles(final), handle, packet_id)
+    temporary.rename(zip_path)
+    return Packet(packet_id, final, zip_path, omissions)
+
+
+def findings_bytes(inputs: PacketInputs) -> bytes:
+    """Return the bytes of ``data/findings.json``."""
+    periods, nights = (p.to_json() for p in inputs.periods), (n.to_json() for n in inputs.nights)
+    return canonical_findings(inputs.start.isoformat(), inputs.end.isoformat(), periods, nights)
+
+
+def findings_csv(periods: Sequence[PeriodFinding]) -> bytes:
+    """Return ``data/findings.csv``: every exception and open review of the period, raw values, RFC 4180 with LF."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for finding in sorted(periods, key=lambda p: p.control):
+        for kind, intervals in (("exception", finding.exceptions), ("review", finding.reviews)):
+            for interval in intervals:
+                value = interval.to_json()
+                writer.writerow([finding.control, kind, *(_cell(value[name]) for name in CSV_COLUMNS[2:])])
+    return out.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _omissions(inputs: PacketInputs) -> Iterator[str]:
+    """Say what a packet of ``inputs`` would leave unproved: the log, exhibits, inputs without exhibit, findings."""
+    try:
+        open_checkpoint(inputs.checkpoint, [inputs.log_key])
+        if inputs.previous:
+            parse_consistency(inputs.previous[1]).verify(inputs.previous[0], [inputs.log_key])
+    except EvidenceError as exc:
+        yield f"the log's checkpoint does not verify: {exc}"
+    manifests: set[str] = set()
+    for exhibit in inputs.exhibits:
+        try:
+            entry = _check_exhibit(inputs, exhibit)
+            manifests.add(canonical.sha256_hex(exhibit.body))
+            if not exhibit.settled:
+                yield f"{entry.key} is provisional: late rows may still come"
+        except (EvidenceError, OSError) as exc:
+            yield f"log entry {exhibit.index} is not verifiable: {exc}"
+    for night in inputs.nights:
+        for item in night.inputs:
+            if item.manifest_sha256 not in manifests:
+                yield f"{night.control} {night.night}: {item.source} {item.dataset} {item.night} has no exhibit"
+    yield from _missing_findings(inputs)
+
+
+def _check_exhibit(inputs: PacketInputs, exhibit: ExhibitInput) -> Entry:
+    entry = check_sealed(exhibit.entry, exhibit.index, exhibit.body, exhibit.proof, [inputs.log_key], inputs.checkpoint)
+    if entry.type == "snapshot":
+        for part in part_names(Manifest.from_bytes(exhibit.body)).values():
+            path = exhibit.parts.get(part.path)
+            if path is None:
+                raise PacketRefusedError(f"{part.path} is missing")
+            with path.open("rb") as handle:
+                if hashlib.file_digest(handle, "sha256").hexdigest() != part.sha256:
+                    raise PacketRefusedError(f"{part.path} is not the file its manifest names")
+    return entry
+
+
+def _missing_findings(inputs: PacketInputs) -> Iterator[str]:
+    concluded = {finding.control for finding in inputs.periods}
+    have = {(finding.control, finding.night.isoformat()) for finding in inputs.nights}
+    for control in inputs.controls:
+        if control.id not in concluded:
+            yield f"{control.id} has no finding for the period"
+    for finding in inputs.periods:
+        missing = [
+            n for n, status in finding.strip.items() if status != "not-assessed" and (finding.control, n) not in have
+        ]
+        if missing:
+            yield f"{finding.control}: {len(missing)} nights are concluded without a night finding, first {missing[0]}"
+
+
+def _packet_id(inputs: PacketInputs, findings: bytes) -> str:
+    named = [inputs.report.name, inputs.entity, inputs.period, inputs.checkpoint, hashlib.sha256(findings).hexdigest()]
+    digest = hashlib.sha256(canonical.encode(named)).hexdigest()
+    period = inputs.period.replace("..", "_").replace("-", "")
+    return f"PKT-{period}-{inputs.report.name}-{digest[:8]}"
+
+
+def _write_evidence(bag: BagWriter, inputs: PacketInputs, progress: Progress) -> None:
+    """Write exhibits, control content and log files; exhibits that do not verify are omissions by now."""
+    total = sum(path.stat().st_size for exhibit in inputs.exhibits for path in exhibit.parts.values() if path.exists())
+    carried = total <= inputs.exhibit_limit
+    if not carried:
+        progress(f"evidence has {total} bytes, over the limit of {inputs.exhibit_limit}: referenced by digest")
+    _write_exhibits(bag, inputs, carried=carried)
+    contents = {f"{c.id}/{name}": body for c in inputs.controls for name, body in c.files.items()}
+    for name, body in sorted({**contents, **inputs.content_files}.items()):
+        bag.add(f"controls/{name}", body)
+    bag.add("log/checkpoint", inputs.checkpoint.encode())
+    bag.add("log/key", (inputs.log_key.to_text() + "\n").encode())
+    if inputs.previous:
+        bag.add("log/previous-checkpoint", inputs.previous[0].encode())
+        bag.add("log/consistency-from-previous", inputs.previous[1].encode())
+
+
+def _write_exhibits(bag: BagWriter, inputs: PacketInputs, *, carried: bool) -> None:
+    referenced: list[str] = []
+    for exhibit in sorted(inputs.exhibits, key=lambda e: e.index):
+        try:
+            entry = _check_exhibit(inputs, exhibit)
+        except (EvidenceError, OSError):
+            continue  # listed as an omission
+        folder = folder_of(entry, exhibit.index)
+        bag.add(f"{folder}/{ENTRY}", exhibit.entry)
+        bag.add(f"{folder}/{object_name(entry)}", exhibit.body)
+        bag.add(f"{folder}/{PROOF}", exhibit.proof.encode())
+        if entry.type == "snapshot" and carried:
+            for name, part in part_names(Manifest.from_bytes(exhibit.body)).items():
+                bag.add(f"{folder}/{name}", exhibit.parts[part.path])
+        elif entry.type == "snapshot":
+            referenced.append(f"data/{folder}\n")
+    if referenced:
+        bag.add("evidence/referenced.txt", "".join(referenced).encode())
+
+
+def _content(
+    inputs: PacketInputs, key: PacketKey, packet_id: str, omissions: tuple[str, ...], rows_csv: bytes
+) -> Content:
+    origin, size, root = inputs.checkpoint.split("\n")[:3]
+    facts = [_fact(exhibit) for exhibit in inputs.exhibits]
+    used = {finding.control: finding for finding in inputs.periods}
+    return Content(
+        packet_id=packet_id,
+        report=inputs.report,
+        entity=inputs.entity,
+        system_name=inputs.system_name,
+        period=inputs.period,
+        start=inputs.start,
+        end=inputs.end,
+        prepared_by=inputs.prepared_by,
+        tool=inputs.tool,
+        controls=tuple(control for control in inputs.controls if control.id in used),
+        periods=tuple(inputs.periods),
+        nights=tuple(inputs.nights),
+        snapshots=tuple(fact for fact in facts if fact is not None),
+        catalogues=tuple(c for c in inputs.catalogues if c.id in inputs.report.frameworks),
+        log=LogState(origin, int(size), root, hashlib.sha256(inputs.checkpoint.encode()).hexdigest()),
+        seal=Seal(key.subject, key.fingerprint, inputs.demo),
+        system=inputs.system,
+        blind_spots=inputs.blind_spots,
+        omissions=omissions,
+        findings_csv_sha256=hashlib.sha256(rows_csv).hexdigest(),
+        findings_csv_rows=rows_csv.count(b"\n") - 1 if b'"' not in rows_csv else len(list(_rows(rows_csv))) - 1,
+    )
+
+
+def _rows(body: bytes) -> Iterator[list[str]]:
+    yield from csv.reader(io.StringIO(body.decode(), newline=""))
+
+
+def _fact(exhibit: ExhibitInput) -> SnapshotFact | None:
+    try:
+        if Entry.from_bytes(exhibit.entry).type != "snapshot":
+            return None
+        body = exhibit.body
+        fact = SnapshotFact.from_manifest(json.loads(body), canonical.sha256_hex(body), exhibit.index)
+    except (EvidenceError, ValueError, KeyError):
+        return None  # listed as an omission
+    return replace(fact, finality="settled") if exhibit.settled else fact
+
+
+def _render_and_seal(
+    bag: BagWriter, content: Content, key: PacketKey, templates: Path, signed_at: dt.datetime, progress: Progress
+) -> None:
+    progress("rendering the HTML")
+    for name in ("VERIFY.md", "verify.sh"):
+        bag.add(name, html.render_text(content, templates, f"{name}.j2"))
+    page = html.render_screen(content, templates)
+    bag.add("packet.html", page)
+    digests = canonical.encode(dict(bag.digests))
+    findings = (bag.root / "data/findings.json").read_bytes()
+    progress("rendering the PDF")
+    attachments = (
+        pdf.Attachment("evidence-digests.json", "SHA-256 of every other payload file", digests, "Supplement"),
+        pdf.Attachment("findings.json", "Canonical findings", findings, "Data"),
+    )
+    rendered = pdf.render(html.render_print(content, templates), attachments, content.end)
+    progress("signing")
+    bag.add("packet.pdf", sign_pdf(rendered.body, key, name=content.entity[:100], reason="Seal of the entity"))
+    bag.add("render.json", canonical.encode(_render_facts(content, rendered, page)))
+    tagmanifest = bag.close(
+        {
+            "Source-Organization": _printable(content.entity),
+            "Bagging-Date": signed_at.date().isoformat(),
+            "External-Identifier": content.packet_id,
+            "External-Description": _printable(f"{content.report.title}, {content.period}"),
+        }
+    )
+    (bag.root / SIGNATURE).write_bytes(sign_detached(tagmanifest, key, signed_at))
+
+
+def _render_facts(content: Content, rendered: pdf.Rendered, page: bytes) -> dict[str, Any]:
+    return {
+        "format": "evidence-render-v1",
+        "packet": content.packet_id,
+        "tool": content.tool,
+        "engines": dict(rendered.engines),
+        "pages": rendered.pages,
+        "unsigned_pdf": {"length": len(rendered.body), "sha256": hashlib.sha256(rendered.body).hexdigest()},
+        "html_sha256": hashlib.sha256(page).hexdigest(),
+    }
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _remove_tree(folder: Path) -> None:
+    """Remove what an earlier, interrupted run left; the name is ours alone."""
+    import shutil
+
+    if folder.exists():
+        shutil.rmtree(folder)

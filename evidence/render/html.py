@@ -1,0 +1,125 @@
+"""Templates to text: the screen edition (one self-contained file, strict policy) and the print edition for the PDF.
+
+Autoescape is on and every printed value passes ``finalize``: invisible characters become visible escapes, in print also
+those no bundled font can draw. The policy allows the one script and the one style by their SHA-256 and nothing else:
+no network, no ``style`` attributes, no event attributes.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from evidence.render import text, view
+from evidence.render.inputs import Content
+
+_SCREEN_FONTS: Final = (
+    ("Inter", 400, "inter-latin-400-normal.woff2"),
+    ("Inter", 600, "inter-latin-600-normal.woff2"),
+    ("JetBrains Mono", 400, "jetbrains-mono-latin-400-normal.woff2"),
+)
+_PRINT_FACES: Final = ("latin", "latin-ext", "greek", "cyrillic")
+
+
+def render_screen(content: Content, templates: Path) -> bytes:
+    """Return ``packet.html``."""
+    environment = _environment(templates, text.escape_invisible)
+    faces = "".join(_face(templates / "fonts", *face) for face in _SCREEN_FONTS)
+    style = faces + _source(templates, "packet/common.css") + _source(templates, "packet/screen.css")
+    script = _source(templates, "packet/packet.js")
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; font-src data:; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    page = environment.get_template("packet/packet.html.j2").render(
+        **view.build(content),
+        edition="screen",
+        cap=content.report.html_rows,
+        policy=policy,
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+    )
+    return page.encode()
+
+
+def render_print(content: Content, templates: Path) -> str:
+    """Return the HTML that the PDF is made of."""
+    fonts = templates / "fonts"
+    coverage = text.font_coverage(fonts)
+    environment = _environment(templates, lambda value: text.escape_uncovered(value, coverage))
+    style = _print_faces(fonts) + _source(templates, "packet/common.css") + _source(templates, "packet/print.css")
+    return environment.get_template("packet/packet.html.j2").render(
+        **view.build(content),
+        edition="print",
+        cap=content.report.pdf_rows,
+        policy="",
+        style=Markup(style),  # noqa: S704 - our own file
+        script="",
+    )
+
+
+def render_text(content: Content, templates: Path, name: str) -> bytes:
+    """Return a plain text file of the packet, ``VERIFY.md`` or ``verify.sh``."""
+    environment = _environment(templates, text.escape_invisible)
+    environment.autoescape = False
+    return environment.get_template(f"packet/{name}").render(c=content).encode()
+
+
+def _environment(templates: Path, clean: Callable[[str], str]) -> Environment:
+    def finalize(value: Any) -> Any:
+        if isinstance(value, Markup):
+            return value
+        return clean(value) if isinstance(value, str) else value
+
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"n": text.number, "day": text.day, "short": text.short, "words": text.status_words}
+    return environment
+
+
+def _source(templates: Path, name: str) -> str:
+    return (templates / name).read_text(encoding="utf-8")
+
+
+def _hash(body: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+
+
+def _print_faces(fonts: Path) -> str:
+    """All faces; one family per script, because faces of one family and weight would replace each other in print."""
+    inter = [
+        _face(
+            fonts, "Inter" if script == "latin" else f"Inter {script}", weight, f"inter-{script}-{weight}-normal.woff2"
+        )
+        for script in _PRINT_FACES
+        for weight in (400, 600)
+    ]
+    mono = [
+        _face(
+            fonts,
+            "JetBrains Mono" if script == "latin" else f"JetBrains Mono {script}",
+            400,
+            f"jetbrains-mono-{script}-400-normal.woff2",
+        )
+        for script in _PRINT_FACES
+    ]
+    return "".join(inter + mono)
+
+
+def _face(fonts: Path, family: str, weight: int, file: str) -> str:
+    data = base64.b64encode((fonts / file).read_bytes()).decode()
+    return (
+        f"@font-face{{font-family:'{family}';font-weight:{weight};font-style:normal;"
+        f"src:url(data:font/woff2;base64,{data}) format('woff2')}}\n"
+    )

@@ -1,0 +1,219 @@
+"""What a packet is rendered from: plain values, no store, no clock, no keys.
+
+``docs/formats/packet.md`` says where each comes from. Everything printed as fact about evidence comes from receipts and log
+entries; everything from ``system.toml`` is printed as management's description, not tested.
+"""
+
+import datetime as dt
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from evidence.control.result import NightFinding, PeriodFinding
+from evidence.errors import ConfigError
+
+Strength = Literal["primary", "supporting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One entry of a framework catalogue. ``gist`` is our own sentence; regulation text never ships."""
+
+    id: str
+    citation: str
+    title: str
+    gist: str = ""
+    level: str = ""
+    requirement: str = ""  # required, addressable or empty
+    evidence_mode: str = ""
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """A framework: ``id`` is what controls map to, ``modes`` explains the evidence modes."""
+
+    id: str
+    name: str
+    version: str
+    requirements: tuple[Requirement, ...]
+    modes: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Parse a file of ``controls/frameworks``; keys not printed are ignored. Raises ``ConfigError``."""
+        names = ("id", "citation", "title", "gist", "level", "requirement", "evidence_mode", "parent")
+        try:
+            entries = tuple(Requirement(**{n: str(e.get(n) or "") for n in names}) for e in body["entries"])
+            return cls(
+                body["framework"], body["name"], str(body["catalog_version"]), entries, body.get("evidence_modes", {})
+            )
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise ConfigError(f"framework catalogue is malformed: {exc!r}", fix="see controls/frameworks") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A control parameter as used. It deviates when ``value`` is not the library's ``default``."""
+
+    name: str
+    value: str
+    default: str
+    stricter: str = ""
+    about: str = ""
+    why: str = ""  # reason and approver of a deviation, from the overlay
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A control's mapping to one requirement."""
+
+    framework: str
+    requirement: str
+    strength: Strength
+
+
+@dataclass(frozen=True, slots=True)
+class ControlText:
+    """A control definition as evaluated, in the words of ``docs/formats/control.md``.
+
+    ``files`` are the bytes below ``data/controls/<id>/`` (control.toml, SQL, facts it used).
+    """
+
+    id: str
+    version: str
+    family: str
+    title: str
+    statement: str
+    test: str
+    severity: str
+    mode: str
+    frequency: str
+    content_sha256: str
+    population_sql: str
+    control_sql: str
+    datasets: tuple[str, ...]
+    parameters: tuple[Parameter, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    maps: tuple[Mapped, ...] = ()
+    remediation: str = ""
+    false_positives: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFact:
+    """One sealed snapshot as its receipt and log entry state it. Times are ISO text, counts are rows."""
+
+    source: str
+    dataset: str
+    night: dt.date
+    revision: int
+    status: str
+    finality: str
+    log_index: int
+    manifest_sha256: str
+    rows_digest: str
+    landed: int
+    quarantined: int = 0
+    source_rows: int | None = None
+    differences: int = 0
+    masked: int = 0
+    as_of: str = ""
+    as_of_claimed: bool = False
+    reason: str = ""
+
+    @classmethod
+    def from_manifest(cls, manifest: Mapping[str, Any], manifest_sha256: str, log_index: int) -> Self:
+        """Take the facts from a manifest's JSON."""
+        receipt = manifest["receipt"]
+        treated = receipt.get("treated", {}).values()
+        return cls(
+            source=manifest["source"],
+            dataset=manifest["dataset"],
+            night=dt.date.fromisoformat(manifest["night"]),
+            revision=manifest["revision"],
+            status=receipt["status"],
+            finality=receipt["finality"],
+            log_index=log_index,
+            manifest_sha256=manifest_sha256,
+            rows_digest=receipt.get("rows_digest", ""),
+            landed=receipt["landed"],
+            quarantined=receipt["quarantined"],
+            source_rows=(receipt.get("source_totals") or {}).get("rows"),
+            differences=len(receipt.get("differences", [])),
+            masked=sum(n for counts in treated for what, n in counts.items() if what != "kept"),
+            as_of=receipt.get("as_of", ""),
+            as_of_claimed=bool(receipt.get("as_of_claimed")),
+            reason=receipt.get("reason", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report definition, ``reports/<name>.toml``. Caps are rows per control."""
+
+    name: str
+    title: str
+    subtitle: str
+    frameworks: tuple[str, ...]
+    audience: str = "auditor"
+    pdf_rows: int = 40
+    html_rows: int = 1000
+
+    @classmethod
+    def from_toml(cls, body: bytes, file: str) -> Self:
+        """Parse the file; raise ``ConfigError`` naming it for unknown or missing keys."""
+        try:
+            value = tomllib.loads(body.decode())
+            value["frameworks"] = tuple(value["frameworks"])
+            return cls(**value)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as exc:
+            raise ConfigError(f"{file}: {exc}", fix="see docs/formats/packet.md for the keys of a report") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """The checkpoint a packet was made at: origin, size, root (base64) and the signed note's SHA-256."""
+
+    origin: str
+    size: int
+    root: str
+    checkpoint_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Who seals the packet: certificate subject and SHA-256. ``demo``: keys of a demonstration workspace."""
+
+    subject: str
+    certificate_sha256: str
+    demo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Everything a packet prints. ``system`` is the parsed ``system.toml``, None when absent (then it is a draft)."""
+
+    packet_id: str
+    report: Report
+    entity: str
+    system_name: str
+    period: str
+    start: dt.date
+    end: dt.date
+    prepared_by: str
+    tool: str  # name and version
+    controls: tuple[ControlText, ...]
+    periods: tuple[PeriodFinding, ...]
+    nights: tuple[NightFinding, ...]
+    snapshots: tuple[SnapshotFact, ...]
+    catalogues: tuple[Catalogue, ...]
+    log: LogState
+    seal: Seal
+    system: Mapping[str, Any] | None = None
+    blind_spots: tuple[str, ...] = ()
+    omissions: tuple[str, ...] = ()  # non-empty: PROVISIONAL on every page
+    findings_csv_sha256: str = ""
+    findings_csv_rows: int = 0

@@ -1,0 +1,427 @@
+"""From values to what the templates show: sentences, tables and counts. Pure; every cap on rows is said on the page."""
+
+import datetime as dt
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from evidence.control.result import Interval, NightFinding, PeriodFinding
+from evidence.render import chart
+from evidence.render.inputs import Catalogue, Content, ControlText, Requirement, SnapshotFact
+from evidence.render.text import number
+
+SEVERITIES: Final = ("critical", "high", "medium", "low")
+RELIABILITY: Final = frozenset(
+    {"monitor-collection-complete", "monitor-collector-visibility", "monitor-evidence-integrity"}
+)  # auditor-rules section 2: reported apart from control coverage
+_MODE_WORDS: Final = {
+    "automated": "platform evidence",
+    "partial": "platform and people evidence",
+    "attestation": "signed statement",
+    "inherited": "inherited",
+    "not_applicable": "context only",
+    "container": "heading",
+}
+_TOP: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Evidenced:
+    """One dataset of one source behind a control: nights sealed and how the totals reconcile."""
+
+    source: str
+    dataset: str
+    nights: int
+    matched: int
+    not_matched: int
+    missing: int
+    source_rows: str
+    landed: int
+    quarantined: int
+    masked: int
+    first_index: int
+    last_index: int
+    claimed: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A run of not-assessed nights with one reason."""
+
+    first: str
+    last: str
+    nights: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A mapping of a control as printed: requirement and strength."""
+
+    framework: str
+    requirement: Requirement
+    strength: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlView:
+    """One control's page."""
+
+    text: ControlText
+    finding: PeriodFinding
+    sentence: str
+    calendar: Markup
+    populations: tuple[tuple[str, str], ...]
+    unknown: tuple[Unknown, ...]
+    evidence: tuple[Evidenced, ...]
+    cited: tuple[Cited, ...]
+    reviews_shown: tuple[Interval, ...]
+    versions: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """The control's id, also its anchor."""
+        return self.text.id
+
+    @property
+    def open_exceptions(self) -> int:
+        """Exceptions that still failed on the last assessed night."""
+        return sum(1 for item in self.finding.exceptions if item.open)
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """One requirement of a framework with what speaks to it."""
+
+    requirement: Requirement
+    heading: bool
+    mode: str
+    primary: tuple[tuple[str, str], ...]  # control id, conclusion
+    supporting: tuple[tuple[str, str], ...]
+    standing: str
+
+
+def build(content: Content) -> dict[str, Any]:
+    """Return the template variables of ``content``."""
+    findings = {finding.control: finding for finding in content.periods}
+    by_night: dict[str, list[NightFinding]] = defaultdict(list)
+    for night in content.nights:
+        by_night[night.control].append(night)
+    views = [_control(content, text, findings[text.id], by_night[text.id]) for text in content.controls]
+    views.sort(key=lambda v: (v.text.family, v.id))
+    strips = [(view.id, view.finding.strip) for view in views]
+    return {
+        "c": content,
+        "controls": [view for view in views if view.id not in RELIABILITY],
+        "reliability": [view for view in views if view.id in RELIABILITY],
+        "strip": chart.heat_strip(strips, content.start, content.end, title="Status of each control on each night"),
+        "legend": chart.legend(),
+        "counts": _counts(views),
+        "bars": _bars(views),
+        "summary": _summary(content, views),
+        "open": _open(views),
+        "matrices": [(c, _matrix(c, views)) for c in content.catalogues],
+        "calendar_rows": _completeness(content),
+        "completeness": _completeness_chart(content),
+        "collected": _collected(content),
+        "watermark": _watermark(content),
+        "glossary": GLOSSARY,
+    }
+
+
+def _control(
+    content: Content, text: ControlText, finding: PeriodFinding, nights: Sequence[NightFinding]
+) -> ControlView:
+    facts = [fact for fact in content.snapshots if fact.dataset in text.datasets]
+    entries = {(c.id, r.id): r for c in content.catalogues for r in c.requirements}
+    cited = [
+        Cited(m.framework, entries[m.framework, m.requirement], m.strength)
+        for m in text.maps
+        if (m.framework, m.requirement) in entries
+    ]
+    return ControlView(
+        text=text,
+        finding=finding,
+        sentence=_sentence(finding),
+        calendar=chart.calendar(finding.strip, content.start, content.end, title=f"Status of {text.id} on each night"),
+        populations=_populations(finding, nights),
+        unknown=_unknown(finding),
+        evidence=_evidenced(content, text, facts),
+        cited=tuple(sorted(cited, key=lambda item: (item.framework, item.strength, item.requirement.id))),
+        reviews_shown=finding.reviews,
+        versions=tuple(sorted({night.version for night in nights} | {text.version})),
+    )
+
+
+def _sentence(finding: PeriodFinding) -> str:
+    nights = f"{number(finding.expected)} nights of the period"
+    parts = [f"Tested on {number(finding.satisfied + finding.not_satisfied)} of {nights}."]
+    if finding.exceptions:
+        still = sum(1 for item in finding.exceptions if item.open)
+        parts.append(
+            f"{_n(len(finding.exceptions), 'exception')} noted, {number(still)} of them still open on the last night tested."
+        )
+    elif finding.status == "satisfied":
+        parts.append(f"No exceptions noted in {number(finding.tested_items)} item tests.")
+    if finding.not_assessed:
+        parts.append(f"{_n(finding.not_assessed, 'night')} not assessed.")
+    if finding.not_applicable:
+        parts.append(f"{_n(finding.not_applicable, 'night')} not applicable.")
+    if finding.before_coverage:
+        parts.append(f"{_n(finding.before_coverage, 'night')} before coverage began, counted apart.")
+    return " ".join(parts)
+
+
+def _n(count: int, word: str) -> str:
+    return f"{number(count)} {word}{'' if count == 1 else 's'}"
+
+
+def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tuple[tuple[str, str], ...]:
+    tested = [night for night in nights if night.status in {"satisfied", "not-satisfied"}]
+    sizes = [night.population for night in tested]
+    rows = [("Item tests in the period", number(finding.tested_items))]
+    if sizes:
+        last = max(tested, key=lambda night: night.night)
+        rows += [
+            ("Population, smallest and largest night", f"{number(min(sizes))} and {number(max(sizes))} items"),
+            (f"Population on {last.night}", f"{number(last.population)} items, {number(last.passed)} passed"),
+            (
+                "Distinct populations",
+                f"{number(len({n.fingerprint for n in tested}))} over {number(len(tested))} nights",
+            ),
+        ]
+    rows.append(("Longest run of nights not assessed", number(finding.longest_gap)))
+    return tuple(rows)
+
+
+def _unknown(finding: PeriodFinding) -> tuple[Unknown, ...]:
+    found: list[Unknown] = []
+    for night, reason in sorted(finding.unknown.items()):
+        day = dt.date.fromisoformat(night)
+        last = found[-1] if found else None
+        if last and last.reason == reason and day - dt.date.fromisoformat(last.last) == dt.timedelta(days=1):
+            found[-1] = Unknown(last.first, night, last.nights + 1, reason)
+        else:
+            found.append(Unknown(night, night, 1, reason))
+    return tuple(found)
+
+
+def _evidenced(content: Content, text: ControlText, facts: Sequence[SnapshotFact]) -> tuple[Evidenced, ...]:
+    nights = set(chart.nights_of(content.start, content.end))
+    rows: list[Evidenced] = []
+    ordered = sorted(facts, key=lambda f: (f.dataset, f.source, f.night, f.revision))
+    for (dataset, source), group in groupby(ordered, key=lambda f: (f.dataset, f.source)):
+        latest = {fact.night: fact for fact in group if fact.night in nights}
+        if latest:
+            rows.append(_reconciled(source, dataset, list(latest.values()), len(nights)))
+    seen = {row.dataset for row in rows}
+    rows += [
+        Evidenced("-", name, 0, 0, 0, len(nights), "-", 0, 0, 0, 0, 0, 0, "")
+        for name in text.datasets
+        if name not in seen
+    ]
+    return tuple(rows)
+
+
+def _reconciled(source: str, dataset: str, facts: Sequence[SnapshotFact], expected: int) -> Evidenced:
+    matched = sum(1 for f in facts if f.status == "complete")
+    stated = [f.source_rows for f in facts if f.source_rows is not None]
+    return Evidenced(
+        source=source,
+        dataset=dataset,
+        nights=len(facts),
+        matched=matched,
+        not_matched=len(facts) - matched,
+        missing=expected - len(facts),
+        source_rows=number(sum(stated)) if stated else "not stated",
+        landed=sum(f.landed for f in facts),
+        quarantined=sum(f.quarantined for f in facts),
+        masked=sum(f.masked for f in facts),
+        first_index=min(f.log_index for f in facts),
+        last_index=max(f.log_index for f in facts),
+        claimed=sum(1 for f in facts if f.as_of_claimed),
+        digest=hashlib.sha256("".join(f.manifest_sha256 + "\n" for f in facts).encode()).hexdigest(),
+    )
+
+
+def _counts(views: Sequence[ControlView]) -> dict[str, int]:
+    statuses = Counter(view.finding.status for view in views)
+    return {
+        "controls": len(views),
+        "satisfied": statuses["satisfied"],
+        "not_satisfied": statuses["not-satisfied"],
+        "not_assessed": statuses["not-assessed"],
+        "not_applicable": statuses["not-applicable"],
+        "exceptions": sum(len(view.finding.exceptions) for view in views),
+        "open": sum(view.open_exceptions for view in views),
+        "reviews": sum(len(view.finding.reviews) for view in views),
+    }
+
+
+def _bars(views: Sequence[ControlView]) -> Markup:
+    counts = _counts(views)
+    return chart.bars(
+        (
+            ("No exceptions noted", counts["satisfied"], chart.PASS),
+            ("Exceptions noted", counts["not_satisfied"], chart.FAIL),
+            ("Not assessed", counts["not_assessed"], chart.UNKNOWN),
+            ("Not applicable", counts["not_applicable"], chart.NONE),
+        ),
+        title="Controls by conclusion for the period",
+    )
+
+
+def _summary(content: Content, views: Sequence[ControlView]) -> tuple[str, ...]:
+    counts = _counts(views)
+    length = (content.end - content.start).days + 1
+    sealed = [fact for fact in content.snapshots if content.start <= fact.night <= content.end]
+    matched = sum(1 for fact in sealed if fact.status == "complete")
+    return (
+        f"{_n(counts['controls'], 'control')} tested on up to {number(length)} nights, {content.start} to {content.end} (UTC).",
+        (
+            f"{number(counts['satisfied'])} with no exceptions noted, {number(counts['not_satisfied'])} with exceptions noted, "
+            f"{number(counts['not_assessed'])} not assessed, {number(counts['not_applicable'])} not applicable."
+        ),
+        (
+            f"{_n(counts['exceptions'], 'exception')} in total; {number(counts['open'])} still open on the last night tested. "
+            f"{_n(counts['reviews'], 'item')} awaiting a person's review."
+        ),
+        (
+            f"The findings rest on {_n(len(sealed), 'sealed snapshot')}; {number(matched)} match the totals the source returned, "
+            f"{number(len(sealed) - matched)} do not or could not be read, and are never counted in favour of a control."
+        ),
+    )
+
+
+def _open(views: Sequence[ControlView]) -> list[tuple[ControlView, Interval]]:
+    """The most severe open exceptions, oldest first within a severity; at most two of one control before others."""
+    rank = {name: place for place, name in enumerate(SEVERITIES)}
+    found: list[tuple[int, int, int, ControlView, Interval]] = []
+    for view in views:
+        still = sorted((i for i in view.finding.exceptions if i.open), key=lambda i: (-i.days_open, i.item))
+        found += [(place // 2, rank.get(view.text.severity, 9), -i.days_open, view, i) for place, i in enumerate(still)]
+    found.sort(key=lambda row: (*row[:3], row[3].id, row[4].item))
+    top = found[:_TOP]
+    top.sort(key=lambda row: (row[1], row[2], row[3].id, row[4].item))
+    return [(view, interval) for _, _, _, view, interval in top]
+
+
+def _matrix(catalogue: Catalogue, views: Sequence[ControlView]) -> list[MatrixRow]:
+    speaking: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for view in views:
+        for mapped in view.text.maps:
+            if mapped.framework == catalogue.id and view.id not in RELIABILITY:
+                speaking[mapped.requirement, mapped.strength].append((view.id, view.finding.conclusion))
+    rows: list[MatrixRow] = []
+    for requirement in catalogue.requirements:
+        primary = tuple(sorted(speaking.get((requirement.id, "primary"), ())))
+        supporting = tuple(sorted(speaking.get((requirement.id, "supporting"), ())))
+        mode = requirement.evidence_mode
+        rows.append(
+            MatrixRow(
+                requirement,
+                mode == "container" and not (primary or supporting),
+                _MODE_WORDS.get(mode, mode),
+                primary,
+                supporting,
+                _standing(mode, primary=bool(primary), supporting=bool(supporting)),
+            )
+        )
+    return rows
+
+
+def _standing(mode: str, *, primary: bool, supporting: bool) -> str:
+    """What this packet holds on a requirement; never a conclusion on the requirement itself."""
+    if primary:
+        return "tested"
+    if supporting:
+        return "supporting evidence only"
+    return {
+        "automated": "uncovered in this packet",
+        "partial": "uncovered in this packet",
+        "attestation": "manual: needs a signed statement",
+        "inherited": "inherited: rests on the provider's report",
+    }.get(mode, "")
+
+
+def _collected(content: Content) -> list[Evidenced]:
+    rows: list[Evidenced] = []
+    datasets = sorted({fact.dataset for fact in content.snapshots})
+    nights = set(chart.nights_of(content.start, content.end))
+    for dataset in datasets:
+        facts = sorted(
+            (f for f in content.snapshots if f.dataset == dataset and f.night in nights),
+            key=lambda f: (f.source, f.night, f.revision),
+        )
+        for source, group in groupby(facts, key=lambda f: f.source):
+            latest = {fact.night: fact for fact in group}
+            rows.append(_reconciled(source, dataset, list(latest.values()), len(nights)))
+    return rows
+
+
+def _completeness(content: Content) -> list[tuple[str, Mapping[str, str]]]:
+    """Dataset by night in the same four marks: sealed and matching, not matching, refused or missing."""
+    rows: dict[str, dict[str, str]] = defaultdict(dict)
+    nights = chart.nights_of(content.start, content.end)
+    several = len({fact.source for fact in content.snapshots}) > 1
+    for fact in sorted(content.snapshots, key=lambda f: (f.dataset, f.source, f.night, f.revision)):
+        name = f"{fact.dataset} ({fact.source})" if several else fact.dataset
+        if content.start <= fact.night <= content.end:
+            rows[name][fact.night.isoformat()] = chart.PASS if fact.status == "complete" else chart.UNKNOWN
+    for strip in rows.values():
+        for night in nights:
+            strip.setdefault(night.isoformat(), chart.FAIL)
+    return sorted(rows.items())
+
+
+def _completeness_chart(content: Content) -> Markup:
+    return chart.heat_strip(
+        _completeness(content), content.start, content.end, title="Whether each dataset was sealed for each night"
+    )
+
+
+def _watermark(content: Content) -> tuple[str, ...]:
+    marks = []
+    if content.omissions:
+        marks.append("PROVISIONAL")
+    if content.seal.demo:
+        marks.append("DEMONSTRATION KEYS")
+    if content.system is None:
+        marks.append("DRAFT")
+    return tuple(marks)
+
+
+GLOSSARY: Final = (
+    (
+        "control",
+        "the rule that is tested: statement, population, test, parameters and mappings, under one content digest",
+    ),
+    ("exception", "a population item that failed the test, for one reason, on a run of nights"),
+    ("finding", "the conclusion for a control; over a period: no exceptions noted, exceptions noted, or not assessed"),
+    (
+        "night D",
+        "the events of UTC day D and the first capture of current state in the 24 hours after it; a missed night is missing",
+    ),
+    (
+        "not assessed",
+        "evidence for the night is missing, refused, late, incomplete or undecided; it never counts in favour",
+    ),
+    ("population", "every item in scope of a control on one night, with its count and fingerprint"),
+    (
+        "primary, supporting",
+        "the control tests the requirement's own population and operation, or only speaks to part of it",
+    ),
+    (
+        "receipt",
+        "the record of a read: who read what, when, and the totals stated by the source and counted on arrival",
+    ),
+    ("review item", "a hit that a person must judge before the night can be concluded"),
+    ("settled, provisional", "late rows are ruled out by a later re-count, or may still come"),
+    ("snapshot", "the rows of one dataset for one night, sealed write-once with their receipt and an entry in the log"),
+)

@@ -1,0 +1,314 @@
+"""Step 5: a packet or a store, and a key -> what is proved, what failed, and what was not checked. Offline, reads only.
+
+Standard library, cryptography and asn1crypto are all it needs. The steps of a packet, in this order:
+
+ 1  open          the folder or zip can be read without leaving it; names are plain and unique
+ 2  closed set    exactly the files the manifests name, and the signature files beside them
+ 3  digests       tag manifest over tag files, manifest over payload
+ 4  seal          CAdES signature over the tag manifest, chained to the given certificate
+ 5  pdf           one signature that covers the whole file and forbids changes, by the same certificate; unsigned prefix
+ 6  zip           a zip equals its own re-encoding
+ 7  log           the checkpoint is signed by the log's key; consistency from the previous packet
+ 8  exhibits      manifest or object digest <- log entry <- inclusion proof <- signed checkpoint; parts <- manifest
+ 9  findings      each input of the findings is an exhibit; each night finding is in an assessment sealed in the log
+10  not proved    what this verification does not show, said aloud
+
+A failed step does not stop the later ones that can still run: the reader wants all faults, each with its file.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from zipfile import BadZipFile
+
+from cryptography import x509
+
+from evidence.bag import check
+from evidence.bag.bag import SIGNATURE, TAGMANIFEST
+from evidence.bag.exhibit import Exhibit, exhibit_folders, inputs_of, read_exhibit, read_referenced, unaccounted
+from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
+from evidence.bag.findings import canonical_night
+from evidence.bag.zip import equals_reencoding
+from evidence.errors import EvidenceError, MalformedError, VerificationError
+from evidence.signing.cms import Signed, verify_detached, verify_pdf
+from evidence.snapshot import canonical
+from evidence.snapshot.check import Check
+from evidence.store.check import check_store
+from evidence.store.objects import ObjectStore
+from evidence.tlog.checkpoint import open_checkpoint
+from evidence.tlog.note import Verifier, parse_verifier
+from evidence.tlog.proof import parse_consistency
+
+CHECKPOINT: Final = "data/log/checkpoint"
+LOG_KEY: Final = "data/log/key"
+PREVIOUS: Final = "data/log/previous-checkpoint"
+CONSISTENCY: Final = "data/log/consistency-from-previous"
+FINDINGS: Final = "data/findings.json"
+PDF: Final = "data/packet.pdf"
+RENDER: Final = "data/render.json"
+_FAULTS: Final = (EvidenceError, OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, BadZipFile)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """All checks of one packet or store. ``ok`` only if nothing failed and something was proved."""
+
+    subject: str
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True when no check failed and at least one proved something."""
+        results = [item.ok for item in self.checks]
+        return False not in results and True in results
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(item for item in self.checks if item.ok is False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling for ``--json``."""
+        checks = [{"step": c.step, "ok": c.ok, "detail": c.detail, "subject": c.subject} for c in self.checks]
+        return {"subject": self.subject, "ok": self.ok, "checks": checks}
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the verifier was given: certificates of the packet's root (or of the seal itself), and keys of the log.
+
+    ``checkpoint`` is a signed checkpoint kept outside. ``at`` is the moment the certificates must be valid at.
+    """
+
+    certificates: Sequence[x509.Certificate]
+    at: dt.datetime
+    log_key: Verifier | None = None
+    checkpoint: str | None = None
+
+
+def verify_packet(path: Path, trust: Trust) -> Verification:
+    """Verify the packet at ``path``, a folder or a zip. Raises nothing of what it looks for."""
+    return Verification(path.name, tuple(_packet_checks(path, trust)))
+
+
+def verify_store(store: ObjectStore, *, log_key: str | None = None, checkpoint: str | None = None) -> Verification:
+    """Verify a store: every commit record, object and tile (``evidence.store.check``)."""
+    return Verification(store.url, tuple(check_store(store, trust=log_key, checkpoint=checkpoint)))
+
+
+def _packet_checks(path: Path, trust: Trust) -> Iterator[Check]:
+    try:
+        files: BagFiles = FolderFiles(path) if path.is_dir() else ZipFiles(path)
+    except _FAULTS as exc:
+        yield _failed("open", str(exc), path.name)
+        return
+    try:
+        yield _proved("open", f"{len(files.names())} files, plain and unique names", path.name)
+        yield from _faults("closed set", "exactly the files that are named", lambda: check.closed_set(files))
+        yield from _faults("digests", "every tag file is as named", lambda: check.tag_digests(files), TAGMANIFEST)
+        yield from _faults("digests", "every payload file is as named", lambda: check.payload_digests(files))
+        yield from _signatures(files, trust)
+        if isinstance(files, ZipFiles):
+            yield _zip(path)
+        yield from _evidence(files, trust)
+        yield from _not_proved(trust)
+    finally:
+        if isinstance(files, ZipFiles):
+            files.close()
+
+
+def _proved(step: str, detail: str, subject: str) -> Check:
+    return Check(step=step, ok=True, detail=detail, subject=subject)
+
+
+def _failed(step: str, detail: str, subject: str) -> Check:
+    return Check(step=step, ok=False, detail=detail, subject=subject)
+
+
+def _faults(
+    step: str, proved: str, look: Callable[[], Iterator[tuple[str, str]]], subject: str = "manifest-sha256.txt"
+) -> Iterator[Check]:
+    """Run a check that yields (file, fault); one proved line when it yields none."""
+    clean = True
+    try:
+        for name, fault in look():
+            clean = False
+            yield _failed(step, fault, name)
+    except _FAULTS as exc:
+        clean = False
+        yield _failed(step, str(exc), subject)
+    if clean:
+        yield _proved(step, proved, subject)
+
+
+def _signatures(files: BagFiles, trust: Trust) -> Iterator[Check]:
+    seal: Signed | None = None
+    try:
+        seal = verify_detached(read(files, SIGNATURE), read(files, TAGMANIFEST), trust.certificates, trust.at)
+        yield _proved("seal", f"sealed by {seal.subject}, certificate SHA-256 {seal.certificate_sha256}", SIGNATURE)
+    except _FAULTS as exc:
+        yield _failed("seal", str(exc), SIGNATURE)
+    try:
+        body = read(files, PDF)
+        signed = verify_pdf(body, trust.certificates, trust.at)
+        if seal is not None and signed.certificate_sha256 != seal.certificate_sha256:
+            raise VerificationError("the PDF is signed by another certificate than the packet", step="certificate")
+        yield _proved("pdf", "one signature over the whole file, no change allowed", PDF)
+        yield _unsigned_prefix(files, body)
+    except _FAULTS as exc:
+        yield _failed("pdf", str(exc), PDF)
+
+
+def _unsigned_prefix(files: BagFiles, body: bytes) -> Check:
+    stated = canonical.decode(read(files, RENDER), what=RENDER)["unsigned_pdf"]
+    if hashlib.sha256(body[: stated["length"]]).hexdigest() != stated["sha256"]:
+        return _failed("pdf", "the PDF does not begin with the render that render.json names", RENDER)
+    return _proved("pdf", f"its first {stated['length']} bytes are the render that render.json names", RENDER)
+
+
+def _zip(path: Path) -> Check:
+    try:
+        same = equals_reencoding(path)
+    except _FAULTS as exc:
+        return _failed("zip", str(exc), path.name)
+    return Check(
+        "zip", same, "equals its own re-encoding" if same else "is not the one spelling of its files", path.name
+    )
+
+
+def _evidence(files: BagFiles, trust: Trust) -> Iterator[Check]:
+    try:
+        signed = read(files, CHECKPOINT).decode()
+        key, origin = _log_key(files, trust)
+        head = open_checkpoint(signed, [key])
+    except _FAULTS as exc:
+        yield _failed("log", str(exc), CHECKPOINT)
+        return
+    yield _proved("log", f"checkpoint of {head.origin} at size {head.size} is signed by its key", CHECKPOINT)
+    yield origin
+    yield from _consistency(files, key, signed, trust)
+    exhibits: dict[str, Exhibit] = {}
+    yield from _exhibits(files, key, signed, exhibits)
+    yield from _faults("findings", "every input is exhibited", lambda: _check_inputs(files, exhibits), FINDINGS)
+    yield from _faults(
+        "findings", "every night finding is sealed in the log", lambda: _check_nights(files, exhibits), FINDINGS
+    )
+
+
+def _log_key(files: BagFiles, trust: Trust) -> tuple[Verifier, Check]:
+    own = parse_verifier(read(files, LOG_KEY).decode().removesuffix("\n"))
+    if trust.log_key is None:
+        return own, Check(
+            "log", None, "no log key was given: the key is the packet's own, vouched for by its seal", LOG_KEY
+        )
+    if own != trust.log_key:
+        raise VerificationError(f"the packet names log key {own.to_text()}, not the one given", step="log key")
+    return own, _proved("log", "the log's key is the one given", LOG_KEY)
+
+
+def _consistency(files: BagFiles, key: Verifier, signed: str, trust: Trust) -> Iterator[Check]:
+    if PREVIOUS in files.names() or CONSISTENCY in files.names():
+        try:
+            proof = parse_consistency(read(files, CONSISTENCY).decode())
+            if proof.checkpoint != signed:
+                raise VerificationError("the proof ends at another checkpoint", step="consistency")
+            previous = read(files, PREVIOUS).decode()
+            proof.verify(previous, [key])
+            yield _proved("log", f"continues the previous packet's log of size {proof.old}", CONSISTENCY)
+            if trust.checkpoint is not None:
+                yield _kept(previous, signed, trust.checkpoint)
+        except _FAULTS as exc:
+            yield _failed("log", str(exc), CONSISTENCY)
+    elif trust.checkpoint is not None:
+        yield _kept("", signed, trust.checkpoint)
+
+
+def _kept(previous: str, signed: str, kept: str) -> Check:
+    if kept.split("\n")[:3] in (previous.split("\n")[:3], signed.split("\n")[:3]):
+        return _proved("log", "the kept checkpoint is one this packet is proved to continue", CHECKPOINT)
+    theirs, ours = kept.split("\n")[:2], signed.split("\n")[:2]
+    if theirs == ours:
+        return _failed("log", "the kept checkpoint has this size and another root: the history forked", CHECKPOINT)
+    return Check("log", None, "the packet has no proof from the kept checkpoint: verify the store with it", CHECKPOINT)
+
+
+def _exhibits(files: BagFiles, key: Verifier, signed: str, found: dict[str, Exhibit]) -> Iterator[Check]:
+    known: set[str] = set()
+    faults = 0
+    try:
+        referenced = read_referenced(files)
+    except _FAULTS as exc:
+        yield _failed("exhibits", str(exc), "data/evidence/referenced.txt")
+        return
+    for folder in exhibit_folders(files):
+        try:
+            found[folder], names = read_exhibit(files, folder, [key], signed, referenced)
+            known |= names
+        except _FAULTS as exc:
+            faults += 1
+            known |= {name for name in files.names() if name.startswith(folder + "/")}
+            yield _failed("exhibits", str(exc), folder)
+    for name in unaccounted(files, known):
+        faults += 1
+        yield _failed("exhibits", "belongs to no exhibit: nothing ties it to the log", name)
+    for folder in sorted(referenced - set(found)):
+        faults += 1
+        yield _failed("exhibits", "is referenced but has no manifest", folder)
+    if not faults:
+        yield _proved("exhibits", f"{len(found)} exhibits are in the log under the signed checkpoint", "data/evidence")
+    absent = sum(1 for exhibit in found.values() if not exhibit.carried)
+    if absent:
+        detail = f"the rows of {absent} exhibits are referenced by digest only: check them in the store"
+        yield Check("exhibits", None, detail, "data/evidence/referenced.txt")
+
+
+def _check_inputs(files: BagFiles, exhibits: dict[str, Exhibit]) -> Iterator[tuple[str, str]]:
+    known = inputs_of(exhibits)
+    for night in _findings(files)["nights"]:
+        for item in night["inputs"]:
+            facts = (item["status"], item["rows"], item["rows_digest"])
+            if facts not in known.get((item["source"], item["dataset"], item["night"]), set()):
+                where = f"{item['source']} {item['dataset']} {item['night']}"
+                yield FINDINGS, f"{night['control']} of {night['night']} rests on {where}, which is not exhibited"
+
+
+def _check_nights(files: BagFiles, exhibits: dict[str, Exhibit]) -> Iterator[tuple[str, str]]:
+    """Each night finding equals, in canonical form, one that an exhibited assessment sealed; and the strips agree."""
+    sealed: dict[tuple[str, str], tuple[int, bytes]] = {}
+    for exhibit in exhibits.values():
+        if exhibit.entry.type == "assessment":
+            body = canonical.decode(exhibit.body, what=exhibit.folder)
+            for finding in body["findings"]:
+                key, value = (
+                    (finding["control"], finding["night"]),
+                    (exhibit.index, canonical.encode(canonical_night(finding))),
+                )
+                sealed[key] = max(sealed.get(key, value), value)
+    value = _findings(files)
+    statuses: dict[tuple[str, str], str] = {}
+    for night in value["nights"]:
+        key = (night["control"], night["night"])
+        statuses[key] = night["status"]
+        if sealed.get(key, (0, b""))[1] != canonical.encode(night):
+            yield FINDINGS, f"{key[0]} of {key[1]} is not the finding that was sealed"
+    for period in value["periods"]:
+        for night, status in period["strip"].items():
+            if statuses.get((period["control"], night), "not-assessed") != status:
+                yield FINDINGS, f"{period['control']}: the strip says {status} for {night}, the night finding does not"
+
+
+def _findings(files: BagFiles) -> Any:
+    value = canonical.decode(read(files, FINDINGS), what=FINDINGS)
+    if not isinstance(value, dict) or value.get("format") != "evidence-findings-v1":
+        raise MalformedError(f"{FINDINGS} has an unknown format")
+    return value
+
+
+def _not_proved(trust: Trust) -> Iterator[Check]:
+    yield Check("time", None, "time not proven: the packet carries no time-stamp token", SIGNATURE)
+    when = trust.at.strftime("%Y-%m-%d")
+    yield Check("revocation", None, f"revocation not checked; certificates were valid on {when}", SIGNATURE)
+    yield Check("re-performance", None, "findings not re-performed: use --reperform", FINDINGS)
