@@ -40,7 +40,7 @@ class Night:
         self._known_at = known_at
         self._select = select
         self._controls = controls
-        self._columns = self._wanted()
+        self._columns = _wanted(library, controls or list(library.facts.values()))
         self._tables: dict[tuple[str, str, dt.date], pa.Table] = {}
         self._facts: dict[str, pa.Table | ControlError] = {}
 
@@ -79,12 +79,28 @@ class Night:
             parameters=control.effective,
         )
 
-    def _test(self, control: Control) -> verdict.Tested:
+    def run(self, control: Control) -> tuple[pa.Table, pa.Table]:
+        """Return what population.sql and control.sql give over whatever rows are there, unchecked."""
         inputs = self._inputs(control) | {"params": self._params(control)}
         population = self._named("population.sql", control.population_sql, inputs)
-        items = verdict.check_population(population)
-        results = self._named("control.sql", control.control_sql, inputs | {"population": population})
-        return verdict.check_results(results, items, control.reasons)
+        return population, self._named("control.sql", control.control_sql, inputs | {"population": population})
+
+    def fact(self, name: str) -> pa.Table:
+        """Return the rows of a fact, computed once; an error in it is raised each time."""
+        if name not in self._facts:
+            fact = self._library.facts[name]
+            try:
+                self._facts[name] = self._named(f"fact {name}", fact.sql, self._inputs(fact))
+            except ControlError as exc:
+                self._facts[name] = exc
+        found = self._facts[name]
+        if isinstance(found, ControlError):
+            raise ControlError(str(found), fix=found.fix)
+        return found
+
+    def _test(self, control: Control) -> verdict.Tested:
+        population, results = self.run(control)
+        return verdict.check_results(results, verdict.check_population(population), control.reasons)
 
     def _named(self, what: str, sql: str, tables: Mapping[str, pa.Table]) -> pa.Table:
         try:
@@ -96,24 +112,12 @@ class Night:
         """Return every table that ``reader`` declares, under the name its SQL uses."""
         tables = {evidence.dataset: self._dataset(evidence) for evidence in reader.evidence}
         for name in reader.facts:
-            tables[f"fact.{name}"] = self._fact(name)
+            tables[f"fact.{name}"] = self.fact(name)
         for name in reader.registers:
             tables[f"register.{name}"] = self._registers.effective(name, self._night)
             tables[f"register_expired.{name}"] = self._registers.expired(name, self._night)
         tables["settings"] = one_row({**self._library.settings, **self._clock(reader)})
         return tables
-
-    def _fact(self, name: str) -> pa.Table:
-        if name not in self._facts:
-            fact = self._library.facts[name]
-            try:
-                self._facts[name] = self._named(f"fact {name}", fact.sql, self._inputs(fact))
-            except ControlError as exc:
-                self._facts[name] = exc
-        found = self._facts[name]
-        if isinstance(found, ControlError):
-            raise ControlError(str(found), fix=found.fix)
-        return found
 
     def _dataset(self, evidence: Evidence) -> pa.Table:
         """Return all rows that may be read of a dataset, with the declared columns and where they come from."""
@@ -148,16 +152,6 @@ class Night:
             self._tables[where] = table
         return self._tables[where]
 
-    def _wanted(self) -> dict[str, list[str]]:
-        """Return, by dataset, the columns that any control of this night or its facts declares."""
-        wanted: dict[str, set[str]] = {}
-        for control in self._controls:
-            readers: tuple[Control | Fact, ...] = (control, *self._library.facts_of(control))
-            for reader in readers:
-                for evidence in reader.evidence:
-                    wanted.setdefault(evidence.dataset, set()).update(evidence.columns)
-        return {dataset: sorted(columns) for dataset, columns in wanted.items()}
-
     def _params(self, control: Control) -> pa.Table:
         values: dict[str, Any] = {**control.effective, **self._clock(control)}
         kinds = {name: _DECIMAL for name, parameter in control.parameters.items() if parameter.type == "decimal"}
@@ -182,6 +176,16 @@ class Night:
                 sealed = self._reader.snapshot(source, dataset, night)
                 if sealed is not None and gate.usable(sealed, contract):
                     yield sealed
+
+
+def _wanted(library: Library, readers: Iterable[Control | Fact]) -> dict[str, list[str]]:
+    """Return, by dataset, the columns that any reader or a fact it rests on declares."""
+    wanted: dict[str, set[str]] = {}
+    for reader in readers:
+        each: tuple[Control | Fact, ...] = (reader, *library.facts_of(reader))
+        for evidence in (evidence for one in each for evidence in one.evidence):
+            wanted.setdefault(evidence.dataset, set()).update(evidence.columns)
+    return {dataset: sorted(columns) for dataset, columns in wanted.items()}
 
 
 def place_columns(contract: Contract) -> dict[str, pa.DataType]:

@@ -73,8 +73,8 @@ class NightFinding:
     """The conclusion for one control and one night (design.md section 8).
 
     ``reason`` says why a night is not assessed or not applicable (``missing-evidence``, ``denied``, ``incomplete``,
-    ``stale``, ``edition``, ``empty``, ``pending``, ``pending-review``, ``control-error``) with the detail in
-    ``detail``. ``population`` items are identified by count and order-free fingerprint; only items that did not pass
+    ``unavailable``, ``stale``, ``edition``, ``empty``, ``before-coverage``, ``disabled``, ``pending``, ``pending-review``,
+    ``control-error``) with the detail in ``detail``. ``population`` items are identified by count and order-free fingerprint; only items that did not pass
     are listed.
     """
 
@@ -171,6 +171,31 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive nights of a period assessed by one version, content and set of parameters; ``status`` is its worst."""
+
+    start: dt.date
+    end: dt.date
+    version: str
+    content_sha256: str
+    parameters: Mapping[str, Any]
+    status: FindingStatus
+    nights: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling."""
+        return {
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "version": self.version,
+            "content_sha256": self.content_sha256,
+            "parameters": dict(self.parameters),
+            "status": self.status,
+            "nights": self.nights,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class PeriodFinding:
     """The conclusion for one control over a period, with what people read (auditor-rules section 1)."""
 
@@ -191,6 +216,7 @@ class PeriodFinding:
     reviews: tuple[Interval, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)  # night -> reason and detail
     strip: Mapping[str, FindingStatus] = field(default_factory=dict)  # night -> status, for the heat strip
+    stretches: tuple[Stretch, ...] = ()  # more than one: content or parameters changed inside the period
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling."""
@@ -214,4 +240,5 @@ class PeriodFinding:
             "reviews": [i.to_json() for i in self.reviews],
             "unknown": dict(self.unknown),
             "strip": dict(self.strip),
+            "stretches": [s.to_json() for s in self.stretches],
         }

@@ -138,7 +138,7 @@ def _items(table: pa.Table, what: str) -> pa.Array:
     if "item" not in table.column_names:
         raise ControlError(f"{what}: no column item")
     column = table.column("item")
-    if table.num_rows and not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         raise ControlError(f"{what}: item is {column.type}, not text")
     if column.null_count:
         raise ControlError(f"{what}: {column.null_count} items are NULL")
