@@ -29,11 +29,12 @@ _CORPORATE = "10.20."  # over the private endpoint addresses are the company's o
 
 @dataclass(frozen=True)
 class Statement:
-    """One planted statement: a shape at a moment of the day, with its own id."""
+    """One planted statement: a shape at a second of the day, with its own id; ``lost`` ones never reach QUERY_HISTORY."""
 
     shape: Shape
     second: int
     query_id: str
+    lost: bool = False
 
 
 class Events:
@@ -61,9 +62,9 @@ class Events:
         moments = np.concatenate([starts, np.array([item.second * 1000 for item in planted], dtype=np.int64)])
         ids = [*drawn_ids, *(item.query_id for item in planted)]
         elapsed = dice.integers(40, 90_000, len(index))
-        return self._history(night, dice, pool, index, moments, elapsed, ids), self._access(
-            night, pool, index, moments, ids
-        )
+        kept = np.array([True] * len(drawn) + [not item.lost for item in planted])
+        history = self._history(night, dice, pool, index, moments, elapsed, ids, np.flatnonzero(kept))
+        return history, self._access(night, pool, index, moments, ids)
 
     def logins(self, night: int, planted: Sequence[Mapping[str, Any]] = ()) -> pa.Table:
         """Return LOGIN_HISTORY of one night."""
@@ -114,8 +115,9 @@ class Events:
         moments: Any,
         elapsed: Any,
         ids: Sequence[str],
+        kept: Any,
     ) -> pa.Table:
-        order = np.argsort(moments + elapsed, kind="stable")
+        order = kept[np.argsort((moments + elapsed)[kept], kind="stable")]
         taken, count = pa.array(index[order]), len(order)
         fixed = self._fixed if len(pool) == len(self._shapes) else fixed_columns(pool)
         start = _times(self._size, night, moments[order])
@@ -172,6 +174,7 @@ def fixed_columns(pool: Sequence[Shape]) -> dict[str, pa.Array]:
         "ERROR_CODE": [s.error[0] if s.error else None for s in pool],
         "ERROR_MESSAGE": [s.error[1] if s.error else None for s in pool],
         "BIND_VALUES": [s.binds for s in pool],
+        "AGENT_TYPE": ["EXTERNAL_AGENT" if s.agent else None for s in pool],
         "USER_TYPE": ["SERVICE" if s.service else "PERSON" for s in pool],
         **{name: [value] * len(pool) for name, value in _PLAIN.items()},
         "QUERY_HASH": [f"{hash_of(s.text):016x}" for s in pool],
@@ -189,6 +192,7 @@ def access_columns(pool: Sequence[Shape]) -> dict[str, pa.Array]:
         "OBJECTS_MODIFIED": [s.access.modified if s.access else None for s in pool],
         "OBJECT_MODIFIED_BY_DDL": [s.access.ddl if s.access else None for s in pool],
         "POLICIES_REFERENCED": [s.access.policies if s.access else None for s in pool],
+        "AGENTS_INFO": [s.agent for s in pool],
         "EVENT_SOURCE": ["snowflake_sql" for _ in pool],
     }
     return {name: pa.array(values, pa.string()) for name, values in lists.items()}

@@ -96,6 +96,11 @@ def build_people(state: State, size: Size, catalog: Catalog) -> Workforce:
     return _users(state, size)
 
 
+def person_of(workforce: Workforce, role: str, number: int) -> Person:
+    """Return the person with that functional role and number, single sign-on only."""
+    return [p for p in workforce.people if p.role == role and not p.password][number]
+
+
 def grant_role(state: State, role: str, to: str, **extra: Any) -> None:
     """Grant an account role to a role."""
     state.add("snowflake.grants_to_roles", grant("USAGE", "ROLE", role, to, **extra))

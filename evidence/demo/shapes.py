@@ -15,7 +15,7 @@ from evidence.demo.people import READERS, Person, Workforce
 from evidence.demo.tables import DOMAINS, Catalog, Table
 from evidence.demo.texts import Phi
 
-SERVICE_SHARE = 6  # shapes of services for one of people
+UNREAD = frozenset({"RPT_OUTREACH"})  # only plants read it
 _DOMAIN_SPELLINGS = ("Table", "Table", "Table", "TABLE")  # both are seen
 
 
@@ -45,6 +45,7 @@ class Shape:
     error: tuple[str, str] | None = None
     binds: str | None = None
     tag: str | None = None
+    agent: str | None = None
     service: bool = False
 
 
@@ -113,7 +114,11 @@ class _Makers:
         plain = [t for t in catalog.filler if t.schema == "MART"]
         self._readable: Mapping[str, list[Table]] = {
             role: [t for t in catalog.named if role in t.roles]
-            + [t for t in catalog.named if not t.product and t.schema == "MART" and t.database in domains]
+            + [
+                t
+                for t in catalog.named
+                if t.name not in UNREAD and not t.product and t.schema == "MART" and t.database in domains
+            ]
             + [t for t in plain if t.database in domains][:40]
             for role, domains in READERS.items()
         }

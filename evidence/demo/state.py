@@ -19,22 +19,28 @@ Values = dict[str, Any]
 
 @dataclass(slots=True)
 class Row:
-    """One row: there from night ``first`` to ``last``; ``changes`` replace values on some nights, ``daily`` on each."""
+    """One row: there from night ``first`` to ``last`` but for ``absent``; ``changes`` replace values on some nights, ``daily`` on each."""
 
     values: Values
     first: int = 0
     last: int = ALWAYS
     changes: list[tuple[int, int, Values]] = field(default_factory=list)
+    absent: list[tuple[int, int]] = field(default_factory=list)
     daily: Callable[[int], Values] | None = None
 
     @property
     def still(self) -> bool:
         """True if the row is the same on every night."""
-        return not self.first and self.last == ALWAYS and not self.changes and self.daily is None
+        moves = self.first or self.last != ALWAYS or self.changes or self.absent or self.daily
+        return not moves
+
+    def change(self, first: int, last: int, **values: Any) -> None:
+        """Replace values on the nights ``first`` to ``last``."""
+        self.changes.append((first, last, values))
 
     def on(self, night: int) -> Values | None:
         """Return the values the capture of ``night`` sees, None if the row is not there."""
-        if not self.first <= night <= self.last:
+        if not self.first <= night <= self.last or any(first <= night <= last for first, last in self.absent):
             return None
         values = dict(self.values)
         if self.daily:

@@ -1,0 +1,177 @@
+"""Deviations around PHI: masking, and who read it."""
+
+import json
+from typing import Any
+
+from evidence.demo.events import Statement
+from evidence.demo.governance import masking_policy, policy_reference, tag_reference
+from evidence.demo.people import grant, person_of
+from evidence.demo.plants_access import ROLES, between
+from evidence.demo.products import Product, object_of
+from evidence.demo.shapes import Access, Shape, reading
+from evidence.demo.state import ALWAYS
+from evidence.demo.texts import lookup
+from evidence.demo.world import World
+
+REFERENCES, TAGS, MASKS = "snowflake.policy_references", "snowflake.tag_references", "snowflake.masking_policies"
+COVERAGE, READ = "data-phi-mask-coverage", "data-phi-access-role"
+INVOKER = "CASE WHEN INVOKER_ROLE() IN ('CLAIMS_ANALYST') THEN VAL ELSE '***' END"
+
+
+def plant_data(world: World) -> None:
+    """Plant them all."""
+    _unprotected(world)
+    _weak_policies(world)
+    _tag_only(world)
+    _readers(world)
+    _odd_records(world)
+
+
+def _unprotected(world: World) -> None:
+    expect = world.expect
+    _reference(world, "CARE.MART.DIM_CARE_PLAN", "GOAL_TEXT").absent.append((3, 4))
+    expect("column-not-masked", COVERAGE, "CARE.MART.DIM_CARE_PLAN.GOAL_TEXT", "not-masked", 3, 4)
+    # The tag keeps its policy for text; the one for numbers is taken off for nine nights.
+    for path in ("CARE.RAW.ASSESSMENTS", "CARE.STAGING.STG_ASSESSMENTS", "CARE.MART.FCT_ASSESSMENT"):
+        _reference(world, path, "SCORE").absent.append((15, 23))
+    world.state.find(REFERENCES, REF_ENTITY_DOMAIN="TAG", POLICY_NAME="MASK_PHI_NUMBER").absent.append((15, 23))
+    expect("number-under-text-policy", COVERAGE, "CARE.MART.FCT_ASSESSMENT.SCORE", "no-policy-for-type", 15, 23)
+    conflict = "MULTIPLE_MASKING_POLICY_ASSIGNED_TO_THE_COLUMN"
+    _reference(world, "MEMBER.MART.DIM_MEMBER", "ZIP").change(66, 69, POLICY_STATUS=conflict)
+    expect("policy-not-active", COVERAGE, "MEMBER.MART.DIM_MEMBER.ZIP", "policy-not-active", 66, 69)
+    world.product_edits[26, 31] = lambda products: _name_policy(
+        products, "MEMBER.MART.DIM_MEMBER", "EMAIL", "MASK_EMAIL"
+    )
+    expect("contract-names-another", COVERAGE, "MEMBER.MART.DIM_MEMBER.EMAIL", "other-policy", 26, 31)
+
+
+def _weak_policies(world: World) -> None:
+    for path, name, policy, identity, body, first, last, plant, reason in (
+        (
+            "CLAIMS.SERVE.V_CLAIM_SUMMARY",
+            "DIAGNOSIS_CODE",
+            "MASK_BY_INVOKER",
+            8806,
+            INVOKER,
+            56,
+            59,
+            "invoker-role-view",
+            "invoker-role",
+        ),
+        (
+            "PROVIDER.MART.FCT_ENCOUNTER",
+            "VISIT_NOTE",
+            "MASK_NOTE",
+            8807,
+            "VAL",
+            72,
+            ALWAYS,
+            "pass-through-mask",
+            "pass-through",
+        ),
+    ):
+        table = world.catalog.by_path[path]
+        _reference(world, path, name).absent.append((first, last))
+        direct = policy_reference(table, table.column(name), policy, POLICY_ID=identity)
+        world.state.add(REFERENCES, direct, first=first, last=last)
+        world.state.add(MASKS, masking_policy(identity, policy, "VARCHAR", "", body), first=first, last=last)
+        world.product_edits[first, last] = _naming(path, name, policy)
+        world.expect(plant, COVERAGE, f"{path}.{name}", reason, first, last)
+
+
+def _tag_only(world: World) -> None:
+    """A column only the tag calls PHI: it is masked, but no contract says who may read it."""
+    table = world.catalog.by_path["CARE.MART.RPT_OUTREACH"]
+    column = table.column("CONTACT_REASON")
+    world.state.add(TAGS, tag_reference(table, column, "phi"), first=48, last=53)
+    world.state.add(REFERENCES, policy_reference(table, column), first=48, last=53)
+    person = person_of(world.workforce, "CARE_MGMT", 0).user
+    for night, query in ((47, 1), (50, 2)):  # not PHI yet, PHI
+        shape = _reads(world, person, "CARE_MGMT", table.path, ["OUTREACH_ID", "CONTACT_REASON"])
+        _run(world, night, query, shape)
+    world.expect("tag-only-phi", READ, f"{_query(2)}/{table.path}", "no-contract", 50, 50)
+
+
+def _readers(world: World) -> None:
+    """A role that a contract allows is granted to a broad role; its people read claims."""
+    between(world, ROLES, grant("USAGE", "ROLE", "CLAIMS_ANALYST", "REPORTING"), 40, 43)
+    person = person_of(world.workforce, "REPORTING", 0).user
+    for night, query in ((42, 3), (43, 4)):
+        _run(
+            world,
+            night,
+            query,
+            _reads(world, person, "REPORTING", "CLAIMS.MART.FCT_CLAIM", ["CLAIM_ID", "DIAGNOSIS_CODE"]),
+        )
+        world.expect(
+            "broad-role-reads", READ, f"{_query(query)}/CLAIMS.MART.FCT_CLAIM", "role-not-allowed", night, night
+        )
+    _run(
+        world,
+        19,
+        5,
+        _reads(world, "LEOCADIA.BEXLEY", "MEMBER_SERVICES", "MEMBER.MART.DIM_MEMBER", ["MEMBER_ID", "EMAIL"]),
+    )
+    world.expect("disabled-user-reads", READ, f"{_query(5)}/MEMBER.MART.DIM_MEMBER", "user-not-active", 19, 19)
+    agent = json.dumps([{"agentType": "EXTERNAL_AGENT", "agentId": "7", "agentName": "helpdesk_bot"}])
+    asked = person_of(world.workforce, "CARE_MGMT", 1).user
+    _run(
+        world,
+        27,
+        6,
+        _reads(world, asked, "CARE_MGMT", "CARE.MART.DIM_CARE_PLAN", ["MEMBER_ID", "GOAL_TEXT"], agent=agent),
+    )
+    world.expect("agent-reads", READ, f"{_query(6)}/CARE.MART.DIM_CARE_PLAN", "agent-not-allowed", 27, 27)
+
+
+def _odd_records(world: World) -> None:
+    """Records from which nobody can tell: cut ones, and one whose statement QUERY_HISTORY never showed."""
+    person = person_of(world.workforce, "ACTUARIAL", 0).user
+    cut = json.dumps([{"objectDomain": "TRUNCATED", "objectId": -1, "objectName": "TRUNCATED", "columns": []}])
+    shape = _reads(world, person, "ACTUARIAL", "MEMBER.MART.DIM_MEMBER", ["MEMBER_ID"])
+    _run(world, 76, 7, _with(shape, Access(cut, cut)))
+    world.expect("cut-record", READ, f"{_query(7)}/TRUNCATED", "truncated", 76, 76, "review")
+    _run(world, 81, 8, shape, lost=True)
+    world.expect("role-not-known", READ, f"{_query(8)}/MEMBER.MART.DIM_MEMBER", "unknown-value", 81, 81)
+
+
+def _reads(world: World, user: str, role: str, path: str, columns: list[str], **extra: Any) -> Shape:
+    table = world.catalog.by_path[path]
+    text = lookup(world.phi, path, columns)
+    extra |= {"database": table.database, "schema": table.schema, "warehouse": f"WH_{role}"}
+    return Shape(user, role, "SELECT", text, access=reading(table, columns), **extra)
+
+
+def _with(shape: Shape, access: Access) -> Shape:
+    import dataclasses
+
+    return dataclasses.replace(shape, access=access)
+
+
+def _run(world: World, night: int, number: int, shape: Shape, *, lost: bool = False) -> None:
+    statement = Statement(shape, 36_000 + 60 * number, _query(number), lost)
+    world.statements.setdefault(night, []).append(statement)
+
+
+def _query(number: int) -> str:
+    return f"01c0ffee-0b0e-0000-0000-{number:012x}"
+
+
+def _reference(world: World, path: str, column: str) -> Any:
+    database, schema, name = path.split(".")
+    where = {
+        "REF_DATABASE_NAME": database,
+        "REF_SCHEMA_NAME": schema,
+        "REF_ENTITY_NAME": name,
+        "REF_COLUMN_NAME": column,
+    }
+    return world.state.find(REFERENCES, **where)
+
+
+def _naming(path: str, column: str, policy: str) -> Any:
+    return lambda products: _name_policy(products, path, column, policy)
+
+
+def _name_policy(products: dict[str, Product], path: str, column: str, policy: str) -> None:
+    item = object_of(products, path)
+    next(c for c in item["columns"] if c["name"] == column)["masking_policy"] = policy
