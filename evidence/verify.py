@@ -33,10 +33,12 @@ from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
 from evidence.bag.findings import canonical_night
 from evidence.bag.zip import equals_reencoding
 from evidence.errors import EvidenceError, MalformedError, VerificationError
+from evidence.signing.certificate import load_certificates
 from evidence.signing.cms import Signed, verify_detached, verify_pdf
 from evidence.snapshot import canonical
 from evidence.snapshot.check import Check
 from evidence.store.check import check_store
+from evidence.store.local import LocalStore
 from evidence.store.objects import ObjectStore
 from evidence.tlog.checkpoint import open_checkpoint
 from evidence.tlog.note import Verifier, parse_verifier
@@ -70,6 +72,12 @@ class Verification:
         """The checks that failed."""
         return tuple(item for item in self.checks if item.ok is False)
 
+    def joined(self, other: "Verification") -> "Verification":
+        """Return both lists of checks as one; what the second made replaces the first's "not checked" of that step."""
+        made = {item.step for item in other.checks if item.ok is not None}
+        kept = tuple(item for item in self.checks if item.ok is not None or item.step not in made)
+        return Verification(self.subject, kept + other.checks)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling for ``--json``."""
         checks = [{"step": c.step, "ok": c.ok, "detail": c.detail, "subject": c.subject} for c in self.checks]
@@ -78,25 +86,53 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What the verifier was given: certificates of the packet's root (or of the seal itself), and keys of the log.
+    """What the verifier was given: certificates of the packet's root (or of the seal itself), and keys of logs.
 
     ``checkpoint`` is a signed checkpoint kept outside. ``at`` is the moment the certificates must be valid at.
     """
 
     certificates: Sequence[x509.Certificate]
     at: dt.datetime
-    log_key: Verifier | None = None
+    log_keys: Sequence[Verifier] = ()
     checkpoint: str | None = None
 
 
-def verify_packet(path: Path, trust: Trust) -> Verification:
-    """Verify the packet at ``path``, a folder or a zip. Raises nothing of what it looks for."""
+def verify_packet(
+    path: Path,
+    *,
+    certificates: Sequence[bytes],
+    vkeys: Sequence[str] = (),
+    checkpoint: str | None = None,
+    at: dt.datetime | None = None,
+) -> Verification:
+    """Verify the packet at ``path``, a folder or a zip. Raises nothing of what it looks for.
+
+    ``certificates`` (PEM or DER) and ``vkeys`` (verifier keys of logs) are the trust carried outside; ``at`` is the moment
+    the certificates must be valid at, now by default. Raises ``ConfigError`` or ``MalformedError`` for unreadable trust.
+    """
+    trusted = [one for body in certificates for one in load_certificates(body)]
+    keys = [parse_verifier(text) for text in vkeys]
+    trust = Trust(trusted, at or dt.datetime.now(dt.UTC), keys, checkpoint)
     return Verification(path.name, tuple(_packet_checks(path, trust)))
 
 
-def verify_store(store: ObjectStore, *, log_key: str | None = None, checkpoint: str | None = None) -> Verification:
-    """Verify a store: every commit record, object and tile (``evidence.store.check``)."""
-    return Verification(store.url, tuple(check_store(store, trust=log_key, checkpoint=checkpoint)))
+def verify_store(
+    store: Path | ObjectStore, vkeys: Sequence[str] = (), *, checkpoint: str | None = None
+) -> Verification:
+    """Verify a store, or the store in a folder: every commit record, object and tile (``evidence.store.check``).
+
+    Of several ``vkeys`` the one that the store names is used, else the first: then the step ``trust`` fails.
+    """
+    opened: ObjectStore = LocalStore(store) if isinstance(store, Path) else store
+    key = next((text for text in vkeys if _names(opened, text)), vkeys[0] if vkeys else None)
+    return Verification(opened.url, tuple(check_store(opened, trust=key, checkpoint=checkpoint)))
+
+
+def _names(store: ObjectStore, vkey: str) -> bool:
+    try:
+        return bool(canonical.decode(store.get("store.json"))["vkey"] == vkey)
+    except _FAULTS:
+        return False
 
 
 def _packet_checks(path: Path, trust: Trust) -> Iterator[Check]:
@@ -200,13 +236,13 @@ def _evidence(files: BagFiles, trust: Trust) -> Iterator[Check]:
 
 def _log_key(files: BagFiles, trust: Trust) -> tuple[Verifier, Check]:
     own = parse_verifier(read(files, LOG_KEY).decode().removesuffix("\n"))
-    if trust.log_key is None:
+    if not trust.log_keys:
         return own, Check(
             "log", None, "no log key was given: the key is the packet's own, vouched for by its seal", LOG_KEY
         )
-    if own != trust.log_key:
-        raise VerificationError(f"the packet names log key {own.to_text()}, not the one given", step="log key")
-    return own, _proved("log", "the log's key is the one given", LOG_KEY)
+    if own not in trust.log_keys:
+        raise VerificationError(f"the packet names log key {own.to_text()}, which was not given", step="log key")
+    return own, _proved("log", "the log's key is one that was given", LOG_KEY)
 
 
 def _consistency(files: BagFiles, key: Verifier, signed: str, trust: Trust) -> Iterator[Check]:

@@ -27,7 +27,7 @@ _MODE_WORDS: Final = {
     "not_applicable": "context only",
     "container": "heading",
 }
-_TOP: Final = 10
+_TOP: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

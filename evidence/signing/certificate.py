@@ -35,6 +35,11 @@ class PacketKey:
         return self.certificate.subject.rfc4514_string()
 
     @property
+    def not_after(self) -> dt.datetime:
+        """The certificate's last valid moment (UTC)."""
+        return self.certificate.not_valid_after_utc
+
+    @property
     def fingerprint(self) -> str:
         """Lower-case hex SHA-256 of the certificate."""
         return fingerprint(self.certificate)

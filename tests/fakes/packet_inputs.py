@@ -230,8 +230,8 @@ def seal_snapshots(log, folder, nights):
 def intervals_of(control, wanted, nights):
     made = []
     for number in range(wanted):
-        first = (number * 7) % max(1, len(nights) - 4)
-        length = len(nights) - first if number % 3 == 0 else min(3 + number % 11, len(nights) - first)
+        first = len(nights) // 3 + (number * 5) % max(1, len(nights) // 2)
+        length = len(nights) - first if number % 9 == 4 else min(2 + number % 6, len(nights) - first)
         item = {
             "identity": f"USER_{number:03d}@ACME-HEALTH.EXAMPLE",
             "access": f"ANALYST_{number % 7}: RAW.CLAIMS.CLAIM_LINE_{number:03d}",
