@@ -1,7 +1,6 @@
 """``evidence collect``: read what is due from every source and seal it."""
 
 import datetime as dt
-import itertools
 import shutil
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import typer
 
 from evidence import collect as verb
 from evidence.cli import output
+from evidence.cli.collect_workers import nights_of, read_here, read_in_workers
 from evidence.cli.period import parse_night
 from evidence.cli.workspace import Workspace, new_id, now
 from evidence.errors import (
@@ -31,6 +31,15 @@ CODES = {
     "denied": SourceDeniedError.exit_code,
     "unavailable": SourceUnavailableError.exit_code,
 }
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the command line narrowed the work to; ``since`` is where coverage starts at the first collect."""
+
+    nights: list[dt.date]
+    datasets: list[str]
+    since: dt.date | None
 
 
 @dataclass
@@ -60,12 +69,13 @@ def collect(
     date: Annotated[str | None, typer.Option(help="Only this night, YYYY-MM-DD.")] = None,
     since: Annotated[str | None, typer.Option(help="From this night on (backfill).")] = None,
     until: Annotated[str | None, typer.Option(help="Up to this night.")] = None,
+    jobs: Annotated[int, typer.Option(help="Processes that read exports; live sources are read in one.")] = 2,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> int:
     """Read what is due from every source and seal it. Doing it twice seals once."""
     workspace = Workspace.open(context.obj)
-    nights = _nights(date, since, until)
     first = parse_night(since) if since else workspace.config.collect.since
+    chosen = Chosen(_nights(date, since, until), dataset or [], first)
     tallies = []
     try:
         with workspace.lease(), workspace.spool() as spool:
@@ -73,7 +83,7 @@ def collect(
                 tally = Tally(name)
                 tallies.append(tally)
                 try:
-                    _collect_source(workspace, tally, spool / name, nights, dataset or [], first)
+                    _collect_source(workspace, tally, spool / name, chosen, jobs)
                 except SourceError as failure:
                     tally.failure = failure
     finally:
@@ -82,32 +92,25 @@ def collect(
     return worst(tally.exit_code for tally in tallies)
 
 
-def _collect_source(
-    workspace: Workspace, tally: Tally, spool: Path, nights: list[dt.date], datasets: list[str], since: dt.date | None
-) -> None:
+def _collect_source(workspace: Workspace, tally: Tally, spool: Path, chosen: Chosen, jobs: int) -> None:
     source = workspace.source(tally.source)
     index = workspace.index.catch_up(workspace.log)
-    tasks = verb.plan(source, workspace.contracts, index, now(), since=since, nights=nights, datasets=datasets)
+    tasks = verb.plan(
+        source, workspace.contracts, index, now(), since=chosen.since, nights=chosen.nights, datasets=chosen.datasets
+    )
+    nights = nights_of(tasks, spool)
     with output.progress(f"collect {tally.source}", len(tasks)) as step:
-        for night, group in itertools.groupby(tasks, key=lambda task: task.window.night):
-            batch = []
-            for number, task in enumerate(group):
-                folder = spool / night.isoformat() / str(number)
-                item = verb.collect(
-                    task,
-                    workspace.redactor,
-                    folder,
-                    now,
-                    attempts=workspace.config.collect.attempts,
-                    collector=workspace.stamp,
-                )
-                batch.append(item)
+        if source.live or jobs == 1 or len(nights) < 2 * jobs:
+            batches = read_here(workspace, nights, step)
+        else:
+            batches = read_in_workers(workspace.path, nights, step, jobs)
+        for batch in batches:
+            for item in batch:
                 _count(tally, item)
-                step(f"{night} {task.contract.name}")
             entries = seal(workspace.log, index, batch, new_id)
             tally.recounted += sum(entry.type == "recount" for entry in entries)
             index.catch_up(workspace.log)
-            shutil.rmtree(spool / night.isoformat(), ignore_errors=True)
+            shutil.rmtree(spool / batch[0].key.night.isoformat(), ignore_errors=True)
 
 
 def _count(tally: Tally, item: Collected) -> None:

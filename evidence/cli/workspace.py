@@ -54,13 +54,14 @@ class Workspace:
     """Everything a command opens, each part on first use."""
 
     config: Config
+    path: Path
     _sources: dict[str, Source] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path) -> "Workspace":
         """Read ``evidence.toml`` of ``path``."""
         prepare_environment()
-        return cls(load(path))
+        return cls(load(path), path)
 
     @cached_property
     def contracts(self) -> Mapping[str, Contract]:
