@@ -77,12 +77,14 @@ def split(texts: Sequence[str | None], shape: Shape) -> tuple[pa.Array, list[str
     ``texts`` are canonical JSON (``variant.canonical_text``); NULL gives NULL and no patch. Documents that hold exactly the
     shape, nearly all, are read by Arrow's JSON reader at once; the others are walked.
     """
-    plain = _plain(pa.array(texts, pa.string()), shape)
-    try:
-        read = _read([text for text, fits in zip(texts, plain, strict=True) if fits and text is not None], shape)
-    except pa.ArrowInvalid:  # a type that the shape does not have: nothing was dropped, walk them all
+    plain = _plain(texts)
+    read = _read(texts, plain, shape)
+    if read is None:  # unknown keys, or a type the shape does not have: nothing was dropped; look closer
+        plain &= _known(pa.array(texts, pa.string()), shape)
+        read = _read(texts, plain, shape)
+    if read is None:
         plain[:] = False
-        read = _read([], shape)
+        read = pa.array([], _arrow(shape, pa.string()))
     odd = [text for text, fits in zip(texts, plain, strict=True) if not fits]
     walked, patches = _walk(odd, shape)
     order = np.empty(len(texts), dtype=np.int64)
@@ -104,12 +106,16 @@ def join(typed: Sequence[Any] | None, rest: str | None, shape: Shape) -> str | N
     return variant.dumps(document)
 
 
-def _plain(texts: pa.Array, shape: Shape) -> Any:
-    """Say which documents hold nothing but the shape: lists, known keys only, no null, no -0, ids that are numbers."""
+def _plain(texts: Sequence[str | None]) -> Any:
+    """Say which documents the reader takes exactly: lists without null, which it takes for absent, and without -0."""
+    return np.array([t is not None and t[0] == "[" and "null" not in t and "-0" not in t for t in texts], dtype=bool)
+
+
+def _known(texts: pa.Array, shape: Shape) -> Any:
+    """Say which documents have no key but those of the shape, and numbers for ids."""
     bare = pc.replace_substring_regex(texts, f'"(?:{"|".join(sorted(_keys(shape)))})":', "#")
-    odd = pc.match_substring_regex(bare, '":|null|[#:,\\\\[]-0')
-    listed = pc.starts_with(texts, "[")
-    return pc.and_(listed, pc.invert(odd)).fill_null(False).to_numpy(zero_copy_only=False).copy()  # noqa: FBT003
+    odd = pc.or_(pc.match_substring(bare, '":'), pc.match_substring_regex(texts, 'Id":[^0-9-]'))
+    return pc.invert(odd).fill_null(False).to_numpy(zero_copy_only=False)  # noqa: FBT003
 
 
 def _keys(shape: Shape) -> set[str]:
@@ -117,18 +123,20 @@ def _keys(shape: Shape) -> set[str]:
     return {member.key for member in shape}.union(*inner)
 
 
-def _read(texts: list[str], shape: Shape) -> pa.Array:
-    """Read documents that fit; ``ArrowInvalid`` if one has another type somewhere (the reader never converts)."""
-    if not texts:
+def _read(texts: Sequence[str | None], plain: Any, shape: Shape) -> pa.Array | None:
+    """Read the documents marked ``plain``; None if one does not fit (the reader never converts)."""
+    body = "".join(f'{{"v":{text}}}\n' for text, fits in zip(texts, plain, strict=True) if fits).encode()
+    if not body:
         return pa.array([], _arrow(shape, pa.string()))
-    body = "".join(f'{{"v":{text}}}\n' for text in texts).encode()
-    table = json.read_json(
-        pa.BufferReader(body),
-        read_options=json.ReadOptions(use_threads=False, block_size=len(body) + 1),
-        parse_options=json.ParseOptions(
-            explicit_schema=pa.schema([("v", _arrow(shape, pa.int64(), keys=True))]), unexpected_field_behavior="error"
-        ),
-    )
+    expected = pa.schema([("v", _arrow(shape, pa.int64(), keys=True))])
+    try:
+        table = json.read_json(
+            pa.BufferReader(body),
+            read_options=json.ReadOptions(use_threads=False, block_size=len(body) + 1),
+            parse_options=json.ParseOptions(explicit_schema=expected, unexpected_field_behavior="error"),
+        )
+    except pa.ArrowInvalid:
+        return None
     return _renamed(table.column("v").combine_chunks(), shape)
 
 
