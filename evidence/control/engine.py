@@ -35,19 +35,22 @@ LOCKED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 2,
 }
 TIME_LIMIT: Final = 300.0  # seconds for one statement
+RESULT_LIMIT: Final = 4 << 30  # bytes one statement may return
+_BATCH_ROWS: Final = 100_000
 FIX: Final = "docs/formats/control.md says what control SQL sees and may do"
 
 
 class Engine:
     """One locked connection, reused for many statements. Use as a context manager."""
 
-    def __init__(self, *, time_limit: float = TIME_LIMIT) -> None:
+    def __init__(self, *, time_limit: float = TIME_LIMIT, result_limit: int = RESULT_LIMIT) -> None:
         import duckdb
 
         self._connection = duckdb.connect(":memory:", config=LOCKED)
         self._connection.execute("SET lock_configuration = true")
         self._schemas: set[str] = set()
-        self._time_limit = time_limit
+        self._time_limit = time_limit  # seconds
+        self._result_limit = result_limit  # bytes
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +64,7 @@ class Engine:
         """Return the rows of ``sql``, which sees ``tables`` (``name`` or ``schema.name``) and nothing else.
 
         Times with a zone are handed in as UTC without one. Raises ``ControlError`` if ``sql`` is not exactly one SELECT,
-        fails, or takes longer than the time limit.
+        fails, takes longer than the time limit or returns more than the result limit.
         """
         import duckdb
 
@@ -69,13 +72,24 @@ class Engine:
         with self._exposed(tables), self._limited() as expired:
             try:
                 self._connection.execute("BEGIN TRANSACTION READ ONLY")
-                return self._connection.sql(sql).to_arrow_table()
+                return self._collected(sql)
             except duckdb.Error as exc:
                 if expired.is_set():
                     raise ControlError(f"took longer than {self._time_limit:.0f} s", fix="simplify the SQL") from exc
                 raise ControlError(first_line(exc), fix=FIX) from exc
             finally:
                 self._connection.execute("ROLLBACK")
+
+    def _collected(self, sql: str) -> pa.Table:
+        """Read the result in batches: DuckDB's memory limit does not cover what has left it."""
+        with self._connection.sql(sql).to_arrow_reader(_BATCH_ROWS) as reader:
+            batches, size = [], 0
+            for batch in reader:
+                size += batch.nbytes
+                if size > self._result_limit:
+                    raise ControlError(f"the result is larger than {self._result_limit} bytes", fix="select fewer rows")
+                batches.append(batch)
+            return pa.Table.from_batches(batches, reader.schema)
 
     def _check(self, sql: str) -> None:
         """Ask DuckDB's own splitter and parser what this is."""

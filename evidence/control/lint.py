@@ -93,7 +93,12 @@ def _bound(library: Library, engine: Engine) -> Iterator[Problem]:
     for name in library.facts:
         yield from _floats(f"facts/{name}.sql", partial(facts.fact, name))
     for control in readers:
-        yield from _floats(f"{Path(control.folder).parent.name}/{control.id}", partial(night.run, control))
+        yield from _floats(f"{Path(control.folder).parent.name}/{control.id}", partial(_both, night, control))
+
+
+def _both(night: Night, control: Control) -> tuple[pa.Table, pa.Table]:
+    population = night.population(control)
+    return population, night.results(control, population)
 
 
 def _floats(file: str, run: Callable[[], pa.Table | tuple[pa.Table, ...]]) -> Iterator[Problem]:

@@ -79,11 +79,13 @@ class Night:
             parameters=control.effective,
         )
 
-    def run(self, control: Control) -> tuple[pa.Table, pa.Table]:
-        """Return what population.sql and control.sql give over whatever rows are there, unchecked."""
-        inputs = self._inputs(control) | {"params": self._params(control)}
-        population = self._named("population.sql", control.population_sql, inputs)
-        return population, self._named("control.sql", control.control_sql, inputs | {"population": population})
+    def population(self, control: Control) -> pa.Table:
+        """Return what population.sql gives over whatever rows are there, unchecked."""
+        return self._named("population.sql", control.population_sql, self._given(control))
+
+    def results(self, control: Control, population: pa.Table) -> pa.Table:
+        """Return what control.sql gives, unchecked."""
+        return self._named("control.sql", control.control_sql, self._given(control) | {"population": population})
 
     def fact(self, name: str) -> pa.Table:
         """Return the rows of a fact, computed once; an error in it is raised each time."""
@@ -99,8 +101,12 @@ class Night:
         return found
 
     def _test(self, control: Control) -> verdict.Tested:
-        population, results = self.run(control)
-        return verdict.check_results(results, verdict.check_population(population), control.reasons)
+        population = self.population(control)
+        items = verdict.check_population(population)
+        return verdict.check_results(self.results(control, population), items, control.reasons)
+
+    def _given(self, control: Control) -> dict[str, pa.Table]:
+        return self._inputs(control) | {"params": self._params(control)}
 
     def _named(self, what: str, sql: str, tables: Mapping[str, pa.Table]) -> pa.Table:
         try:
