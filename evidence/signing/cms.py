@@ -15,6 +15,7 @@ Revocation is not checked: an offline verifier has no fresh list. The claimed si
 import datetime as dt
 import hashlib
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -180,7 +181,16 @@ def _attributes(signer: Any) -> dict[str, Any]:
 
 
 def _certificates(data: Any) -> list[x509.Certificate]:
-    return [x509.load_der_x509_certificate(choice.chosen.dump()) for choice in data["certificates"]]
+    return [_load(choice.chosen.dump()) for choice in data["certificates"]]
+
+
+def _load(der: bytes) -> x509.Certificate:
+    """Parse a carried certificate; what the library merely warns of (RFC 5280 forbids it) is refused."""
+    with warnings.catch_warnings(action="error"):
+        try:
+            return x509.load_der_x509_certificate(der)
+        except Warning as exc:
+            raise MalformedError(f"a carried certificate is malformed: {exc}") from exc
 
 
 def _signing_certificate(attributes: dict[str, Any], certificates: list[x509.Certificate]) -> x509.Certificate:
