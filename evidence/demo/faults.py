@@ -81,3 +81,13 @@ FAULTS: dict[tuple[str, int], Fault] = {
     ("snowflake.parameters", 62): STALE,
     ("snowflake.future_grants", 70): BROKEN,
 }
+
+# Which controls rest on a dataset, by themselves or through a fact; only what a fault or a missed run touches.
+RESTS_ON: dict[str, tuple[str, ...]] = {
+    "snowflake.policy_references": ("data-phi-mask-coverage", "network-account-policy"),
+    "snowflake.login_history": ("monitor-bruteforce", "identity-service-keypair", "identity-dormant"),
+    "snowflake.access_history": ("data-phi-access-role",),
+    "snowflake.parameters": ("access-no-user-privileges", "network-account-policy"),
+    "snowflake.future_grants": ("access-no-raw-grants",),
+    "dbt.nodes": ("quality-key-tests", "quality-test-results", "data-phi-mask-coverage", "data-phi-access-role"),
+}

@@ -1,5 +1,6 @@
 """The deviations of the demo, and what an assessment must say of each (``docs/demo.md`` lists them)."""
 
+from evidence.demo.faults import FAULTS, RESTS_ON
 from evidence.demo.plants_access import plant_access
 from evidence.demo.plants_data import plant_data
 from evidence.demo.plants_dbt import plant_dbt
@@ -17,3 +18,14 @@ def plant_all(world: World) -> None:
     plant_sign_ins(world)
     plant_dbt(world)
     plant_texts(world)
+    _gaps(world)
+
+
+def _gaps(world: World) -> None:
+    """Write down what a bad export, or a production run that never was, keeps from being assessed."""
+    for (dataset, night), fault in FAULTS.items():
+        for control in RESTS_ON[dataset]:
+            world.gap(fault.name, control, fault.reason, night, night)
+    for day in sorted(world.project.missing_runs):
+        for control in RESTS_ON["dbt.nodes"]:
+            world.gap("missing-run", control, "missing-evidence", day - 1, day - 1)

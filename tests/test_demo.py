@@ -1,0 +1,212 @@
+"""The generated carrier: whole, steady, and as deviant as its answer key says."""
+
+import datetime as dt
+import json
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from evidence.collect import Task, collect
+from evidence.datasets.load import load_contracts
+from evidence.demo import FULL, SMALL, AnswerKey, Names, Size, generate, size_named
+from evidence.demo.answer import Expected, Gap
+from evidence.demo.faults import FAULTS
+from evidence.demo.plants import plant_all
+from evidence.demo.world import CONTROLS, build_world
+from evidence.errors import UsageError
+from evidence.snapshot.model import Window
+from evidence.snapshot.redact import Redactor
+from evidence.sources.contracts import ContractsSource
+from evidence.sources.dbt import DbtSource
+from evidence.sources.files import FilesSource
+
+TINY = Size(nights=4, users=60, roles=50, tables=60, columns=400, queries=80)
+NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+DOCS = Path(__file__).parent.parent / "docs" / "demo.md"
+TWENTY = {
+    "access_history", "columns", "credentials", "future_grants", "grants_to_roles", "grants_to_users", "login_history",
+    "masking_policies", "network_policies", "network_rule_references", "network_rules", "object_dependencies", "parameters",
+    "policy_references", "query_history", "roles", "row_access_policies", "tables", "tag_references", "users",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    out = tmp_path_factory.mktemp("small")
+    return out, generate(out, SMALL)
+
+
+@pytest.fixture(scope="module")
+def world():
+    made = build_world(SMALL, Names())
+    plant_all(made)
+    return made
+
+
+def landed(out, spool, *, nights):
+    """Collect the named nights of every source and yield the results."""
+    contracts, redactor = load_contracts(), Redactor(b"k" * 32, "test")
+    sources = [
+        FilesSource("carrier", out / "exports", contracts=contracts, clock=lambda: NOW),
+        DbtSource("dbt", out / "exports" / "dbt", clock=lambda: NOW, target="prod"),
+        ContractsSource("products", out / "exports" / "contracts", clock=lambda: NOW),
+    ]
+    for source in sources:
+        for dataset in source.datasets():
+            contract = contracts[dataset]
+            for night in source.nights(contract) if not dataset.startswith("files.") else ():
+                if night in nights:
+                    folder = spool / source.name / dataset / night.isoformat()
+                    folder.mkdir(parents=True)
+                    window = Window(night, contract.kind)
+                    yield collect(Task(source, contract, window), redactor, folder, lambda: NOW)
+
+
+def test_the_same_size_gives_the_same_files(tmp_path):
+    for name in ("one", "two"):
+        generate(tmp_path / name, TINY)
+    files = {name: tree(tmp_path / name) for name in ("one", "two")}
+    assert files["one"] == files["two"]
+    assert len(files["one"]) > 20 * TINY.nights
+
+
+def tree(root):
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def test_two_demos_are_not_mixed(tmp_path):
+    generate(tmp_path, TINY)
+    with pytest.raises(FileExistsError):
+        generate(tmp_path, TINY)
+
+
+def test_every_view_is_exported_every_night(small):
+    out, _ = small
+    missing = {
+        (f"snowflake.{name}", number)
+        for name in TWENTY
+        for number in range(SMALL.nights)
+        if not (out / "exports/snowflake" / name / f"date={SMALL.night(number)}").is_dir()
+    }
+    assert missing == {("snowflake.login_history", 47)}
+    assert {p.name for p in (out / "exports/snowflake").iterdir()} == TWENTY
+
+
+def test_what_is_exported_lands_whole_but_for_the_faults(small, tmp_path):
+    out, _ = small
+    numbers = {0, 1, SMALL.nights - 1, *(number for _, number in FAULTS)}
+    nights = {SMALL.night(number): number for number in numbers}
+    seen = Counter()
+    for result in landed(out, tmp_path, nights=nights):
+        key, receipt = result.key, result.receipt
+        fault = FAULTS.get((key.dataset, nights[key.night]))
+        assert receipt.status == (fault.reason if fault else "complete"), (key, receipt.reason)
+        assert receipt.quarantined == (1 if fault and fault.name == "broken-line" else 0)
+        assert receipt.finality == "settled"
+        assert not any(receipt.drift.values()), (key, receipt.drift)
+        if receipt.status == "complete" and key.source == "carrier":
+            assert receipt.source_totals.distinct_keys == receipt.landed_totals.distinct_keys is not None
+        seen[receipt.status] += 1
+    assert seen["complete"] > 20 * (len(nights) - 1)
+    assert seen["denied"] == 2
+    assert seen["incomplete"] == 3
+
+
+def test_claimed_totals_are_what_another_engine_counts(small):
+    out, _ = small
+    for name, column in (("login_history", "EVENT_ID"), ("query_history", "QUERY_TEXT"), ("grants_to_roles", "NAME")):
+        folder = out / "exports/snowflake" / name / f"date={SMALL.night(7)}"
+        claims = json.loads((folder / "_export.json").read_text())["totals"]
+        measure = f"sum({column})" if column == "EVENT_ID" else f"sum(length({column}))"
+        found = duckdb.sql(f"select count(*), count({column}), {measure} from '{folder}/part.parquet'").fetchall()
+        stated = claims["columns"][column]
+        assert found == [(claims["rows"], stated["non_null"], stated.get("value_sum", stated.get("length_sum")))]
+
+
+def test_no_planted_health_data_leaves_the_exports(small, tmp_path):
+    out, _ = small
+    literals = (out / "planted-phi.txt").read_text().splitlines()
+    assert len(literals) > 200
+    nights = [SMALL.night(number) for number in (2, 22, 42)]
+    kept = "\n".join(
+        repr(pq.read_table(part).to_pydict())
+        for result in landed(out, tmp_path, nights=nights)
+        for part in sorted(result.spool.rglob("*.parquet"))
+    )
+    assert "FCT_CLAIM" in kept
+    assert [literal for literal in literals if literal in kept] == []
+
+
+def test_every_planted_literal_stands_in_the_exports(small):
+    out, _ = small
+    views = out / "exports/snowflake"
+    texts = [repr(pq.read_table(part).to_pydict()) for part in sorted(views.rglob("part.parquet"))]
+    texts += [path.read_text() for path in (out / "exports/dbt").rglob("run_results.json")]
+    everything = "\n".join(texts)
+    literals = (out / "planted-phi.txt").read_text().splitlines()
+    there = [literal for literal in literals if literal in everything]
+    assert len(there) > 0.9 * len(literals)  # a statement that no night drew stays unwritten
+
+
+def test_sizes():
+    assert (size_named("full"), size_named("small")) == (FULL, SMALL)
+    with pytest.raises(UsageError, match="huge"):
+        size_named("huge")
+    made = build_world(FULL, Names())
+    count = lambda dataset: sum(1 for _ in made.state.select(f"snowflake.{dataset}"))  # noqa: E731
+    assert abs(count("users") - 250) <= 5
+    assert 55 <= count("roles") <= 70
+    assert (count("tables"), count("columns")) == (3000, 20_000)
+
+
+def test_accesses_speak_of_tables_and_people_that_exist(world):
+    _, accesses = world.events.queries(3)
+    ids = {table.id for table in world.catalog.all}
+    users = {row.values["NAME"] for row in world.state.select("snowflake.users")}
+    assert set(accesses["USER_NAME"].to_pylist()) <= users
+    for listed in accesses["BASE_OBJECTS_ACCESSED"].to_pylist():
+        assert {
+            item["objectId"] for item in json.loads(listed) if item.get("objectDomain", "").lower() == "table"
+        } <= ids
+
+
+def test_ids_are_too_large_for_a_float(world):
+    logins = world.events.logins(3)
+    assert min(logins["EVENT_ID"].to_pylist()) > 2**53
+    assert len(set(logins["EVENT_ID"].to_pylist())) == logins.num_rows
+
+
+def test_every_control_has_plants_and_good_nights(small):
+    _, key = small
+    for control in CONTROLS:
+        statuses = Counter(answer.status for answer in key.nights(control).values())
+        assert statuses["satisfied"] > 0, control
+        assert any(part.control == control for part in key.expected)
+    assert any(answer.status == "not-assessed" for control in CONTROLS for answer in key.nights(control).values())
+
+
+def test_the_key_follows_the_finding_algebra():
+    size = Size(nights=8)
+    key = AnswerKey(
+        size, ("c",), [Expected("p", "c", "x", "why", 1, 4), Expected("q", "c", "y", "look", 4, 6, "review")]
+    )
+    key.gaps.append(Gap("g", "c", "denied", 2, 2))
+    assert [answer.status for answer in key.nights("c").values()] == [
+        "satisfied", "not-satisfied", "not-assessed", "not-satisfied", "not-satisfied", "not-assessed", "not-assessed", "satisfied",
+    ]  # fmt: skip
+    assert key.night("c", 2).reason == "denied"
+    assert key.night("c", 5).reason == "pending-review"
+    (interval,) = key.intervals("c")
+    assert (interval["first_seen"], interval["last_seen"], interval["nights"]) == ("2026-07-02", "2026-07-05", 3)
+    assert (interval["open"], interval["remediated_on"]) == (False, "2026-07-08")
+    assert key.status("c") == "not-satisfied"
+
+
+def test_every_plant_is_written_down(small):
+    _, key = small
+    text = DOCS.read_text()
+    plants = {part.plant for part in key.expected} | {gap.plant for gap in key.gaps}
+    assert [plant for plant in sorted(plants) if f"`{plant}`" not in text] == []
