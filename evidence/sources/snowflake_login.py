@@ -116,7 +116,7 @@ class Login:
 def turn_platform_detection_off(variables: MutableMapping[str, str]) -> None:
     """Set the variable that keeps the connector from asking cloud metadata addresses where it runs.
 
-    ``variables`` is the process's environment, handed in by the command line, before the connector is first imported.
+    ``variables`` are the process's own, handed in by the command line before the connector is first imported.
     """
     variables.setdefault(DETECTION, "true")
 

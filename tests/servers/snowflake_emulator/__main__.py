@@ -39,7 +39,8 @@ def _serve(port: int, data: Path, life: float, scratch: Path) -> None:
 
     from tests.servers.snowflake_emulator.app import build
 
-    listener = socket.socket()
+    # The protocol is named, or asyncio does not see that this is TCP and leaves Nagle on: 40 ms an answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(128)  # so that a client that reads the port can connect at once

@@ -52,30 +52,10 @@ def _text(*names: str) -> list[dict[str, Any]]:
     ]
 
 
-def _databases(engine: Engine) -> dict[str, set[str]]:
-    """Databases and their schemas: of TABLES and of the future grants, on the chosen night."""
-    found: dict[str, set[str]] = {}
-    for database, schema in engine.duck(
-        "SELECT DISTINCT table_catalog, table_schema FROM SNOWFLAKE.ACCOUNT_USAGE.TABLES"
-    ):
-        found.setdefault(database, set()).add(schema)
-    for name in _future_names(engine):
-        database, *rest = name.split(".")
-        found.setdefault(database, set()).update(rest[:-1])
-    return found
-
-
-def _future_names(engine: Engine) -> list[str]:
-    view = engine.views["FUTURE_GRANTS"]
-    return [
-        row[0] for row in engine.duck(f'SELECT DISTINCT "name" FROM {table_of(view)} WHERE night = ?', [engine.night])
-    ]
-
-
 def _show_databases(engine: Engine, *_: Any) -> Table:
     columns = _text("created_on", "name", "is_default", "is_current", "origin", "owner", "comment", "options", "kind")
     rows: Rows = [_database_row("SNOWFLAKE", "SNOWFLAKE.ACCOUNT_USAGE", "APPLICATION")]
-    rows += [_database_row(name, "", "STANDARD") for name in _databases(engine) if name != "SNOWFLAKE"]
+    rows += [_database_row(name, "", "STANDARD") for name in engine.databases() if name != "SNOWFLAKE"]
     return columns, sorted(rows, key=lambda row: row[1] or "")
 
 
@@ -85,7 +65,7 @@ def _database_row(name: str, origin: str, kind: str) -> list[str | None]:
 
 def _show_schemas(engine: Engine, _account: Account, _session: Session, database: str) -> Table:
     name = unquote(database)
-    known = _databases(engine)
+    known = engine.databases()
     if name not in known:
         raise NotFoundError(f"Database '{name}' does not exist or not authorized.")
     columns = _text("created_on", "name", "is_default", "is_current", "database_name", "owner", "comment", "options")
@@ -120,7 +100,7 @@ def _parameters_in_session(_engine: Engine, account: Account, session: Session) 
 
 def _future_in_database(engine: Engine, _account: Account, _session: Session, database: str) -> Table:
     name = unquote(database)
-    if name not in _databases(engine):
+    if name not in engine.databases():
         raise NotFoundError(f"Database '{name}' does not exist or not authorized.")
     return _captured(
         engine, "FUTURE_GRANTS", "split_part(\"name\", '.', 1) = ? AND len(split(\"name\", '.')) = 2", [name]
@@ -129,7 +109,7 @@ def _future_in_database(engine: Engine, _account: Account, _session: Session, da
 
 def _future_in_schema(engine: Engine, _account: Account, _session: Session, database: str, schema: str) -> Table:
     names = [unquote(database), unquote(schema)]
-    if names[1] not in _databases(engine).get(names[0], set()):
+    if names[1] not in engine.databases().get(names[0], set()):
         raise NotFoundError(f"Schema '{'.'.join(names)}' does not exist or not authorized.")
     where = "split_part(\"name\", '.', 1) = ? AND split_part(\"name\", '.', 2) = ? AND len(split(\"name\", '.')) = 3"
     return _captured(engine, "FUTURE_GRANTS", where, names)
