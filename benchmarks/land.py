@@ -60,7 +60,8 @@ def objects(rng):
                 "columns": [{"columnId": t * 100 + c, "columnName": f"C{c}"} for c in range(3)],
             }
             for t in tables
-        ]
+        ],
+        separators=(",", ":"),  # the session pins JSON_INDENT = 0
     )
 
 

@@ -29,29 +29,33 @@ def canonical_text(text: str) -> str:
 
     Raises :class:`UnfitError`: not JSON, a key twice, lone surrogates, too deep.
     """
-    value = loads(text)
-    if isinstance(value, _Plain):
-        return orjson.dumps(value.value, option=orjson.OPT_SORT_KEYS).decode()
-    return dumps(value)
-
-
-def loads(text: str) -> Any:
-    """Parse ``text``: a :class:`_Plain` when orjson reads it exactly (most texts), else Python values with :class:`Number`."""
     try:
         value = orjson.loads(text)
-        body = orjson.dumps(value).decode()
-        # Written back with the same characters but for white space: no key was lost, no number changed its spelling.
-        if body == text or "".join(body.split()) == "".join(text.split()):
-            return _Plain(value)
+        canonical = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        if canonical == text or _same(orjson.dumps(value).decode(), text):
+            return canonical
+    except (ValueError, UnicodeError):
+        pass
+    return dumps(_exact(text))
+
+
+def parse(text: str) -> Any:
+    """Parse ``text`` into Python values; numbers that JSON readers may change are :class:`Number`."""
+    try:
+        value = orjson.loads(text)
+        if _same(orjson.dumps(value).decode(), text):
+            return value
     except (ValueError, UnicodeError):
         pass
     return _exact(text)
 
 
-def parse(text: str) -> Any:
-    """Parse ``text`` into Python values; numbers that JSON readers may change are :class:`Number`."""
-    value = loads(text)
-    return value.value if isinstance(value, _Plain) else value
+def _same(written: str, text: str) -> bool:
+    """Say whether ``text``, written back, has the same characters but for white space: then reading lost nothing.
+
+    A key that stood twice would be shorter, a number beyond 64 bits or spelled otherwise would differ.
+    """
+    return written == text or "".join(written.split()) == "".join(text.split())
 
 
 def dumps(value: Any) -> str:
@@ -65,15 +69,6 @@ def dumps(value: Any) -> str:
     if isinstance(value, float):  # only from texts that orjson writes back unchanged
         return orjson.dumps(value).decode()
     return _CONSTANTS[value] if value is None or isinstance(value, bool) else str(int(value))
-
-
-class _Plain:
-    """A value that orjson reads and writes back unchanged."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
 
 
 def _exact(text: str) -> Any:
