@@ -115,7 +115,7 @@ def assess(
     pending: list[Entry] = _registers(log, registers)
     for night in nights:
         findings = assess_night(library, registers, reader, night, known_at=reader.known_at)
-        entry = _put(log, library, registers, reader.index, night, findings, new_id())
+        entry = _put(log, library, registers, reader, night, findings, new_id())
         if entry is not None:
             pending.append(entry)
         if len(pending) >= batch:
@@ -135,11 +135,12 @@ def _put(
     log: Log,
     library: Library,
     registers: Registers,
-    index: Index,
+    reader: StoreReader,
     night: dt.date,
     findings: Sequence[NightFinding],
     unique: str,
 ) -> Entry | None:
+    index, known_at = reader.index, reader.known_at
     previous = index.assessment(night)
     spelled = [finding.to_json() for finding in findings]
     if previous is not None and [f.to_json() for f in _read(log.store, previous[1])] == spelled:
@@ -151,6 +152,7 @@ def _put(
         "revision": revision,
         "cause": "inputs or content changed" if previous else "",
         "log_size": index.size,
+        "known_at": canonical.format_time(known_at),
         "library": {"version": library.version, "sha256": library.sha256},
         "registers": dict(registers.digests),
         "findings": spelled,
@@ -161,7 +163,13 @@ def _put(
     counts: dict[str, int] = {}
     for finding in findings:
         counts[finding.status] = counts.get(finding.status, 0) + 1
-    facts = {"night": night.isoformat(), "revision": revision, "log_size": index.size, "counts": counts}
+    facts = {
+        "night": night.isoformat(),
+        "revision": revision,
+        "log_size": index.size,
+        "counts": counts,
+        "open_reviews": sum(finding.reason == "pending-review" for finding in findings),
+    }
     return Entry("assessment", f"{night.isoformat()}/{revision}", ref, facts)
 
 

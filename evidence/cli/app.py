@@ -7,18 +7,16 @@ from typing import Annotated
 import typer
 
 from evidence import __version__
-from evidence.cli import (
-    assess_command,
-    collect_command,
-    controls_command,
-    doctor_command,
-    init_command,
-    packet_command,
-    query_command,
-    status_command,
-    verify_command,
-)
+from evidence.cli.assess_command import assess
+from evidence.cli.collect_command import collect
+from evidence.cli.controls_command import app as controls
+from evidence.cli.doctor_command import doctor
+from evidence.cli.init_command import init
 from evidence.cli.output import show_error
+from evidence.cli.packet_command import packet
+from evidence.cli.query_command import query
+from evidence.cli.status_command import status
+from evidence.cli.verify_command import verify
 from evidence.errors import EvidenceError
 
 app = typer.Typer(
@@ -29,15 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("init")(init_command.init)
-app.command("doctor")(doctor_command.doctor)
-app.command("collect")(collect_command.collect)
-app.command("status")(status_command.status)
-app.command("assess")(assess_command.assess)
-app.command("packet")(packet_command.packet)
-app.command("verify")(verify_command.verify)
-app.command("query")(query_command.query)
-app.add_typer(controls_command.app, name="controls")
+for command in (init, doctor, collect, status, assess, packet, verify, query):
+    app.command(command.__name__)(command)
+app.add_typer(controls, name="controls")
 
 
 @app.callback(invoke_without_command=True)

@@ -91,7 +91,7 @@ def _nights(workspace: Workspace, date: str | None, period: str | None) -> list[
     stale = []
     for night, last in sorted(newest.items()):
         assessment = index.assessment(night)
-        if assessment is None or assessment[1].body["log_size"] <= last:
+        if assessment is None or assessment[1].body["log_size"] <= last or assessment[1].body["open_reviews"]:
             stale.append(night)
     return stale
 

@@ -66,7 +66,7 @@ def _packet_key(workspace: Workspace) -> str:
     from evidence.cli.packet_command import identity_of
 
     identity = identity_of(workspace)
-    return f"{identity.subject}, valid until {identity.not_after:%Y-%m-%d}"
+    return f"{identity.subject}, valid until {identity.certificate.not_valid_after_utc:%Y-%m-%d}"
 
 
 def _controls(workspace: Workspace) -> str:

@@ -32,7 +32,7 @@ def init(
     if (directory / config.FILE_NAME).exists():
         raise ConfigError(f"{directory / config.FILE_NAME} exists", fix="choose an empty directory")
     directory.mkdir(parents=True, exist_ok=True)
-    name = entity or ("Cedar Valley Health Plan (demo)" if demo else "Your organisation")
+    name = entity or ("Fernhollow Health Plan (demo)" if demo else "Your organisation")
     _skeleton(directory, demo=demo, entity=name, system=system, store_url=store)
     origin = _keys(directory, name)
     workspace = Workspace.open(directory)

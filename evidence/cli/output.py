@@ -14,6 +14,7 @@ from rich.table import Table
 
 from evidence.errors import EvidenceError
 
+WIDE = 240  # columns of a table in a file or pipe
 STYLES = {
     "satisfied": "green",
     "complete": "green",
@@ -28,8 +29,9 @@ STYLES = {
 
 
 def console(*, err: bool = False) -> Console:
-    """Return a console that never wraps paths in the middle and honours NO_COLOR."""
-    return Console(stderr=err, highlight=False, soft_wrap=True)
+    """Return a console that never wraps paths in the middle and honours NO_COLOR; wide where nobody looks."""
+    stream = sys.stderr if err else sys.stdout
+    return Console(stderr=err, highlight=False, soft_wrap=True, width=None if stream.isatty() else WIDE)
 
 
 def say(text: str) -> None:
@@ -46,7 +48,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     """Print a table; known status words are coloured, and are words all the same."""
     grid = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        grid.add_column(column)
+        grid.add_column(column, overflow="fold")
     for row in rows:
         grid.add_row(*(_cell(value) for value in row))
     console().print(grid)

@@ -1,0 +1,66 @@
+"""``evidence packet``: findings and evidence of a period as one signed bag."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evidence.cli import output
+from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
+from evidence.cli.period import parse_period
+from evidence.cli.workspace import Workspace, now
+from evidence.config import content_root
+from evidence.errors import PacketRefusedError
+from evidence.packet import build_packet
+from evidence.signing.certificate import PacketKey, load_packet_key
+
+
+def packet(
+    context: typer.Context,
+    report: Annotated[str, typer.Argument(help="A report: quarterly-hipaa, quarterly-soc2.")],
+    period: Annotated[str, typer.Option(help="For example 2026-Q3.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write; default: packets/ in the workspace.")] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Make it in spite of gaps, marked PROVISIONAL.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Make a signed packet: folder and zip. Refused where it would rest on missing or provisional evidence."""
+    workspace = Workspace.open(context.obj)
+    chosen = parse_period(period)
+    missing = nights_without_assessment(workspace, chosen)
+    if missing and not partial:
+        raise PacketRefusedError(
+            f"{len(missing)} nights of {chosen.label} are not assessed, first {missing[0]}",
+            fix=f"evidence assess --period {chosen.label}",
+        )
+    target = out or workspace.config.workspace / "packets"
+    target.mkdir(parents=True, exist_ok=True)
+    with workspace.spool() as scratch:
+        inputs = gather(workspace, report_named(report), chosen, scratch)
+        made = build_packet(
+            inputs,
+            identity_of(workspace),
+            target,
+            content_root() / "templates",
+            signed_at=now(),
+            partial=partial,
+            progress=lambda text: output.console(err=True).print(f"packet: {text}"),
+        )
+    if json:
+        output.as_json({"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions})
+        return
+    for omission in made.omissions:
+        output.say(f"omitted: {omission}")
+    output.say(str(made.zip))
+
+
+def identity_of(workspace: Workspace) -> PacketKey:
+    """Return the packet key with its certificate and chain."""
+    settings = workspace.config.packet
+    passphrase = workspace.config.secret(settings.key_passphrase) if settings.key_passphrase else None
+    certificate = workspace.config.path(settings.certificate)
+    return load_packet_key(
+        workspace.config.secret(settings.key),
+        certificate.read_bytes() if certificate.is_file() else b"",
+        [workspace.config.path(link).read_bytes() for link in settings.chain],
+        passphrase.strip() if passphrase else None,
+    )

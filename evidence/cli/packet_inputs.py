@@ -1,0 +1,200 @@
+"""Everything a packet is made of, gathered from a workspace: verified bytes and proofs in, plain values out.
+
+Exhibits are every snapshot that a finding of the period rests on, every other snapshot of the same datasets in the
+period (so that a refused or broken night is shown too), the assessments and the registers as used.
+"""
+
+import datetime as dt
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from evidence import __version__
+from evidence.assess import sealed_findings
+from evidence.cli.assess_command import periods_of
+from evidence.cli.period import Period
+from evidence.cli.workspace import Workspace
+from evidence.config import content_root
+from evidence.control.definition import Control, Fact, Library
+from evidence.control.result import NightFinding
+from evidence.errors import UsageError
+from evidence.packet import ExhibitInput, PacketInputs
+from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Report
+from evidence.snapshot import canonical
+from evidence.snapshot.entry import SealedEntry
+from evidence.snapshot.manifest import Manifest
+
+EFFECTIVE = "effective.json"  # what re-performance needs beside content and evidence
+
+
+def report_named(name: str) -> Report:
+    """Return the report definition; raise ``UsageError`` naming those there are."""
+    folder = content_root() / "reports"
+    path = folder / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
+        raise UsageError(f"no report {name!r}", fix=f"reports: {known}")
+    return Report.from_toml(path.read_bytes(), str(path))
+
+
+def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) -> PacketInputs:
+    """Return the inputs of a packet over ``period``; ``scratch`` is a private folder for verified copies of parts."""
+    library = workspace.library
+    mapped = {c.id for c in library.controls.values() if {m.framework for m in c.maps} & set(report.frameworks)}
+    found = {
+        night: [f for f in sealed_findings(workspace.store, workspace.index, night) if f.control in mapped]
+        for night in period.nights
+    }
+    config = workspace.config
+    system = config.workspace / "system.toml"
+    described = tomllib.loads(system.read_text()) if system.is_file() else None
+    return PacketInputs(
+        report=report,
+        entity=config.entity.name,
+        system_name=config.entity.system,
+        period=period.label,
+        start=period.start,
+        end=period.end,
+        prepared_by=config.packet.prepared_by,
+        tool=f"evidence {__version__}",
+        controls=[_control_text(library, library.controls[name]) for name in sorted(mapped)],
+        periods=[p for p in periods_of(workspace, found, period.start, period.end) if p.control in mapped],
+        nights=[finding for night in period.nights for finding in found[night]],
+        catalogues=[Catalogue.from_json(body) for body in _catalogues()],
+        exhibits=list(_exhibits(workspace, period, [f for fs in found.values() for f in fs], scratch)),
+        log_key=workspace.verifier,
+        checkpoint=workspace.log.checkpoint,
+        system=described or None,
+        content_files=_content_files(workspace, period),
+        exhibit_limit=config.packet.exhibit_limit_mb << 20,
+        demo=config.demo,
+    )
+
+
+def _control_text(library: Library, control: Control) -> ControlText:
+    folder = Path(control.folder)
+    effective = control.effective
+    return ControlText(
+        id=control.id,
+        version=control.version,
+        family=folder.parent.name,
+        title=control.title,
+        statement=control.statement,
+        test=control.test,
+        severity=control.severity,
+        mode=control.mode,
+        frequency=control.frequency,
+        content_sha256=control.content_sha256,
+        population_sql=control.population_sql,
+        control_sql=control.control_sql,
+        datasets=tuple(sorted(_datasets(library, control))),
+        parameters=tuple(
+            Parameter(name, _text(effective[name]), _text(p.default), p.stricter or "", p.about)
+            for name, p in sorted(control.parameters.items())
+        ),
+        reasons=dict(control.reasons),
+        maps=tuple(Mapped(m.framework, m.requirement, m.strength) for m in control.maps),
+        remediation=control.remediation,
+        false_positives=control.false_positives,
+        files={name: (folder / name).read_bytes() for name in ("control.toml", "population.sql", "control.sql")},
+    )
+
+
+def _datasets(library: Library, control: Control) -> set[str]:
+    """Datasets a control reads, through its facts too."""
+    readers: list[Control | Fact] = [control, *library.facts_of(control)]
+    return {evidence.dataset for reader in readers for evidence in reader.evidence}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(value) if isinstance(value, list | tuple) else str(value)
+
+
+def _catalogues() -> Iterator[Mapping[str, Any]]:
+    import json
+
+    for path in sorted((content_root() / "controls" / "frameworks").glob("*.json")):
+        body = json.loads(path.read_bytes())
+        if "entries" in body:
+            yield body
+
+
+def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:
+    """Library files, facts, registers and overlay as used: what re-performance runs on."""
+    root = content_root() / "controls"
+    files = {"library.toml": (root / "library.toml").read_bytes()}
+    for path in sorted((root / "facts").iterdir()):
+        if path.suffix in {".toml", ".sql"}:
+            files[f"facts/{path.name}"] = path.read_bytes()
+    for path in sorted((root / "frameworks").glob("*.json")):
+        files[f"frameworks/{path.name}"] = path.read_bytes()
+    registers = workspace.config.path(workspace.config.assess.registers)
+    for path in sorted(registers.glob("*.toml")):
+        files[f"registers/{path.name}"] = path.read_bytes()
+    overlay = workspace.config.path(workspace.config.assess.overlay)
+    if overlay.is_file():
+        files["overlay.toml"] = overlay.read_bytes()
+    files[EFFECTIVE] = canonical.encode(
+        {
+            "format": "evidence-effective-v1",
+            "period": {"start": period.start.isoformat(), "end": period.end.isoformat()},
+            "max_unknown_nights": workspace.config.assess.max_unknown_nights,
+            "sources": {name: sorted(found) for name, found in workspace.datasets_asked().items()},
+            "coverage": {
+                name: start.isoformat()
+                for name in workspace.config.sources
+                if (start := workspace.index.coverage_start(name)) is not None
+            },
+            "families": {c.id: Path(c.folder).parent.name for c in workspace.library.controls.values()},
+        }
+    )
+    return files
+
+
+def _exhibits(
+    workspace: Workspace, period: Period, findings: list[NightFinding], scratch: Path
+) -> Iterator[ExhibitInput]:
+    chosen: dict[int, SealedEntry] = {}
+    used = {i.manifest_sha256 for f in findings for i in f.inputs}
+    datasets = {i.dataset for f in findings for i in f.inputs}
+    for sealed in workspace.index.every_revision():
+        if sealed.manifest.sha256 in used:
+            chosen[sealed.index] = sealed
+    for sealed in workspace.index.snapshots():
+        if sealed.key.dataset in datasets and period.start <= sealed.key.night <= period.end:
+            chosen[sealed.index] = sealed
+    for _, sealed in sorted(chosen.items()):
+        yield _snapshot(workspace, sealed, scratch)
+    others = [workspace.index.assessment(night) for night in period.nights]
+    for index, entry in sorted([o for o in others if o] + workspace.index.of_type("register"), key=lambda o: o[0]):
+        if entry.object is not None:
+            body = workspace.store.get(entry.object.path, sha256=entry.object.sha256)
+            yield ExhibitInput(workspace.log.raw(index), index, workspace.log.proof(index).to_text(), body)
+
+
+def _snapshot(workspace: Workspace, sealed: SealedEntry, scratch: Path) -> ExhibitInput:
+    log = workspace.log
+    body = workspace.store.get(sealed.manifest.path, sha256=sealed.manifest.sha256)
+    manifest = Manifest.from_bytes(body)
+    parts = {}
+    for part in (*manifest.parts, *manifest.quarantine):
+        copy = scratch / part.sha256
+        if not copy.exists():
+            copy.write_bytes(workspace.store.get(part.path, sha256=part.sha256))
+        parts[part.path] = copy
+    return ExhibitInput(
+        entry=log.raw(sealed.index),
+        index=sealed.index,
+        proof=log.proof(sealed.index).to_text(),
+        body=body,
+        parts=parts,
+        settled=workspace.index.settled(sealed),
+    )
+
+
+def nights_without_assessment(workspace: Workspace, period: Period) -> list[dt.date]:
+    """Nights of the period that were never assessed."""
+    return [night for night in period.nights if workspace.index.assessment(night) is None]

@@ -1,0 +1,213 @@
+"""Step 6: compute the findings of a packet again, from its own evidence, content and clock, and compare byte for byte.
+
+``verify`` first: re-performance takes every file of the bag as it stands. Needs the SQL engine; without the exhibits'
+parts (a packet that only references them) it says "not checked", never ok.
+"""
+
+import datetime as dt
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evidence.bag.exhibit import ENTRY, MANIFEST, OBJECT, ROOT, exhibit_folders
+from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
+from evidence.bag.findings import canonical_findings, canonical_night
+from evidence.control.definition import Library, load_library, load_overlay
+from evidence.control.engine import assess_night
+from evidence.control.evidence import Sealed
+from evidence.control.period import assess_period
+from evidence.control.register import Registers, load_registers
+from evidence.control.result import Input, NightFinding
+from evidence.datasets.contract import Contract
+from evidence.datasets.load import load_contracts
+from evidence.datasets.timing import due_at
+from evidence.errors import EvidenceError
+from evidence.snapshot import canonical
+from evidence.snapshot.check import Check
+from evidence.snapshot.entry import Entry
+from evidence.snapshot.manifest import Manifest
+from evidence.tlog.proof import parse_inclusion
+from evidence.verify import Verification
+
+STEP = "findings re-performed"
+CONTROLS = "data/controls/"
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """One snapshot of the bag."""
+
+    folder: str
+    index: int
+    manifest: Manifest
+    sha256: str
+
+
+@dataclass(slots=True)
+class BagReader:
+    """``EvidenceReader`` over the exhibits of a bag, as the log stood at ``log_size``."""
+
+    files: BagFiles
+    snapshots: Mapping[tuple[str, str, dt.date], Sequence[Carried]]
+    contracts: Mapping[str, Contract]
+    effective: Mapping[str, Any]
+    known_at: dt.datetime
+    log_size: int
+    _by_digest: dict[str, Carried] = field(default_factory=dict)
+
+    def sources(self, dataset: str) -> Sequence[str]:
+        """Sources configured for the dataset, and those in the bag."""
+        asked = {name for name, datasets in self.effective["sources"].items() if dataset in datasets}
+        return sorted(asked | {source for source, name, _ in self.snapshots if name == dataset})
+
+    def coverage_start(self, source: str) -> dt.date:
+        """First covered night."""
+        start = self.effective["coverage"].get(source)
+        return dt.date.fromisoformat(start) if start else self.known_at.date() + dt.timedelta(days=1)
+
+    def due(self, dataset: str, night: dt.date) -> bool:
+        """True once the window could have been collected."""
+        contract = self.contracts.get(dataset)
+        return contract is None or due_at(contract, night) <= self.known_at
+
+    def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
+        """The highest revision below the assessment's log size."""
+        found = [c for c in self.snapshots.get((source, dataset, night), ()) if c.index < self.log_size]
+        if not found:
+            return None
+        carried = max(found, key=lambda c: c.manifest.key.revision)
+        self._by_digest[carried.sha256] = carried
+        receipt = carried.manifest.receipt
+        as_of = receipt.get("as_of")
+        rests_on = Input(
+            source=source,
+            dataset=dataset,
+            night=night,
+            revision=carried.manifest.key.revision,
+            manifest_sha256=carried.sha256,
+            rows_digest=str(receipt.get("rows_digest", "")),
+            status=carried.manifest.status,
+            rows=int(receipt["landed"]),
+        )
+        return Sealed(rests_on, receipt, canonical.parse_time(as_of) if as_of else None)
+
+    def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
+        """The named columns of every part."""
+        carried = self._by_digest[sealed.input.manifest_sha256]
+        tables = []
+        for part in carried.manifest.parts:
+            body = read(self.files, f"{carried.folder}/{part.path.rsplit('/', 1)[-1]}")
+            tables.append(pq.read_table(io.BytesIO(body), columns=list(columns)))
+        if tables:
+            return pa.concat_tables(tables)
+        schema = self.contracts[carried.manifest.key.dataset].landed_schema
+        return pa.schema([schema.field(name) for name in columns]).empty_table()
+
+
+def reperform(path: Path) -> Verification:
+    """Compute every night and period finding of the (verified) packet at ``path`` again and compare."""
+    files: BagFiles = ZipFiles(path) if path.is_file() else FolderFiles(path)
+    try:
+        checks = tuple(_compare(files))
+    except (EvidenceError, OSError, KeyError, ValueError, zipfile.BadZipFile) as exc:
+        checks = (Check(STEP, ok=False, detail=f"cannot be computed: {exc}"),)
+    return Verification(path.name, checks)
+
+
+def _compare(files: BagFiles) -> Iterator[Check]:
+    if f"{ROOT}referenced.txt" in files.names():
+        yield Check(STEP, ok=None, detail="the packet only references its evidence: give the store", subject=ROOT)
+        return
+    effective = canonical.decode(read(files, f"{CONTROLS}effective.json"))
+    sealed = canonical.decode(read(files, "data/findings.json"))
+    with tempfile.TemporaryDirectory(prefix="evidence-reperform-") as folder:
+        library, registers = _content(files, Path(folder), effective)
+        contracts = load_contracts()
+        snapshots = _snapshots(files)
+        nights: list[NightFinding] = []
+        wanted = {finding["control"] for finding in sealed["nights"]}
+        for assessment in _assessments(files):
+            known_at = canonical.parse_time(assessment["known_at"])
+            reader = BagReader(files, snapshots, contracts, effective, known_at, assessment["log_size"])
+            night = dt.date.fromisoformat(assessment["night"])
+            nights += assess_night(library, registers, reader, night, known_at=known_at, controls=sorted(wanted))
+    yield from _night_checks(nights, sealed["nights"])
+    yield _whole(library, nights, effective, read(files, "data/findings.json"))
+
+
+def _night_checks(nights: Sequence[NightFinding], sealed: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
+    """One line per finding that differs, and one for all that agree."""
+    mine = {(f.control, f.night.isoformat()): canonical_night(f.to_json()) for f in nights}
+    theirs = {(f["control"], f["night"]): f for f in sealed}
+    for key in sorted(mine.keys() | theirs.keys()):
+        if mine.get(key) != theirs.get(key):
+            control, night = key
+            yield Check(
+                STEP, ok=False, detail=f"{control} on {night} comes out otherwise", subject="data/findings.json"
+            )
+    same = sum(mine.get(key) == value for key, value in theirs.items())
+    yield Check(
+        STEP, ok=same == len(theirs) > 0, detail=f"{same} of {len(theirs)} night findings computed again, equal"
+    )
+
+
+def _whole(library: Library, nights: Sequence[NightFinding], effective: Mapping[str, Any], body: bytes) -> Check:
+    start, end = (dt.date.fromisoformat(effective["period"][edge]) for edge in ("start", "end"))
+    periods = [
+        assess_period(
+            library.controls[name],
+            [f for f in nights if f.control == name],
+            start,
+            end,
+            max_unknown_nights=effective["max_unknown_nights"],
+        )
+        for name in sorted({f.control for f in nights})
+    ]
+    again = canonical_findings(
+        start.isoformat(), end.isoformat(), (p.to_json() for p in periods), (n.to_json() for n in nights)
+    )
+    detail = "findings.json comes out byte for byte" if again == body else "findings.json comes out otherwise"
+    return Check(STEP, ok=again == body, detail=detail, subject="data/findings.json")
+
+
+def _content(files: BagFiles, folder: Path, effective: Mapping[str, Any]) -> tuple[Library, Registers]:
+    """Lay the bag's controls, facts and registers out as a library and load them."""
+    families = effective["families"]
+    for name in files.names():
+        if name.startswith(CONTROLS):
+            relative = name.removeprefix(CONTROLS)
+            first = relative.split("/")[0]
+            target = folder / (f"{families[first]}/{relative}" if first in families else relative)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(read(files, name))
+    overlay = folder / "overlay.toml"
+    library = load_library([folder], load_overlay(overlay) if overlay.exists() else None)
+    return library, load_registers(folder / "registers")
+
+
+def _snapshots(files: BagFiles) -> dict[tuple[str, str, dt.date], list[Carried]]:
+    found: dict[tuple[str, str, dt.date], list[Carried]] = {}
+    for folder in exhibit_folders(files):
+        if folder.removeprefix(ROOT).startswith("_"):
+            continue
+        body = read(files, f"{folder}/{MANIFEST}")
+        manifest = Manifest.from_bytes(body)
+        index = parse_inclusion(read(files, f"{folder}/tlog-proof").decode()).index
+        key = manifest.key
+        carried = Carried(folder, index, manifest, canonical.sha256_hex(body))
+        found.setdefault((key.source, key.dataset, key.night), []).append(carried)
+    return found
+
+
+def _assessments(files: BagFiles) -> Iterator[Mapping[str, Any]]:
+    for folder in exhibit_folders(files):
+        if folder.startswith(f"{ROOT}_assessment/"):
+            entry = Entry.from_bytes(read(files, f"{folder}/{ENTRY}"))
+            yield canonical.decode(read(files, f"{folder}/{OBJECT}"), what=entry.key)
