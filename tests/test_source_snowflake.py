@@ -223,6 +223,13 @@ def test_state_rows_with_nulls_and_exact_ids(make):
     assert reading.finality is None
 
 
+def test_a_state_read_outside_the_span_of_its_night_has_no_moment(account, make):
+    account.post("night", {"night": "2026-07-01", "clock": "2026-07-03T00:00:00+00:00"})
+    reading, rows = read(make(), "snowflake.users")
+    assert (len(rows), reading.as_of) == (5, None)
+    assert any("outside the capture span" in note for note in reading.notes)
+
+
 def test_event_window_is_half_open_and_in_order(account, make):
     account.post("account", {"chunk_rows": 700, "first_rows": 100})
     reading, rows = read(make(), "snowflake.login_history")

@@ -111,8 +111,10 @@ class SnowflakeReading:
 
     @property
     def as_of(self) -> tuple[dt.datetime, bool] | None:
-        """The server's time right before the rows were read."""
+        """The server's time right before the rows were read; None outside the window's span: never borrowed."""
         if self.contract.kind != "state" or self._moment is None:
+            return None
+        if not self.window.start <= self._moment < self.window.end:
             return None
         return self._moment, False
 
@@ -131,6 +133,8 @@ class SnowflakeReading:
         self.session.open()
         moment: dt.datetime = self.session.rows(sql.NOW, contract=self.contract).rows[0][0]
         self._moment = moment.astimezone(dt.UTC)
+        if self.contract.kind == "state" and not self.window.start <= self._moment < self.window.end:
+            self._notes.append(f"read at {self._moment.isoformat()}, outside the capture span of {self.window.night}")
         if self.contract.kind == "state" and self.contract.latency_minutes:
             self._notes.append(
                 f"{self.contract.object} may lag by about {self.contract.latency_minutes} minutes (documented latency)"
