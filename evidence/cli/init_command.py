@@ -23,7 +23,7 @@ TRUST = "trust"  # what is carried outside: the log's verifier key and the packe
 def init(
     directory: Annotated[Path, typer.Argument(help="Where to make the workspace.")] = Path(),
     demo: Annotated[bool, typer.Option("--demo", help="Fill it with a generated health carrier for 2026-Q3.")] = False,
-    size: Annotated[str, typer.Option(help="Size of the demo: full or small.")] = "full",
+    size: Annotated[str, typer.Option(help="Size of the demo: full, small, or none (you bring the exports).")] = "full",
     entity: Annotated[str, typer.Option(help="Name printed on covers.")] = "",
     system: Annotated[str, typer.Option(help="Name of the system in scope.")] = "Member analytics platform",
     store: Annotated[str, typer.Option(help="file:DIR or s3://bucket/prefix.")] = "file:store",
@@ -36,7 +36,7 @@ def init(
     _skeleton(directory, demo=demo, entity=name, system=system, store_url=store)
     origin = _keys(directory, name)
     workspace = Workspace.open(directory)
-    if demo:
+    if demo and size != "none":
         _fill(directory, size)
     if store.startswith("file:"):
         Log.init(workspace.store, workspace.log_key, anchors=workspace.anchors)
@@ -97,13 +97,14 @@ def _fill(directory: Path, size: str) -> None:
 
     with output.progress("generate the demo account", 1) as step:
         generate(directory, size_named(size))
-        for name in ("registers", "system.toml", "owners.toml"):
-            made = directory / "workspace" / name
-            if made.is_dir():
-                shutil.copytree(made, directory / name, dirs_exist_ok=True)
-            elif made.exists():
-                shutil.copyfile(made, directory / name)
-        shutil.rmtree(directory / "workspace", ignore_errors=True)
-        shutil.move(directory / "exports" / "dbt", directory / "dbt-artifacts")
-        shutil.move(directory / "exports" / "contracts", directory / "contracts")
+        arrange(directory)
         step(size)
+
+
+def arrange(directory: Path) -> None:
+    """Put what the generator wrote where evidence.toml looks for it."""
+    made = directory / "workspace"
+    shutil.copytree(made, directory, dirs_exist_ok=True)
+    shutil.rmtree(made)
+    (directory / "exports" / "dbt").rename(directory / "dbt-artifacts")
+    (directory / "exports" / "contracts").rename(directory / "contracts")

@@ -189,12 +189,16 @@ def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Worksp
         value = secret(ref)
         return value.decode().strip() if value is not None else None
 
+    def stated(key: str) -> bool:
+        """A named connection has its own role and warehouse unless this file names others."""
+        return not section.connection or key in section.model_fields_set
+
     provider = section.workload_identity_provider
     login = Login(
         account=section.account,
         user=section.user,
-        role=section.role,
-        warehouse=section.warehouse,
+        role=section.role if stated("role") else "",
+        warehouse=section.warehouse if stated("warehouse") else "",
         authenticator=section.authenticator,
         private_key=secret(section.private_key),
         private_key_passphrase=secret(section.private_key_passphrase),

@@ -1,0 +1,59 @@
+"""The main job as a user runs it: the command line on a workspace of the demo; and what tests read from its store."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from evidence.demo import Size, generate
+from evidence.snapshot.manifest import Manifest
+from evidence.store.index import Index
+from evidence.store.local import LocalStore
+from evidence.store.log import Log
+from evidence.tlog.note import parse_verifier
+
+COMMAND = [sys.executable, "-c", "import sys; from evidence.cli import main; main(sys.argv[1:])"]
+
+
+def start(*arguments, **options):
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], **options)
+
+
+def run(*arguments, codes=(0,), **options):
+    """Run one command; it must end with one of ``codes``. Returns the finished process with its output as text."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=600, check=False, **options
+    )
+    assert done.returncode in codes, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def workspace(folder: Path, size: Size):
+    """Make a demo workspace whose account has another ``size`` than the named ones."""
+    run("init", folder, "--demo", "--size", "none")
+    generate(folder, size)
+    arrange(folder)
+    return json.loads((folder / "answer-key.json").read_text())
+
+
+def arrange(folder: Path):
+    from evidence.cli.init_command import arrange as put_in_place
+
+    put_in_place(folder)
+
+
+def open_log(folder: Path) -> Log:
+    vkey = (folder / "trust" / "log.vkey").read_text().strip()
+    return Log.open(LocalStore(folder / "store"), trust=parse_verifier(vkey))
+
+
+def sealed_rows(folder: Path) -> dict[tuple[str, str, str], tuple[str, int, str]]:
+    """Window -> (status, rows, digest) of the highest revision of everything sealed."""
+    log = open_log(folder)
+    found = {}
+    for sealed in Index().catch_up(log).snapshots():
+        manifest = Manifest.from_bytes(log.store.get(sealed.manifest.path, sha256=sealed.manifest.sha256))
+        key = manifest.key
+        facts = (manifest.status, int(manifest.receipt["landed"]), str(manifest.receipt.get("rows_digest", "")))
+        found[key.source, key.dataset, key.night.isoformat()] = facts
+    return found

@@ -1,0 +1,73 @@
+"""The documents keep up: every command, exit code, dataset and format that exists is written down."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+from evidence import errors
+from evidence.cli.app import app
+from evidence.datasets.load import load_contracts
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_command_is_in_the_readme():
+    group = typer.main.get_command(app)
+    for name in group.commands:
+        assert re.search(rf"`?{name}\b", README), name
+
+
+def test_every_file_the_readme_links_to_exists():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert len(links) > 5
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+def test_every_page_linked_from_the_docs_exists():
+    for page in (ROOT / "docs").rglob("*.md"):
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest", "log", "rows", "contract", "export", "registers", "control", "findings", "packet"]
+)
+def test_every_format_has_its_page(name):
+    text = (ROOT / "docs" / "formats" / f"{name}.md").read_text()
+    assert len(text) > 500
+
+
+def test_every_error_class_is_in_the_tree_of_its_module():
+    tree = errors.__doc__
+    classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.EvidenceError)]
+    assert len(classes) > 10
+    for cls in classes:
+        assert re.search(rf"{cls.__name__}\s+{cls.exit_code}\b", tree), cls
+
+
+def test_every_dataset_names_where_it_is_documented():
+    for contract in load_contracts().values():
+        assert contract.page
+        assert contract.description
+
+
+def test_dependencies_are_pinned_with_hashes_and_without_addresses():
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    pinned = (ROOT / "requirements" / "product.txt").read_text()
+    for requirement in wanted:
+        name = re.match(r"[A-Za-z0-9_.-]+", requirement)[0].lower().replace("_", "-")
+        assert re.search(rf"(?m)^{re.escape(name)}(\[[a-z,]+\])?==", pinned), name
+    for file in (ROOT / "requirements").glob("*.txt"):
+        text = file.read_text()
+        assert "--hash=sha256:" in text
+        assert "://" not in text
+
+
+def test_no_regulation_text_ships():
+    for file in (ROOT / "controls" / "frameworks").glob("*.json"):
+        assert '"text"' not in file.read_text(), file
