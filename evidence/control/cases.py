@@ -19,7 +19,7 @@ from evidence.control import gate, verdict
 from evidence.control.engine import Engine
 from evidence.control.made import Fault, MadeEvidence, registers_of
 from evidence.control.model import Control, Fact, Library
-from evidence.control.night import Night
+from evidence.control.night import Night, Tables
 from evidence.control.result import FindingStatus, NightFinding
 from evidence.datasets.contract import Contract
 from evidence.errors import ControlError
@@ -105,7 +105,7 @@ class Setting:
         evidence = made or self.made
         seen: list[pa.Table] = []
 
-        def select(sql: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+        def select(sql: str, tables: Tables) -> pa.Table:
             rows = engine.select(sql, tables)
             if sql == self.control.control_sql:
                 seen.append(rows)
@@ -114,7 +114,10 @@ class Setting:
         registers = registers_of(self.case.registers, self.case.night, evidence.missing_registers)
         library = dataclasses.replace(self.library, contracts=self._contracts(evidence))
         night = Night(library, registers, evidence, self.case.night, self.case.clock, select, [self.control])
-        return night.findings()[0], seen[0] if seen else None
+        try:
+            return night.findings()[0], seen[0] if seen else None
+        finally:
+            engine.forget()
 
     def _contracts(self, made: MadeEvidence) -> dict[str, Contract]:
         """What a case does not list is rightly empty; what it lists as ``[]`` meets the same suspicion as in life."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,17 @@ from evidence.datasets.contract import Contract
 from evidence.errors import ControlError
 from evidence.snapshot.model import DAY, start_of
 
-Select = Callable[[str, Mapping[str, pa.Table]], pa.Table]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """What a statement may see of a table: some of its columns. The table itself is loaded once, whoever looks at it."""
+
+    table: pa.Table
+    columns: tuple[str, ...]
+
+
+Tables = Mapping[str, pa.Table | Shown]
+Select = Callable[[str, Tables], pa.Table]
 _MOMENT = pa.timestamp("us")
 _DECIMAL = pa.decimal128(38, 6)
 
@@ -41,7 +52,8 @@ class Night:
         self._select = select
         self._controls = controls
         self._columns = _wanted(library, controls or list(library.facts.values()))
-        self._tables: dict[tuple[str, str, dt.date], pa.Table] = {}
+        self._tables: dict[tuple[str, int], pa.Table] = {}
+        self._moments: dict[str, dt.datetime | None] = {}
         self._facts: dict[str, pa.Table | ControlError] = {}
 
     def findings(self) -> list[NightFinding]:
@@ -105,18 +117,20 @@ class Night:
         items = verdict.check_population(population)
         return verdict.check_results(self.results(control, population), items, control.reasons)
 
-    def _given(self, control: Control) -> dict[str, pa.Table]:
+    def _given(self, control: Control) -> dict[str, pa.Table | Shown]:
         return self._inputs(control) | {"params": self._params(control)}
 
-    def _named(self, what: str, sql: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+    def _named(self, what: str, sql: str, tables: Tables) -> pa.Table:
         try:
             return self._select(sql, tables)
         except ControlError as exc:
             raise ControlError(f"{what}: {exc}", fix=exc.fix) from exc
 
-    def _inputs(self, reader: Control | Fact) -> dict[str, pa.Table]:
+    def _inputs(self, reader: Control | Fact) -> dict[str, pa.Table | Shown]:
         """Return every table that ``reader`` declares, under the name its SQL uses."""
-        tables = {evidence.dataset: self._dataset(evidence) for evidence in reader.evidence}
+        tables: dict[str, pa.Table | Shown] = {
+            evidence.dataset: self._dataset(evidence) for evidence in reader.evidence
+        }
         for name in reader.facts:
             tables[f"fact.{name}"] = self.fact(name)
         for name in reader.registers:
@@ -125,16 +139,21 @@ class Night:
         tables["settings"] = one_row({**self._library.settings, **self._clock(reader)})
         return tables
 
-    def _dataset(self, evidence: Evidence) -> pa.Table:
+    def _dataset(self, evidence: Evidence) -> Shown:
         """Return all rows that may be read of a dataset, with the declared columns and where they come from."""
         contract = self._library.contracts[evidence.dataset]
-        names = [*evidence.columns, *place_columns(contract)]
-        tables = [empty(contract, evidence.columns)]
-        for source, night in self._windows(evidence):
-            sealed = self._reader.snapshot(source, contract.name, night)
-            if sealed is not None and gate.usable(sealed, contract):
-                tables.append(self._rows(sealed, contract).select(names))
-        return pa.concat_tables(tables)
+        return Shown(self._whole(contract, evidence), (*evidence.columns, *place_columns(contract)))
+
+    def _whole(self, contract: Contract, evidence: Evidence) -> pa.Table:
+        key = (contract.name, evidence.lookback_nights)
+        if key not in self._tables:
+            tables = [empty(contract, self._columns[contract.name])]
+            for source, night in self._windows(evidence):
+                sealed = self._reader.snapshot(source, contract.name, night)
+                if sealed is not None and gate.usable(sealed, contract):
+                    tables.append(self._rows(sealed, contract))
+            self._tables[key] = pa.concat_tables(tables)
+        return self._tables[key]
 
     def _windows(self, evidence: Evidence) -> Iterable[tuple[str, dt.date]]:
         for source in self._reader.sources(evidence.dataset):
@@ -145,18 +164,17 @@ class Night:
                         yield source, self._night - DAY * back
 
     def _rows(self, sealed: Sealed, contract: Contract) -> pa.Table:
-        where = (sealed.input.source, sealed.input.dataset, sealed.input.night)
-        if where not in self._tables:
-            columns = self._columns[contract.name]
-            read = self._reader.rows(sealed, columns)
-            table = conformed(read, contract, columns)
-            places: dict[str, Any] = {"source": where[0], "night": where[2], "captured_at": sealed.captured_at}
-            for name, kind in place_columns(contract).items():
-                value = places[name]
-                naive = value.replace(tzinfo=None) if isinstance(value, dt.datetime) else value
-                table = table.append_column(name, pa.repeat(pa.scalar(naive, kind), table.num_rows))
-            self._tables[where] = table
-        return self._tables[where]
+        columns = self._columns[contract.name]
+        table = conformed(self._reader.rows(sealed, columns), contract, columns)
+        captured = sealed.captured_at
+        places: dict[str, Any] = {
+            "source": sealed.input.source,
+            "night": sealed.input.night,
+            "captured_at": captured.astimezone(dt.UTC).replace(tzinfo=None) if captured else None,
+        }
+        for name, kind in place_columns(contract).items():
+            table = table.append_column(name, pa.repeat(pa.scalar(places[name], kind), table.num_rows))
+        return table
 
     def _params(self, control: Control) -> pa.Table:
         values: dict[str, Any] = {**control.effective, **self._clock(control)}
@@ -166,22 +184,21 @@ class Night:
     def _clock(self, reader: Control | Fact) -> dict[str, Any]:
         """``night`` and ``as_of``: the latest capture among state inputs, else the end of the night."""
         state_controls = isinstance(reader, Fact) or reader.mode == "state"
-        moments = [
-            sealed.captured_at
-            for requirement in (gate.requirements(self._library, reader) if state_controls else ())
-            for sealed in self._captures(requirement.dataset)
-            if sealed.captured_at is not None
-        ]
-        as_of = max(moments, default=start_of(self._night) + DAY)
+        needed = gate.requirements(self._library, reader) if state_controls else ()
+        moments = [self._captured(requirement.dataset) for requirement in needed]
+        as_of = max((moment for moment in moments if moment is not None), default=start_of(self._night) + DAY)
         return {"as_of": as_of.astimezone(dt.UTC).replace(tzinfo=None), "night": self._night}
 
-    def _captures(self, dataset: str) -> Iterable[Sealed]:
-        contract = self._library.contracts[dataset]
-        if contract.kind == "state":
-            for source, night in self._windows(Evidence(dataset=dataset, columns=(contract.landed_schema.names[0],))):
-                sealed = self._reader.snapshot(source, dataset, night)
-                if sealed is not None and gate.usable(sealed, contract):
-                    yield sealed
+    def _captured(self, dataset: str) -> dt.datetime | None:
+        """Return the latest capture of a state dataset for this night."""
+        if dataset not in self._moments:
+            contract = self._library.contracts[dataset]
+            names = self._reader.sources(dataset) if contract.kind == "state" else ()
+            covered = [name for name in names if self._reader.coverage_start(name) <= self._night]
+            found = [self._reader.snapshot(name, dataset, self._night) for name in covered]
+            moments = [sealed.captured_at for sealed in found if sealed and gate.usable(sealed, contract)]
+            self._moments[dataset] = max((moment for moment in moments if moment), default=None)
+        return self._moments[dataset]
 
 
 def _wanted(library: Library, readers: Iterable[Control | Fact]) -> dict[str, list[str]]:
