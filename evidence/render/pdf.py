@@ -139,10 +139,9 @@ def _main(folder: Path) -> int:
         for item in job["attachments"]
     ]
     fetcher = URLFetcher(allowed_protocols=("data",))
-    document = weasyprint.HTML(string=job["html"], url_fetcher=fetcher).render(
-        pdf_variant="pdf/a-3a", attachments=attachments
-    )
-    document.write_pdf(folder / "packet.pdf")
+    options = {"pdf_variant": "pdf/a-3a", "attachments": attachments}
+    document = weasyprint.HTML(string=job["html"], url_fetcher=fetcher).render(**options)
+    document.write_pdf(folder / "packet.pdf", **options)  # the variant is not remembered from render()
     if warnings.found:
         print(f"{len(warnings.found)} warnings, first: {warnings.found[0]}", file=sys.stderr)  # noqa: T201 - child's answer
         return 1

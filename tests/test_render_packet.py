@@ -1,0 +1,270 @@
+"""Rendering: policy, escapes, fonts, PDF/A structure, words, charts, and a browser without network."""
+
+import base64
+import datetime as dt
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pikepdf
+import pytest
+
+from evidence.errors import ConfigError, EvidenceError
+from evidence.packet import _content
+from evidence.render import chart, html, pdf, text, view
+from evidence.render.inputs import Report
+from tests.fakes.packet_inputs import REASONS, ROOT, TEMPLATES, build_inputs, packet_key
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=file:///etc/hostname>{{7*7}}\u202eabc\x1b[0m"
+FOREIGN = "Zoë Łukasz Ωmega Иван 日本 ✓"
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    key, _ = packet_key()
+    return _content(build_inputs(tmp_path_factory.mktemp("parts"), count=64), key, "PKT-1", (), b"x\n")
+
+
+@pytest.fixture(scope="module")
+def screen(content):
+    return html.render_screen(content, TEMPLATES).decode()
+
+
+def tool(name, package):
+    found = shutil.which(name)
+    assert found, f"{name} is missing: apt-get install -y {package}"
+    return found
+
+
+def with_item(content, item):
+    first = next(p for p in content.periods if p.exceptions)
+    odd = replace(first.exceptions[0], item=item, reason=item, observed=item)
+    others = tuple(p for p in content.periods if p.control != first.control)
+    return replace(content, periods=(replace(first, exceptions=(odd,)), *others))
+
+
+class Seen(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.attributes, self.addresses = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+        self.addresses += [v for n, v in attrs if n in {"src", "href"} and not v.startswith("#")]
+
+
+def test_the_page_is_one_file_under_a_strict_policy(screen):
+    seen = Seen()
+    seen.feed(screen)
+    assert seen.addresses == []
+    assert not [name for name in seen.attributes if name == "style" or name.startswith("on")]
+    assert (seen.tags.count("script"), seen.tags.count("style")) == (1, 1)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', screen).group(1)
+    assert "unsafe" not in policy
+    for tag in ("script", "style"):
+        body = re.search(f"<{tag}>(.*?)</{tag}>", screen, re.DOTALL).group(1)
+        digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        assert f"{tag}-src &#39;sha256-{digest}&#39;" in policy
+
+
+def test_values_cannot_become_markup(content):
+    page = html.render_screen(with_item(content, HOSTILE), TEMPLATES).decode()
+    seen = Seen()
+    seen.feed(page)
+    assert seen.tags.count("script") == 1
+    assert "img" not in seen.tags
+    assert "\u202e" not in page
+    assert "\\u{202E}abc\\u{001B}[0m" in page
+    assert "{{7*7}}" in page
+
+
+def test_script_sets_text_only():
+    script = (TEMPLATES / "packet/packet.js").read_text()
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval|fetch|XMLHttp", script)
+
+
+def test_what_fonts_cannot_draw_is_escaped_and_the_rest_is_not(content):
+    page = html.render_print(with_item(content, FOREIGN), TEMPLATES)
+    assert "Zoë Łukasz Ωmega Иван \\u{65E5}\\u{672C} \\u{2713}" in page
+    rendered = pdf.render(page, (), content.end)
+    assert rendered.body.startswith(b"%PDF-1.7")
+
+
+def test_missing_glyphs_are_an_error():
+    face = base64.b64encode((TEMPLATES / "fonts/inter-latin-400-normal.woff2").read_bytes()).decode()
+    style = f"@font-face{{font-family:I;src:url(data:font/woff2;base64,{face})}} p{{font-family:I}}"
+    page = f"<html lang=en><title>x</title><style>{style}</style><p>日本</p></html>"
+    with pytest.raises(EvidenceError, match="warnings"):
+        pdf.render(page, (), dt.date(2026, 9, 30))
+
+
+def test_rendered_text_reads_no_file_and_no_network(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("member 4711")
+    page = (
+        f'<html lang=en><title>x</title><link rel=attachment href="file://{secret}"><p>x <a rel=attachment '
+        f'href="file://{secret}">y</a><img src="http://127.0.0.1:9/x"></p></html>'
+    )
+    try:
+        body = pdf.render(page, (), dt.date(2026, 9, 30)).body
+    except EvidenceError:
+        return
+    with pikepdf.open(__import__("io").BytesIO(body)) as document:
+        assert not document.attachments
+    assert b"4711" not in body
+
+
+def test_pdf_a_structure(content, tmp_path):
+    """What can be held without a validator: designed to PDF/A-3a."""
+    attachments = (pdf.Attachment("b.json", "b", b"{}", "Data"), pdf.Attachment("a.json", "a", b"[]", "Supplement"))
+    rendered = pdf.render(html.render_print(content, TEMPLATES), attachments, content.end)
+    path = tmp_path / "a.pdf"
+    path.write_bytes(rendered.body)
+    with pikepdf.open(path) as document:
+        root = document.Root
+        assert str(root.Lang) == "en"
+        assert bool(root.MarkInfo.Marked)
+        assert root.OutputIntents[0].S == "/GTS_PDFA1"
+        assert "/StructTreeRoot" in root
+        assert "/AF" in root
+        assert "/JavaScript" not in root.get("/Names", {})
+        assert document.trailer.get("/ID") is not None
+        assert not document.is_encrypted
+        xmp = document.open_metadata()
+        assert (xmp["pdfaid:part"], xmp["pdfaid:conformance"]) == ("3", "A")
+        assert sorted(document.attachments) == ["a.json", "b.json"]
+        assert len(document.pages) == rendered.pages
+        assert str(document.docinfo["/CreationDate"]).startswith("D:20260902")
+        with document.open_outline() as outline:
+            labels = [item.title for item in outline.root]
+            assert {"Summary", "Controls", "Sign-off and seal"} <= set(labels)
+            assert "identity-dormant" in [child.title for item in outline.root for child in item.children]
+    fonts = subprocess.run([tool("pdffonts", "poppler-utils"), str(path)], capture_output=True, text=True, check=True)
+    rows = fonts.stdout.splitlines()[2:]
+    assert rows
+    assert all(re.search(r"yes yes yes\s+\d+\s+\d+$", row) for row in rows), fonts.stdout
+    subprocess.run([tool("qpdf", "qpdf"), "--check", str(path)], check=True, capture_output=True)
+
+
+def test_pages_carry_id_and_number(content, tmp_path):
+    (tmp_path / "a.pdf").write_bytes(pdf.render(html.render_print(content, TEMPLATES), (), content.end).body)
+    done = subprocess.run(
+        [tool("pdftotext", "poppler-utils"), "-layout", "a.pdf", "-"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pages = done.stdout.split("\f")[:-1]
+    for number, page in enumerate(pages, 1):
+        assert f"Page {number} of {len(pages)}" in page
+        assert "PKT-1" in page
+    summary = next(n for n, page in enumerate(pages, 1) if n > 2 and "Most severe open exceptions" in page)
+    assert re.search(rf"Summary \.+\s*{summary}\b", pages[1].replace(". .", "..")) or "Summary" in pages[1]
+
+
+def test_caps_are_said(content):
+    small = replace(content, report=replace(content.report, pdf_rows=5))
+    page = html.render_print(small, TEMPLATES)
+    most = max(len(p.exceptions) for p in content.periods)
+    assert f"First 5 of {most} exceptions; all {most} are in" in page
+
+
+def test_every_requirement_and_every_gap_is_shown(content, screen):
+    for catalogue in content.catalogues:
+        for requirement in catalogue.requirements:
+            assert requirement.id in screen
+    for words in ("inherited: rests on the provider", "manual: needs a signed statement", "uncovered in this packet"):
+        assert words in screen
+    assert "Reliability of this evidence" in screen
+    matrix = next(rows for _, rows in view.build(content)["matrices"])
+    assert all("monitor-collection-complete" not in dict(row.primary) for row in matrix)
+    assert "Deviates from the library" in screen
+    assert "missing-evidence" in screen
+
+
+def test_strips_show_status_by_shape_and_letter():
+    strip = {"2026-07-01": "satisfied", "2026-07-02": "not-satisfied", "2026-07-03": "not-assessed"}
+    start, end = dt.date(2026, 7, 1), dt.date(2026, 7, 5)
+    svg = chart.calendar(strip, start, end, title="T & t")
+    assert svg.startswith("<svg")
+    assert "<title>T &amp; t</title>" in svg
+    for letter in ("X", "?", "-"):
+        assert f">{letter}</text>" in svg
+    heights = {
+        re.search(r'height="([\d.]+)"', m).group(1)
+        for m in "".join(chart.heat_strip([("c", strip)], start, end, title="t")).split("<rect")[1:]
+    }
+    assert len(heights) == 4
+    assert " style=" not in svg
+
+
+@pytest.mark.parametrize(
+    ("sentence", "word"),
+    [
+        ("The system is compliant.", "compliant"), ("97 % compliance", "compliance %"), ("a certified system", "certified"),
+        ("audited by", "audited"), ("in our opinion", "opinion"), ("reasonable assurance", "assurance"),
+        ("The control is effective.", "effective, as a conclusion"), ("requirement is met", "requirement met"),
+        ("Evidence is complete.", "complete, unqualified"), ("There is no PHI here", "no PHI"), ("no breach occurred", "no breach"),
+        ("a tamper-proof log", "tamper-proof"), ("immutable storage", "immutable"), ("it guarantees", "guarantees"),
+        ("real-time alerts", "real-time"), ("All access is logged", "all access"),
+    ],
+)  # fmt: skip
+def test_the_words_lint_bites(sentence, word):
+    assert [hit.split(":")[0] for hit in text.forbidden_words(f"<p>{sentence}</p>", TEMPLATES)] == [word]
+    assert not list(text.forbidden_words(f"<td data-quoted>{sentence}</td>", TEMPLATES))
+
+
+def test_templates_and_pages_say_nothing_forbidden(content, screen):
+    assert list(text.forbidden_words(screen, TEMPLATES)) == []
+    assert list(text.forbidden_words(html.render_print(content, TEMPLATES), TEMPLATES)) == []
+    for path in sorted((TEMPLATES / "packet").glob("*.j2")):
+        assert list(text.forbidden_words(path.read_text(), TEMPLATES)) == [], path.name
+    assert text.forbidden_words.__doc__ is not None
+
+
+def test_the_bundled_fonts_are_licensed_and_cover_what_we_print():
+    covered = text.font_coverage(TEMPLATES / "fonts")
+    assert set(map(ord, "Aé…—ŁΩИ0")) <= covered
+    assert ord("日") not in covered
+    assert len(list((TEMPLATES / "fonts").glob("*LICENSE*"))) == 2
+
+
+def test_report_definitions_load_and_bad_ones_are_named():
+    for path in sorted((ROOT / "reports").glob("*.toml")):
+        assert Report.from_toml(path.read_bytes(), path.name).name == path.stem
+    for bad in (b"name = 1", b"x", b'name = "a"\nframeworks = []\nunknown = 1'):
+        with pytest.raises(ConfigError, match=r"bad\.toml"):
+            Report.from_toml(bad, "bad.toml")
+
+
+def test_the_page_works_in_a_browser_without_network(screen, tmp_path):
+    browser = tool("chromium", "chromium")
+    probe = (
+        "<script>onload=()=>{const f=document.querySelector('iframe');setTimeout(()=>{const d=f.contentDocument;"
+        "const q=d.getElementById('q');q.value='identity-dormant';q.dispatchEvent(new Event('input'));"
+        "document.title=JSON.stringify([d.querySelector('.filter').hidden,d.getElementById('count').textContent,"
+        "[...d.querySelectorAll('article.control')].filter(a=>!a.hidden).map(a=>a.id)]);},300)}</script>"
+    )
+    (tmp_path / "packet.html").write_text(screen)
+    (tmp_path / "probe.html").write_text(f"<title>-</title><iframe src=packet.html></iframe>{probe}")
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--allow-file-access-from-files",
+        "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=4000",
+        "--dump-dom", (tmp_path / "probe.html").as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    title = re.search(r"<title>(.*?)</title>", done.stdout).group(1)
+    hidden, count, shown = json.loads(title.replace("&amp;", "&").replace("&quot;", '"'))
+    assert (hidden, shown) == (False, ["identity-dormant"])
+    assert count.startswith("1 of 12 controls")
+
+
+def test_reasons_are_spelled_out(screen):
+    assert REASONS["no-second-factor"] in screen
