@@ -9,8 +9,9 @@ the tables handed in with it exist. Lint explains mistakes early; it is not the 
 import datetime as dt
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Final, Self
 
@@ -50,8 +51,10 @@ class Engine:
         self._connection = duckdb.connect(":memory:", config=LOCKED)
         self._connection.execute("SET lock_configuration = true")
         self._schemas: set[str] = set()
+        self._views: dict[str, str] = {}
         self._loaded: dict[int, tuple[pa.Table, str]] = {}
         self._time_limit = time_limit  # seconds
+        self._watch = Watch(self._connection.interrupt, time_limit)
         self._result_limit = result_limit  # bytes
 
     def __enter__(self) -> Self:
@@ -60,27 +63,34 @@ class Engine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._watch.close()
         self._connection.close()
 
     def select(self, sql: str, tables: Tables) -> pa.Table:
         """Return the rows of ``sql``, which sees ``tables`` (``name`` or ``schema.name``) and nothing else.
 
-        A table handed in again (the same object) is not loaded again, until :meth:`forget`. Times with a zone are handed in as UTC without one. Raises ``ControlError`` if ``sql`` is not exactly one SELECT,
-        fails, takes longer than the time limit or returns more than the result limit.
+        A table handed in again (the same object) is not loaded again, until :meth:`forget`. Times with a zone are handed
+        in as UTC without one. Raises ``ControlError`` if ``sql`` is not exactly one SELECT, fails, takes longer than the
+        time limit or returns more than the result limit.
         """
         import duckdb
 
         self._check(sql)
-        with self._exposed(tables), self._limited() as expired:
+        with self._watch:
             try:
-                self._connection.execute("BEGIN TRANSACTION READ ONLY")
-                return self._collected(sql)
+                self._expose(tables)
+                return self._read_only(sql)
             except duckdb.Error as exc:
-                if expired.is_set():
+                if self._watch.expired:
                     raise ControlError(f"took longer than {self._time_limit:.0f} s", fix="simplify the SQL") from exc
                 raise ControlError(first_line(exc), fix=FIX) from exc
-            finally:
-                self._connection.execute("ROLLBACK")
+
+    def _read_only(self, sql: str) -> pa.Table:
+        self._connection.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            return self._collected(sql)
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def _collected(self, sql: str) -> pa.Table:
         """Read the result in batches: DuckDB's memory limit does not cover what has left it."""
@@ -107,26 +117,28 @@ class Engine:
 
     def forget(self) -> None:
         """Drop every table that was loaded."""
+        self._expose({})
         for _, name in self._loaded.values():
             self._connection.execute(f"DROP TABLE {name}")
         self._loaded.clear()
 
-    @contextmanager
-    def _exposed(self, tables: Tables) -> Iterator[None]:
-        views = []
-        try:
-            for name, given in tables.items():
-                table, columns = (given.table, given.columns) if isinstance(given, Shown) else (given, None)
-                schema, _, bare = name.rpartition(".")
-                self._make_schema(schema)
-                view = ".".join(_quoted(part) for part in (schema, bare) if part)
-                seen = ", ".join(_quoted(column) for column in columns) if columns is not None else "*"
-                self._connection.execute(f"CREATE VIEW {view} AS SELECT {seen} FROM {self._load(table)}")
-                views.append(view)
-            yield
-        finally:
-            for view in views:
-                self._connection.execute(f"DROP VIEW {view}")
+    def _expose(self, tables: Tables) -> None:
+        """Make exactly ``tables`` visible; what the statement before saw and this one sees too stays as it is."""
+        wanted = {_dotted(name): self._definition(given) for name, given in tables.items()}
+        for view in [view for view, definition in self._views.items() if wanted.get(view) != definition]:
+            self._connection.execute(f"DROP VIEW {view}")
+            del self._views[view]
+        for name in tables:
+            self._make_schema(name.rpartition(".")[0])
+        for view, definition in wanted.items():
+            if view not in self._views:
+                self._connection.execute(f"CREATE VIEW {view} AS {definition}")
+                self._views[view] = definition
+
+    def _definition(self, given: pa.Table | Shown) -> str:
+        if isinstance(given, Shown):
+            return f"SELECT {', '.join(map(_quoted, given.columns))} FROM {self._load(given.table)}"
+        return f"SELECT * FROM {self._load(given)}"
 
     def _load(self, table: pa.Table) -> str:
         """Return the name of a DuckDB table with these rows.
@@ -149,21 +161,49 @@ class Engine:
             self._connection.execute(f"CREATE SCHEMA {_quoted(name)}")
             self._schemas.add(name)
 
-    @contextmanager
-    def _limited(self) -> Iterator[threading.Event]:
-        expired = threading.Event()
 
-        def stop() -> None:
-            expired.set()
-            self._connection.interrupt()
+class Watch:
+    """One thread that interrupts a connection when a deadline passes (a timer per statement costs more than most of them)."""
 
-        timer = threading.Timer(self._time_limit, stop)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield expired
-        finally:
-            timer.cancel()
+    def __init__(self, interrupt: Callable[[], None], limit: float) -> None:
+        self.expired = False
+        self._interrupt = interrupt
+        self._limit = limit
+        self._deadline: float | None = None
+        self._closing = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="evidence-engine-watch", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> None:
+        self.expired = False
+        self._set(time.monotonic() + self._limit)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._set(None)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closing = True
+        self._set(None)
+        self._thread.join()
+
+    def _set(self, deadline: float | None) -> None:
+        with self._changed:
+            self._deadline = deadline
+            self._changed.notify()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._closing:
+                left = None if self._deadline is None else self._deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    self.expired, self._deadline = True, None
+                    self._interrupt()
+                else:
+                    self._changed.wait(left)
 
 
 def select(sql: str, tables: Tables) -> pa.Table:
@@ -212,6 +252,10 @@ def without_zones(table: pa.Table) -> pa.Table:
 def first_line(exc: Exception) -> str:
     """Return what DuckDB says, without the statement it repeats below."""
     return str(exc).partition("\n")[0][:300]
+
+
+def _dotted(name: str) -> str:
+    return ".".join(_quoted(part) for part in name.split("."))
 
 
 def _quoted(name: str) -> str:

@@ -53,6 +53,8 @@ class Night:
         self._controls = controls
         self._columns = _wanted(library, controls or list(library.facts.values()))
         self._tables: dict[tuple[str, int], pa.Table] = {}
+        self._rows_of_values: dict[str, pa.Table] = {}
+        self._register_tables: dict[str, dict[str, pa.Table]] = {}
         self._moments: dict[str, dt.datetime | None] = {}
         self._facts: dict[str, pa.Table | ControlError] = {}
 
@@ -93,11 +95,11 @@ class Night:
 
     def population(self, control: Control) -> pa.Table:
         """Return what population.sql gives over whatever rows are there, unchecked."""
-        return self._named("population.sql", control.population_sql, self._given(control))
+        return self._named("population.sql", control.population_sql, self._inputs(control))
 
     def results(self, control: Control, population: pa.Table) -> pa.Table:
         """Return what control.sql gives, unchecked."""
-        return self._named("control.sql", control.control_sql, self._given(control) | {"population": population})
+        return self._named("control.sql", control.control_sql, {**self._inputs(control), "population": population})
 
     def fact(self, name: str) -> pa.Table:
         """Return the rows of a fact, computed once; an error in it is raised each time."""
@@ -117,9 +119,6 @@ class Night:
         items = verdict.check_population(population)
         return verdict.check_results(self.results(control, population), items, control.reasons)
 
-    def _given(self, control: Control) -> dict[str, pa.Table | Shown]:
-        return self._inputs(control) | {"params": self._params(control)}
-
     def _named(self, what: str, sql: str, tables: Tables) -> pa.Table:
         try:
             return self._select(sql, tables)
@@ -134,10 +133,19 @@ class Night:
         for name in reader.facts:
             tables[f"fact.{name}"] = self.fact(name)
         for name in reader.registers:
-            tables[f"register.{name}"] = self._registers.effective(name, self._night)
-            tables[f"register_expired.{name}"] = self._registers.expired(name, self._night)
-        tables["settings"] = one_row({**self._library.settings, **self._clock(reader)})
+            tables |= self._register(name)
+        tables["settings"] = self._settings(reader)
+        if isinstance(reader, Control):
+            tables["params"] = self._params(reader)
         return tables
+
+    def _register(self, name: str) -> dict[str, pa.Table]:
+        if name not in self._register_tables:
+            self._register_tables[name] = {
+                f"register.{name}": self._registers.effective(name, self._night),
+                f"register_expired.{name}": self._registers.expired(name, self._night),
+            }
+        return self._register_tables[name]
 
     def _dataset(self, evidence: Evidence) -> Shown:
         """Return all rows that may be read of a dataset, with the declared columns and where they come from."""
@@ -177,9 +185,17 @@ class Night:
         return table
 
     def _params(self, control: Control) -> pa.Table:
-        values: dict[str, Any] = {**control.effective, **self._clock(control)}
-        kinds = {name: _DECIMAL for name, parameter in control.parameters.items() if parameter.type == "decimal"}
-        return one_row(values, kinds)
+        if control.id not in self._rows_of_values:
+            kinds = {name: _DECIMAL for name, parameter in control.parameters.items() if parameter.type == "decimal"}
+            self._rows_of_values[control.id] = one_row({**control.effective, **self._clock(control)}, kinds)
+        return self._rows_of_values[control.id]
+
+    def _settings(self, reader: Control | Fact) -> pa.Table:
+        clock = self._clock(reader)
+        key = f"settings as of {clock['as_of']}"
+        if key not in self._rows_of_values:
+            self._rows_of_values[key] = one_row({**self._library.settings, **clock})
+        return self._rows_of_values[key]
 
     def _clock(self, reader: Control | Fact) -> dict[str, Any]:
         """``night`` and ``as_of``: the latest capture among state inputs, else the end of the night."""
