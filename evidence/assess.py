@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evidence.control.definition import Library
-from evidence.control.engine import assess_night
+from evidence.control.engine import Engine, assess_night
 from evidence.control.evidence import Sealed
 from evidence.control.register import Registers
 from evidence.control.result import Input, NightFinding
@@ -30,6 +30,7 @@ from evidence.store.objects import ObjectStore
 from evidence.store.sealing import append_new, put_object
 
 FORMAT = "evidence-assessment-v1"
+Judged = tuple[dt.date, list[NightFinding]]
 
 
 @dataclass(slots=True)
@@ -101,20 +102,26 @@ class StoreReader:
         return Sealed(source_input, receipt, canonical.parse_time(as_of) if as_of else None)
 
 
-def assess(
+def judge(library: Library, registers: Registers, reader: StoreReader, nights: Iterable[dt.date]) -> Iterator[Judged]:
+    """Yield each night with the finding of every control; nothing is written."""
+    with Engine() as engine:
+        for night in nights:
+            yield night, assess_night(library, registers, reader, night, known_at=reader.known_at, engine=engine)
+
+
+def seal(
     log: Log,
     library: Library,
     registers: Registers,
     reader: StoreReader,
-    nights: Iterable[dt.date],
+    judged: Iterable[Judged],
     new_id: Callable[[], str],
     *,
     batch: int = 10,
-) -> Iterator[tuple[dt.date, list[NightFinding]]]:
-    """Assess ``nights`` and seal what is new, ``batch`` nights to a commit; yield each night with its findings."""
+) -> Iterator[Judged]:
+    """Seal the findings that are new, ``batch`` nights to a commit; yield each night when its object is put."""
     pending: list[Entry] = _registers(log, registers)
-    for night in nights:
-        findings = assess_night(library, registers, reader, night, known_at=reader.known_at)
+    for night, findings in judged:
         entry = _put(log, library, registers, reader, night, findings, new_id())
         if entry is not None:
             pending.append(entry)

@@ -2,6 +2,8 @@
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -9,10 +11,22 @@ import typer
 from evidence import assess as verb
 from evidence.cli import output
 from evidence.cli.period import parse_night, parse_period
+from evidence.cli.workers import in_workers
 from evidence.cli.workspace import Workspace, new_id, now
 from evidence.control.period import assess_period
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EXIT_NOT_ASSESSED, EXIT_NOT_SATISFIED, ControlError, UsageError, worst
+from evidence.store.index import Index
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One night to judge, at a moment and a log size, in words that travel between processes."""
+
+    night: dt.date
+    known_at: dt.datetime
+    log_size: int
+
 
 SEVERITIES = ("low", "medium", "high", "critical")
 
@@ -23,6 +37,7 @@ def assess(
     period: Annotated[str | None, typer.Option(help="A period, for example 2026-Q3; also prints its findings.")] = None,
     control: Annotated[list[str] | None, typer.Option(help="Show only this control; may be repeated.")] = None,
     fail_on: Annotated[str | None, typer.Option(help="Exit 7 or 8 from this severity up: low … critical.")] = None,
+    jobs: Annotated[int, typer.Option(help="Processes that judge nights.")] = 2,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> int:
     """Judge every control on each night and seal the findings. Without options: what is new since the last run."""
@@ -34,9 +49,8 @@ def assess(
     nights = _nights(workspace, date, period)
     found: dict[dt.date, list[NightFinding]] = {}
     with workspace.lease(), output.progress("assess", len(nights)) as step:
-        for night, findings in verb.assess(
-            workspace.log, workspace.library, workspace.registers, reader, nights, new_id
-        ):
+        judged = _judged(workspace, reader, nights, jobs)
+        for night, findings in verb.seal(workspace.log, workspace.library, workspace.registers, reader, judged, new_id):
             found[night] = findings
             step(str(night))
     shown = {night: [f for f in findings if not control or f.control in control] for night, findings in found.items()}
@@ -47,6 +61,22 @@ def assess(
     else:
         _show_nights(shown, json=json)
     return _exit_code([f for findings in shown.values() for f in findings], fail_on)
+
+
+def _judged(workspace: Workspace, reader: verb.StoreReader, nights: list[dt.date], jobs: int) -> Iterator[verb.Judged]:
+    """Judge here, or in workers that see the log as it is now and no further."""
+    if jobs == 1 or len(nights) < 4 * jobs:
+        return verb.judge(workspace.library, workspace.registers, reader, nights)
+    orders = [Order(night, reader.known_at, reader.index.size) for night in nights]
+    return in_workers(workspace.path, _judge, orders, jobs)
+
+
+def _judge(workspace: Workspace, order: Order) -> verb.Judged:
+    reader = reader_of(workspace, order.known_at)
+    if reader.index.size != order.log_size:
+        reader.index = Index.of(entry for _, entry in workspace.log.entries(before=order.log_size))
+    (judged,) = verb.judge(workspace.library, workspace.registers, reader, [order.night])
+    return judged
 
 
 def reader_of(workspace: Workspace, moment: dt.datetime) -> verb.StoreReader:
