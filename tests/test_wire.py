@@ -1,0 +1,192 @@
+"""The same nights over the Snowflake protocol into locked S3 and from exports into a folder: the same findings.
+
+Five nights by default; the whole quarter is `slow`. What cannot be alike: a broken line of an export does not exist on
+a wire (night 70, future grants), so that window is left out of both.
+"""
+
+import datetime as dt
+import hashlib
+import itertools
+import json
+import re
+from pathlib import Path
+
+import job
+import pytest
+from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from evidence import assess, collect
+from evidence.bag.findings import canonical_findings
+from evidence.cli.workspace import Workspace, new_id
+from evidence.control.period import assess_period
+from evidence.demo import SMALL, Size
+from evidence.seal import seal
+from evidence.signing.keys import NoteKey
+from evidence.snapshot.model import DAY, start_of
+from evidence.sources.snowflake import SnowflakeSource
+from evidence.sources.snowflake_login import Login
+from evidence.store.index import Index
+from evidence.store.local import LocalStore
+from evidence.store.log import Log
+from evidence.store.s3 import S3Store, connect
+from tests.servers.emulated import run_emulator
+
+pytest_plugins = ["tests.servers.fixtures"]
+KNOWN_AT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+FEW = Size(nights=5, users=60, roles=50, tables=160, columns=600, queries=120)
+BROKEN_LINE = ("snowflake.future_grants", dt.date(2026, 9, 9))
+
+
+def wanted(task):
+    return (task.contract.name, task.window.night) != BROKEN_LINE
+
+
+class Place:
+    """A store with its log and the sources that fill it."""
+
+    def __init__(self, store, sources, workspace, spool):
+        self.store, self.sources, self.workspace, self.spool = store, sources, workspace, spool
+        self.log = Log.init(store, NoteKey.generate("test.example/wire"), anchors=anchors(spool))
+        self.index = Index().catch_up(self.log)
+        self.numbers = itertools.count()
+
+    def collect(self, now, **narrow):
+        """One run of every source at the moment ``now``."""
+        for source in self.sources:
+            tasks = collect.plan(source, self.workspace.contracts, self.index, now, **narrow)
+            batch = [
+                collect.collect(
+                    t, self.workspace.redactor, self.spool / str(next(self.numbers)), lambda: now, attempts=1
+                )
+                for t in tasks
+                if wanted(t)
+            ]
+            seal(self.log, self.index, batch, new_id)
+            self.index.catch_up(self.log)
+
+    def findings(self, size):
+        """Canonical findings of all nights, without what names a receipt's words."""
+        asked = {source.name: source.datasets() for source in self.sources}
+        library, contracts = self.workspace.library, self.workspace.contracts
+        reader = assess.StoreReader(self.store, self.index, contracts, asked, KNOWN_AT)
+        nights = [size.night(n) for n in range(size.nights)]
+        found = [f for _, fs in assess.judge(library, self.workspace.registers, reader, nights) for f in fs]
+        periods = [
+            assess_period(control, [f for f in found if f.control == name], nights[0], nights[-1])
+            for name, control in library.controls.items()
+        ]
+        body = canonical_findings(
+            nights[0].isoformat(), nights[-1].isoformat(), [p.to_json() for p in periods], [n.to_json() for n in found]
+        )
+        return json.loads(body)
+
+
+def anchors(folder):
+    from evidence.store.anchor import FileAnchor
+
+    return [FileAnchor(folder / "anchor")]
+
+
+@pytest.fixture(
+    params=[FEW, pytest.param(SMALL, marks=[pytest.mark.slow, pytest.mark.timeout(1700)])], ids=["few", "quarter"]
+)
+def size(request):
+    return request.param
+
+
+@pytest.fixture
+def places(size, tmp_path, s3_server, monkeypatch):
+    """The exports in a folder store, and the same account over the wire in a locked bucket."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    job.workspace(tmp_path / "work", size)
+    workspace = Workspace.open(tmp_path / "work")
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    client = connect(endpoint_url=s3_server.url, region="us-east-1")
+    bucket = f"evidence-wire-{size.nights}"
+    client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    bucket_store = S3Store(
+        client, bucket, "prod", mode="COMPLIANCE", retention_days=1, clock=lambda: dt.datetime.now(dt.UTC)
+    )
+    with run_emulator(tmp_path / "work" / "exports", life=1700) as emulator:
+        emulator.post("people", {"user": "EVIDENCE", "public_keys": [public.decode()]})
+        login = Login(
+            account="carrier", user="EVIDENCE", private_key=pem, host="127.0.0.1", port=emulator.port, protocol="http"
+        )
+        moments = {"now": KNOWN_AT}
+        datasets = [name for name in workspace.contracts if name.startswith("snowflake.")]
+        wire = SnowflakeSource("carrier", login, datasets, run="test", clock=lambda: moments["now"])
+        rest = [workspace.source("dbt"), workspace.source("products")]
+        (tmp_path / "a").mkdir()
+        (tmp_path / "b").mkdir()
+        files = Place(LocalStore(tmp_path / "store"), [workspace.source("carrier"), *rest], workspace, tmp_path / "a")
+        over = Place(bucket_store, [wire, *rest], workspace, tmp_path / "b")
+        yield files, over, emulator, moments, client, bucket
+        wire.close()
+
+
+def exported(folder: Path, dataset: str, night: dt.date) -> bool:
+    return (folder / "exports" / "snowflake" / dataset / f"date={night}").is_dir()
+
+
+def test_the_wire_into_locked_s3_finds_what_the_exports_find(places, size, tmp_path):
+    files, over, emulator, moments, client, bucket = places
+    files.collect(KNOWN_AT, since=size.start)
+    states = [n for n, c in files.workspace.contracts.items() if n.startswith("snowflake.") and c.kind == "state"]
+    for number in range(size.nights):
+        night = size.night(number)
+        for name in states:
+            short = name.split(".")[1].upper()
+            if not exported(tmp_path / "work", short.lower(), night):
+                continue  # the planted missed night: nobody asked the account that night
+            emulator.post("night", {"night": night.isoformat(), "view": short})
+            moments["now"] = start_of(night) + DAY + dt.timedelta(hours=3, seconds=5)
+            over.collect(moments["now"], since=size.start, datasets=[name], nights=[night])
+    last = start_of(size.night(size.nights)) + 5 * DAY
+    moments["now"] = last
+    emulator.post("night", {"night": size.night(size.nights - 1).isoformat(), "clock": last.isoformat()})
+    over.collect(KNOWN_AT, since=size.start, nights=[size.night(n) for n in range(size.nights)])
+    mine, theirs = files.findings(size), over.findings(size)
+    assert plain(theirs) == plain(mine)
+    assert {f["status"] for f in mine["nights"]} >= {"satisfied", "not-satisfied"}
+    only_reads(emulator.statements())
+    nothing_can_be_removed(client, bucket, over)
+
+
+def plain(findings):
+    """Findings without the wording of receipts: details and reasons of unknown nights quote what the source said."""
+    for night in findings["nights"]:
+        night["detail"] = ""
+    for period in findings["periods"]:
+        period["unknown"] = {n: why.split(":")[0] for n, why in period["unknown"].items()}
+    return findings
+
+
+def only_reads(statements):
+    assert len(statements) > 100
+    for sql in statements:
+        assert re.match(r"\s*(select|show|describe|desc)\b", sql, re.IGNORECASE), sql[:100]
+        assert not re.search(r"select\s+\*", sql, re.IGNORECASE), sql[:100]
+
+
+def nothing_can_be_removed(client, bucket, place):
+    """Every version of every object the log names is locked: no delete, no bypass, no overwrite of the version."""
+    names = {path for path in place.store.list("") if path != "log/checkpoint"}
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket)
+    versions = [v for page in pages for v in page.get("Versions", []) if v["Key"].removeprefix("prod/") in names]
+    assert {v["Key"].removeprefix("prod/") for v in versions} == names
+    for version in versions:
+        for extra in ({}, {"BypassGovernanceRetention": True}):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                client.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"], **extra)
+    some = sorted(names)[:: max(len(names) // 50, 1)]
+    for name in some:
+        with pytest.raises(ClientError, match="PreconditionFailed"):
+            client.put_object(Bucket=bucket, Key=f"prod/{name}", Body=b"other", IfNoneMatch="*")
+        before = place.store.get(name)
+        client.put_object(Bucket=bucket, Key=f"prod/{name}", Body=b"other")
+        assert place.store.get(name, sha256=hashlib.sha256(before).hexdigest()) == before
