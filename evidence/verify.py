@@ -18,7 +18,7 @@ A failed step does not stop the later ones that can still run: the reader wants 
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -331,9 +331,25 @@ def _check_nights(files: BagFiles, exhibits: dict[str, Exhibit]) -> Iterator[tup
         if sealed.get(key, (0, b""))[1] != canonical.encode(night):
             yield FINDINGS, f"{key[0]} of {key[1]} is not the finding that was sealed"
     for period in value["periods"]:
-        for night, status in period["strip"].items():
-            if statuses.get((period["control"], night), "not-assessed") != status:
-                yield FINDINGS, f"{period['control']}: the strip says {status} for {night}, the night finding does not"
+        yield from ((FINDINGS, fault) for fault in _period_faults(period, statuses, set(sealed)))
+
+
+def _period_faults(
+    period: Mapping[str, Any], statuses: Mapping[tuple[str, str], str], sealed: Iterable[tuple[str, str]]
+) -> Iterator[str]:
+    """No sealed night is left out, the strip says what the nights say, and a failed night is not concluded away."""
+    control, strip = period["control"], period["strip"]
+    for name, night in sorted(sealed):
+        if name == control and period["start"] <= night <= period["end"] and (name, night) not in statuses:
+            yield f"{control} of {night} was sealed but is left out"
+    for night, status in strip.items():
+        if statuses.get((control, night), "not-assessed") != status:
+            yield f"{control}: the strip says {status} for {night}, the night finding does not"
+    found = {status for (name, night), status in statuses.items() if name == control}
+    if "not-satisfied" in found and period["status"] != "not-satisfied":
+        yield f"{control} has nights with exceptions, the period says {period['status']}"
+    if period["status"] == "satisfied" and "satisfied" not in found:
+        yield f"{control} is satisfied over the period without one satisfied night"
 
 
 def _findings(files: BagFiles) -> Any:
@@ -347,4 +363,6 @@ def _not_proved(trust: Trust) -> Iterator[Check]:
     yield Check("time", None, "time not proven: the packet carries no time-stamp token", SIGNATURE)
     when = trust.at.strftime("%Y-%m-%d")
     yield Check("revocation", None, f"revocation not checked; certificates were valid on {when}", SIGNATURE)
-    yield Check("re-performance", None, "findings not re-performed: use --reperform", FINDINGS)
+    yield Check(
+        "re-performance", None, "findings not re-performed, pages not rendered again: use --reperform", FINDINGS
+    )

@@ -193,6 +193,16 @@ def test_the_signer_cannot_show_what_was_not_sealed(bag, check, key):
     findings["nights"][0]["inputs"][0]["rows"] += 1
     reseal(bag, key[0], {"data/findings.json": canonical.encode(findings)})
     assert "not exhibited" in named(check(bag))
+    findings = json.loads(body)
+    findings["nights"] = findings["nights"][1:]
+    reseal(bag, key[0], {"data/findings.json": canonical.encode(findings)})
+    assert "is left out" in named(check(bag))
+    findings = json.loads(body)
+    failed = next(p for p in findings["periods"] if p["status"] == "not-satisfied")
+    failed["status"] = "satisfied"
+    reseal(bag, key[0], {"data/findings.json": canonical.encode(findings)})
+    assert "nights with exceptions" in named(check(bag))
+    findings = json.loads(body)
     part = next(bag.rglob("*.parquet"))
     reseal(bag, key[0], {"data/findings.json": body, str(part.relative_to(bag)): b"other rows"})
     assert part.name in named(check(bag))
