@@ -1,0 +1,53 @@
+with looked_at as (
+  select
+    p.item, p.column_name, p.seen, p.contract_policy, p.sources,
+    list_contains(c.exempt_classes, p.contract_class) as exempt,
+    c.must_tag_based,
+    k.is_view, k.has_views, k.policies, k.via_tag, k.policy_status, k.policy, k.policy_name, k.policy_found,
+    k.family, k.argument_family, k.return_family, k.passes_through, k.asks_invoker,
+    p.contract_policy is null or upper(p.contract_policy) in (upper(k.policy_name), upper(k.policy)) as as_agreed,
+    k.argument_family = k.family and k.return_family = k.family as fits,
+    k.asks_invoker and (k.is_view or k.has_views) as of_the_owner
+  from population p
+  cross join params c
+  left join fact.column_protection k
+    on k.source = p.source and k.database_name = p.database_name and k.schema_name = p.schema_name
+    and k.object_name = p.object_name and k.column_name = p.column_name
+),
+judged as (
+  select
+    *,
+    case
+      when exempt
+        or (policies = 1 and upper(policy_status) = 'ACTIVE' and policy_found and as_agreed and fits and not passes_through
+          and not of_the_owner and (via_tag or not must_tag_based)) then ''
+      when column_name is null then 'columns-unknown'
+      when not seen then 'column-not-seen'
+      when policies is null and is_view then 'unresolved'
+      when policies is null then 'no-policy'
+      when policies > 1 then 'policy-conflict'
+      when policy_status is null then 'unknown-value'
+      when upper(policy_status) <> 'ACTIVE' then 'policy-inactive'
+      when not policy_found then 'policy-unknown'
+      when not as_agreed then 'other-policy'
+      when not fits then 'type-mismatch'
+      when passes_through then 'pass-through'
+      when of_the_owner then 'invoker-role'
+      when must_tag_based and not via_tag then 'not-tag-based'
+      else 'unknown-value'
+    end as reason
+  from looked_at
+)
+select
+  item,
+  case
+    when reason = '' then 'pass'
+    when reason in ('columns-unknown', 'column-not-seen', 'unresolved') then 'review'
+    else 'fail'
+  end as result,
+  reason,
+  'declared by ' || sources
+    || case when policy_name is null then ', no policy' else ', policy ' || policy || case when via_tag then ' through a tag' else '' end || ' ' || coalesce(policy_status, 'of unknown state') end
+    || case when not fits then ', column ' || coalesce(family, '?') || ', policy ' || coalesce(argument_family, '?') || ' to ' || coalesce(return_family, '?') else '' end as observed,
+  'one active masking policy of the column''s type' || case when contract_policy is null then '' else ', ' || contract_policy end as expected
+from judged

@@ -1,0 +1,80 @@
+with production as (
+  select r.source, r.night, r.invocation_id, coalesce(r.unique_id, '?') as unique_id, r.resource_type, lower(r.status) as status, r.command, r.generated_at,
+    lower(r.status) in ('success', 'pass', 'warn') as good,
+    coalesce(r.generated_at >= c.night::timestamp - to_hours(c.fix_hours) and r.generated_at < c.night::timestamp + to_days(1) - to_hours(c.fix_hours), true) as due
+  from dbt.run_results r
+  cross join params c
+  where list_contains(c.targets, r.target_name)
+),
+-- the next good result of the node after each result
+followed as (
+  select
+    *,
+    min(case when good then generated_at end) over (
+      partition by source, unique_id order by generated_at range between interval 1 microsecond following and unbounded following
+    ) as next_good
+  from production
+),
+nodes as (
+  select
+    f.source, f.unique_id,
+    -- 0 good or fixed in time, 1 skipped, 2 failed, 3 not known
+    max(case
+      when f.good then 0
+      when f.next_good <= f.generated_at + to_hours(c.fix_hours) then 0
+      when f.status is null or f.generated_at is null then 3
+      when f.status = 'skipped' then 1
+      else 2
+    end) as worst,
+    count(*) filter (where f.good is distinct from true) as failures,
+    min(case when not f.good then f.status end) as status
+  from followed f
+  cross join params c
+  where f.due
+  group by all
+),
+nightly as (
+  select
+    r.source,
+    count(distinct case when list_contains(c.targets, r.target_name) and r.night = c.night then r.invocation_id end) as runs,
+    count(distinct case when r.target_name is null and r.night = c.night then coalesce(r.invocation_id, '?') end) as without_target,
+    count(distinct case when list_contains(c.targets, r.target_name) and r.night = c.night and coalesce(r.resource_type, split_part(r.unique_id, '.', 1)) = 'test' then r.unique_id end) as tests,
+    count(distinct case when list_contains(c.targets, r.target_name) and r.night < c.night and coalesce(r.resource_type, split_part(r.unique_id, '.', 1)) = 'test' then r.unique_id end) as tests_before
+  from dbt.run_results r
+  cross join params c
+  group by all
+),
+judged as (
+  select
+    p.item, p.kind, n.failures, n.status, g.runs, g.without_target, g.tests, g.tests_before, c.fix_hours, c.min_runs, c.drop_pct,
+    case
+      when p.kind = 'node' and n.worst = 0 then ''
+      when p.kind = 'runs' and g.runs >= c.min_runs and g.without_target = 0 then ''
+      when p.kind = 'tests' and g.tests * 100 >= g.tests_before * (100 - c.drop_pct) then ''
+      when p.kind = 'node' and n.worst = 1 then 'node-skipped'
+      when p.kind = 'node' and n.worst = 2 then 'node-failed'
+      when p.kind = 'runs' and g.without_target > 0 then 'unknown-value'
+      when p.kind = 'runs' then 'run-missing'
+      when p.kind = 'tests' then 'tests-dropped'
+      else 'unknown-value'
+    end as reason
+  from population p
+  cross join params c
+  left join nodes n on p.kind = 'node' and n.source = p.source and n.unique_id = p.unique_id
+  left join nightly g on g.source = p.source
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  case kind
+    when 'node' then failures || ' results not good' || coalesce(', ' || status, '')
+    when 'runs' then runs || ' production runs' || case when without_target > 0 then ', ' || without_target || ' runs without a target' else '' end
+    else tests || ' distinct tests, ' || tests_before || ' the night before'
+  end as observed,
+  case kind
+    when 'node' then 'good, or good again within ' || fix_hours || ' hours'
+    when 'runs' then 'at least ' || min_runs || ' production runs, each with a target'
+    else 'at most ' || drop_pct || ' percent fewer'
+  end as expected
+from judged
