@@ -14,7 +14,7 @@ DECLARED = frozenset({"snowflake.users", "params", "population"})
     "sql",
     [
         "select now()", "select current_date", "select CURRENT_TIMESTAMP", "select get_current_timestamp()", "select today()",
-        "select random()", "select uuid()", "select gen_random_uuid()", "select getenv('HOME')", "select current_setting('threads')",
+        "select random()", "select uuid()", "select gen_random_uuid()", "select current_setting('threads')",
         "select getvariable('x')", "select current_user", "select version()",
         "select 1 / 2", "select 1::double", "select cast(1 as float)", "select 1e3", "select avg(name) from snowflake.users",
         "select median(1)", "select timestamptz '2026-01-01 00:00:00+00'",

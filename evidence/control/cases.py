@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evidence.control import gate, verdict
 from evidence.control.engine import Engine
-from evidence.control.made import Fault, MadeEvidence, registers_of
+from evidence.control.made import Fault, MadeEvidence, lenient, registers_of
 from evidence.control.model import Control, Fact, Library
 from evidence.control.night import Night, Tables
 from evidence.control.result import FindingStatus, NightFinding
@@ -123,10 +123,7 @@ class Setting:
         """What a case does not list is rightly empty; what it lists as ``[]`` meets the same suspicion as in life."""
         suspected = {name for name, rows in self.case.evidence.items() if not rows}
         suspected |= {name for name, fault in made.faults.items() if fault == "empty"}
-        return {
-            name: contract if name in suspected else contract.model_copy(update={"empty_means": "nothing"})
-            for name, contract in self.library.contracts.items()
-        }
+        return lenient(self.library.contracts, suspected)
 
 
 def run_cases(library: Library, control_id: str, *, automatic: bool = True) -> list[CaseResult]:

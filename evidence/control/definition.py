@@ -191,7 +191,11 @@ def _facts(root: Path) -> dict[str, Fact]:
         body = _toml(path)
         sql = _text(path.with_suffix(".sql"))
         digest = canonical.sha256_hex(path.read_bytes() + b"\0" + sql.encode())
-        found[path.stem] = _build(Fact, str(path), {"name": path.stem, **body, "sql": sql, "content_sha256": digest})
+        found[path.stem] = _build(
+            Fact,
+            str(path),
+            {"name": path.stem, **body, "sql": sql, "content_sha256": digest, "folder": str(path.parent)},
+        )
     for path in sorted((root / "facts").glob("*.sql")):
         if path.stem not in found:
             raise ControlError(f"{path}: no {path.stem}.toml beside it", fix="declare what the fact reads; " + FIX)

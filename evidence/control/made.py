@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -129,6 +130,14 @@ def registers_of(rows: Mapping[str, Sequence[Row]], night: dt.date, missing: fro
         body = {name: [{**defaults, **row} for row in rows.get(name, ())]}
         filled[name] = parse_register(name, body, f"register {name}")
     return Registers(filled)
+
+
+def lenient(contracts: Mapping[str, Contract], suspected: AbstractSet[str]) -> dict[str, Contract]:
+    """Return ``contracts`` in which only ``suspected`` datasets are expected to have rows."""
+    return {
+        name: contract if name in suspected else contract.model_copy(update={"empty_means": "nothing"})
+        for name, contract in contracts.items()
+    }
 
 
 def _json(value: object) -> object:

@@ -143,6 +143,7 @@ class Fact(_Frozen):
     registers: tuple[Name, ...] = ()
     sql: str
     content_sha256: str
+    folder: str = ""
 
 
 class Control(_Frozen):

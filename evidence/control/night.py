@@ -246,7 +246,10 @@ def conformed(table: pa.Table, contract: Contract, columns: Sequence[str]) -> pa
     for name in columns:
         kind = contract.landed_schema.field(name).type
         found = table.column(name) if name in table.column_names else pa.nulls(table.num_rows, kind)
-        arrays[name] = found.cast(_zoneless(kind)) if found.type != _zoneless(kind) else found
+        try:
+            arrays[name] = found.cast(_zoneless(kind)) if found.type != _zoneless(kind) else found
+        except pa.ArrowInvalid as exc:
+            raise ControlError(f"{contract.name}.{name}: sealed as {found.type}, cannot be read as {kind}") from exc
     return pa.table(arrays)
 
 

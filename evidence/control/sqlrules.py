@@ -21,7 +21,7 @@ CHANCE: Final = {
     "randn", "normal",
 }  # fmt: skip
 OUTSIDE: Final = {
-    "getenv", "getvariable", "current_setting", "current_user", "session_user", "user", "version", "current_schema",
+    "getvariable", "current_setting", "current_user", "session_user", "user", "version", "current_schema",
     "current_schemas", "current_database", "current_catalog", "current_query", "current_query_id", "txid_current",
     "current_transaction_id", "currentversion", "current_version", "write_log", "error", "in_search_path", "current_connection_id", "current_role",
 }  # fmt: skip

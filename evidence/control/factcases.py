@@ -1,0 +1,97 @@
+"""Run a fact's examples: ``controls/facts/cases/<fact>/*.toml`` (``docs/formats/control.md``, Cases)."""
+
+import dataclasses
+import datetime as dt
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evidence.control import gate
+from evidence.control.cases import CAPTURE, NIGHT, CaseResult
+from evidence.control.engine import Engine
+from evidence.control.made import MadeEvidence, lenient, registers_of
+from evidence.control.model import Fact, Library
+from evidence.control.night import Night
+from evidence.errors import ControlError
+from evidence.snapshot.model import DAY, start_of
+
+FIX = "docs/formats/control.md explains cases"
+
+
+class FactCase(BaseModel):
+    """One example: rows in, rows out. Columns that no row of ``expect`` names are not compared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    why: Annotated[str, Field(min_length=1)]
+    night: dt.date = NIGHT
+    as_of: dt.datetime | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    evidence: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
+    registers: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
+    expect: tuple[dict[str, Any], ...]
+
+
+def run_fact_cases(library: Library, name: str) -> list[CaseResult]:
+    """Run every case of fact ``name``. Raises ``ControlError`` for an unknown fact or a malformed case file."""
+    if name not in library.facts:
+        raise ControlError(f"no fact {name!r}", fix=f"facts: {', '.join(sorted(library.facts)) or 'none'}")
+    fact = library.facts[name]
+    results = []
+    with Engine() as engine:
+        for path in sorted((Path(fact.folder) / "cases" / name).glob("*.toml")):
+            detail = _difference(_rows(library, fact, _parse(path), engine), _parse(path).expect)
+            results.append(CaseResult(f"fact.{name}", path.stem, ok=not detail, detail=detail))
+    return results
+
+
+def _parse(path: Path) -> FactCase:
+    try:
+        return FactCase(**tomllib.loads(path.read_text()))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as exc:
+        raise ControlError(f"{path}: {exc}", fix=FIX) from exc
+
+
+def _rows(library: Library, fact: Fact, case: FactCase, engine: Engine) -> list[dict[str, Any]]:
+    needed = [requirement.dataset for requirement in gate.requirements(library, fact)]
+    strange = sorted(set(case.evidence) - set(needed))
+    if strange:
+        raise ControlError(f"fact {fact.name}: a case names {', '.join(strange)}, which it does not read", fix=FIX)
+    captured = case.as_of or start_of(case.night) + DAY + CAPTURE
+    made = MadeEvidence(library.contracts, case.night, captured, {name: case.evidence.get(name, []) for name in needed})
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in case.settings.items()}
+    varied = dataclasses.replace(
+        library, contracts=lenient(library.contracts, set()), settings={**library.settings, **settings}
+    )
+    registers = registers_of(case.registers, case.night)
+    night = Night(varied, registers, made, case.night, captured, engine.select, [])
+    try:
+        return [dict(row) for row in night.fact(fact.name).to_pylist()]
+    finally:
+        engine.forget()
+
+
+def _difference(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]) -> str:
+    names = sorted({name for row in expected for name in row})
+    unknown = [name for name in names if found and name not in found[0]]
+    if unknown:
+        return f"no column {', '.join(unknown)}"
+    got, wanted = Counter(_spelled(row, names) for row in found), Counter(_spelled(row, names) for row in expected)
+    parts = [f"not expected: {row}, {count} times" for row, count in sorted((got - wanted).items())]
+    parts += [f"missing: {row}, {count} times" for row, count in sorted((wanted - got).items())]
+    return "; ".join(parts)
+
+
+def _spelled(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Spell the named values of a row; a key that is not there is NULL, moments are UTC."""
+
+    def one(value: Any) -> Any:
+        if isinstance(value, dt.datetime) and value.tzinfo is not None:
+            return value.astimezone(dt.UTC).replace(tzinfo=None)
+        return value
+
+    return ", ".join(f"{name} = {one(row.get(name))!s}" for name in names)
