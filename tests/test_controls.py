@@ -7,11 +7,13 @@ import pytest
 from evidence.control.cases import FAULTS, case_files, parse_case, prepared, run_cases, spoiled
 from evidence.control.definition import load_library
 from evidence.control.engine import Engine
+from evidence.control.factcases import run_fact_cases
 from evidence.control.gate import registers_needed, requirements
 from evidence.control.lint import lint_library
 
 ROOT = Path(__file__).parent.parent / "controls"
 CONTROLS = sorted(path.parent.name for path in ROOT.glob("*/*/control.toml"))
+FACTS_WITH_CASES = sorted(path.name for path in ROOT.glob("facts/cases/*"))
 TWELVE = {
     "access-admin-count", "access-no-raw-grants", "access-no-user-privileges", "data-phi-access-role",
     "data-phi-mask-coverage", "identity-dormant", "identity-mfa-humans", "identity-service-keypair",
@@ -35,6 +37,13 @@ def test_content_is_sound(library):
 @pytest.mark.parametrize("control", CONTROLS)
 def test_cases(library, control):
     assert [f"{r.case}: {r.detail}" for r in run_cases(library, control, automatic=False) if not r.ok] == []
+
+
+@pytest.mark.parametrize("fact", FACTS_WITH_CASES)
+def test_fact_cases(library, fact):
+    results = run_fact_cases(library, fact)
+    assert results
+    assert [f"{r.case}: {r.detail}" for r in results if not r.ok] == []
 
 
 @pytest.mark.parametrize("control", CONTROLS)
