@@ -1,18 +1,17 @@
 """From values to what the templates show: sentences, tables and counts. Pure; every cap on rows is said on the page."""
 
 import datetime as dt
-import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Final
 
 from markupsafe import Markup
 
 from evidence.control.result import Interval, NightFinding, PeriodFinding
 from evidence.render import chart
-from evidence.render.inputs import Catalogue, Content, ControlText, Requirement, SnapshotFact
+from evidence.render.collected import Evidenced, collected, completeness_chart, evidenced
+from evidence.render.inputs import Catalogue, Content, ControlText, Requirement
 from evidence.render.text import number
 
 SEVERITIES: Final = ("critical", "high", "medium", "low")
@@ -28,26 +27,6 @@ _MODE_WORDS: Final = {
     "container": "heading",
 }
 _TOP: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Evidenced:
-    """One dataset of one source behind a control: nights sealed and how the totals reconcile."""
-
-    source: str
-    dataset: str
-    nights: int
-    matched: int
-    not_matched: int
-    missing: int
-    source_rows: str
-    landed: int
-    quarantined: int
-    masked: int
-    first_index: int
-    last_index: int
-    claimed: int
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +106,8 @@ def build(content: Content) -> dict[str, Any]:
         "summary": _summary(content, views),
         "open": _open(views),
         "matrices": [(c, _matrix(c, views)) for c in content.catalogues],
-        "calendar_rows": _completeness(content),
-        "completeness": _completeness_chart(content),
-        "collected": _collected(content),
+        "completeness": completeness_chart(content),
+        "collected": collected(content),
         "watermark": _watermark(content),
         "glossary": GLOSSARY,
     }
@@ -152,7 +130,7 @@ def _control(
         calendar=chart.calendar(finding.strip, content.start, content.end, title=f"Status of {text.id} on each night"),
         populations=_populations(finding, nights),
         unknown=_unknown(finding),
-        evidence=_evidenced(content, text, facts),
+        evidence=evidenced(content, text, facts),
         cited=tuple(sorted(cited, key=lambda item: (item.framework, item.strength, item.requirement.id))),
         reviews_shown=finding.reviews,
         versions=tuple(sorted({night.version for night in nights} | {text.version})),
@@ -210,44 +188,6 @@ def _unknown(finding: PeriodFinding) -> tuple[Unknown, ...]:
         else:
             found.append(Unknown(night, night, 1, reason))
     return tuple(found)
-
-
-def _evidenced(content: Content, text: ControlText, facts: Sequence[SnapshotFact]) -> tuple[Evidenced, ...]:
-    nights = set(chart.nights_of(content.start, content.end))
-    rows: list[Evidenced] = []
-    ordered = sorted(facts, key=lambda f: (f.dataset, f.source, f.night, f.revision))
-    for (dataset, source), group in groupby(ordered, key=lambda f: (f.dataset, f.source)):
-        latest = {fact.night: fact for fact in group if fact.night in nights}
-        if latest:
-            rows.append(_reconciled(source, dataset, list(latest.values()), len(nights)))
-    seen = {row.dataset for row in rows}
-    rows += [
-        Evidenced("-", name, 0, 0, 0, len(nights), "-", 0, 0, 0, 0, 0, 0, "")
-        for name in text.datasets
-        if name not in seen
-    ]
-    return tuple(rows)
-
-
-def _reconciled(source: str, dataset: str, facts: Sequence[SnapshotFact], expected: int) -> Evidenced:
-    matched = sum(1 for f in facts if f.status == "complete")
-    stated = [f.source_rows for f in facts if f.source_rows is not None]
-    return Evidenced(
-        source=source,
-        dataset=dataset,
-        nights=len(facts),
-        matched=matched,
-        not_matched=len(facts) - matched,
-        missing=expected - len(facts),
-        source_rows=number(sum(stated)) if stated else "not stated",
-        landed=sum(f.landed for f in facts),
-        quarantined=sum(f.quarantined for f in facts),
-        masked=sum(f.masked for f in facts),
-        first_index=min(f.log_index for f in facts),
-        last_index=max(f.log_index for f in facts),
-        claimed=sum(1 for f in facts if f.as_of_claimed),
-        digest=hashlib.sha256("".join(f.manifest_sha256 + "\n" for f in facts).encode()).hexdigest(),
-    )
 
 
 def _counts(views: Sequence[ControlView]) -> dict[str, int]:
@@ -348,42 +288,6 @@ def _standing(mode: str, *, primary: bool, supporting: bool) -> str:
         "attestation": "manual: needs a signed statement",
         "inherited": "inherited: rests on the provider's report",
     }.get(mode, "")
-
-
-def _collected(content: Content) -> list[Evidenced]:
-    rows: list[Evidenced] = []
-    datasets = sorted({fact.dataset for fact in content.snapshots})
-    nights = set(chart.nights_of(content.start, content.end))
-    for dataset in datasets:
-        facts = sorted(
-            (f for f in content.snapshots if f.dataset == dataset and f.night in nights),
-            key=lambda f: (f.source, f.night, f.revision),
-        )
-        for source, group in groupby(facts, key=lambda f: f.source):
-            latest = {fact.night: fact for fact in group}
-            rows.append(_reconciled(source, dataset, list(latest.values()), len(nights)))
-    return rows
-
-
-def _completeness(content: Content) -> list[tuple[str, Mapping[str, str]]]:
-    """Dataset by night in the same four marks: sealed and matching, not matching, refused or missing."""
-    rows: dict[str, dict[str, str]] = defaultdict(dict)
-    nights = chart.nights_of(content.start, content.end)
-    several = len({fact.source for fact in content.snapshots}) > 1
-    for fact in sorted(content.snapshots, key=lambda f: (f.dataset, f.source, f.night, f.revision)):
-        name = f"{fact.dataset} ({fact.source})" if several else fact.dataset
-        if content.start <= fact.night <= content.end:
-            rows[name][fact.night.isoformat()] = chart.PASS if fact.status == "complete" else chart.UNKNOWN
-    for strip in rows.values():
-        for night in nights:
-            strip.setdefault(night.isoformat(), chart.FAIL)
-    return sorted(rows.items())
-
-
-def _completeness_chart(content: Content) -> Markup:
-    return chart.heat_strip(
-        _completeness(content), content.start, content.end, title="Whether each dataset was sealed for each night"
-    )
 
 
 def _watermark(content: Content) -> tuple[str, ...]:

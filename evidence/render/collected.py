@@ -1,0 +1,110 @@
+"""What was collected: per dataset and source, how many nights are sealed and how their totals reconcile."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from markupsafe import Markup
+
+from evidence.render import chart
+from evidence.render.inputs import Content, ControlText, SnapshotFact
+from evidence.render.text import number
+
+
+@dataclass(frozen=True, slots=True)
+class Evidenced:
+    """One dataset of one source behind a control: nights sealed and how the totals reconcile."""
+
+    source: str
+    dataset: str
+    nights: int
+    matched: int
+    not_matched: int
+    missing: int
+    source_rows: str
+    landed: int
+    quarantined: int
+    masked: int
+    first_index: int
+    last_index: int
+    claimed: int
+    digest: str
+
+
+def evidenced(content: Content, text: ControlText, facts: Sequence[SnapshotFact]) -> tuple[Evidenced, ...]:
+    """Return the rows of a control's evidence table; a dataset that was never sealed is a row of its own."""
+    nights = set(chart.nights_of(content.start, content.end))
+    rows: list[Evidenced] = []
+    ordered = sorted(facts, key=lambda f: (f.dataset, f.source, f.night, f.revision))
+    for (dataset, source), group in groupby(ordered, key=lambda f: (f.dataset, f.source)):
+        latest = {fact.night: fact for fact in group if fact.night in nights}
+        if latest:
+            rows.append(_reconciled(source, dataset, list(latest.values()), len(nights)))
+    seen = {row.dataset for row in rows}
+    rows += [
+        Evidenced("-", name, 0, 0, 0, len(nights), "-", 0, 0, 0, 0, 0, 0, "")
+        for name in text.datasets
+        if name not in seen
+    ]
+    return tuple(rows)
+
+
+def _reconciled(source: str, dataset: str, facts: Sequence[SnapshotFact], expected: int) -> Evidenced:
+    matched = sum(1 for f in facts if f.status == "complete")
+    stated = [f.source_rows for f in facts if f.source_rows is not None]
+    return Evidenced(
+        source=source,
+        dataset=dataset,
+        nights=len(facts),
+        matched=matched,
+        not_matched=len(facts) - matched,
+        missing=expected - len(facts),
+        source_rows=number(sum(stated)) if stated else "not stated",
+        landed=sum(f.landed for f in facts),
+        quarantined=sum(f.quarantined for f in facts),
+        masked=sum(f.masked for f in facts),
+        first_index=min(f.log_index for f in facts),
+        last_index=max(f.log_index for f in facts),
+        claimed=sum(1 for f in facts if f.as_of_claimed),
+        digest=hashlib.sha256("".join(f.manifest_sha256 + "\n" for f in facts).encode()).hexdigest(),
+    )
+
+
+def collected(content: Content) -> list[Evidenced]:
+    """Return one row per dataset and source of the whole packet."""
+    rows: list[Evidenced] = []
+    datasets = sorted({fact.dataset for fact in content.snapshots})
+    nights = set(chart.nights_of(content.start, content.end))
+    for dataset in datasets:
+        facts = sorted(
+            (f for f in content.snapshots if f.dataset == dataset and f.night in nights),
+            key=lambda f: (f.source, f.night, f.revision),
+        )
+        for source, group in groupby(facts, key=lambda f: f.source):
+            latest = {fact.night: fact for fact in group}
+            rows.append(_reconciled(source, dataset, list(latest.values()), len(nights)))
+    return rows
+
+
+def _completeness(content: Content) -> list[tuple[str, Mapping[str, str]]]:
+    """Dataset by night in the same four marks: sealed and matching, not matching, refused or missing."""
+    rows: dict[str, dict[str, str]] = defaultdict(dict)
+    nights = chart.nights_of(content.start, content.end)
+    several = len({fact.source for fact in content.snapshots}) > 1
+    for fact in sorted(content.snapshots, key=lambda f: (f.dataset, f.source, f.night, f.revision)):
+        name = f"{fact.dataset} ({fact.source})" if several else fact.dataset
+        if content.start <= fact.night <= content.end:
+            rows[name][fact.night.isoformat()] = chart.PASS if fact.status == "complete" else chart.UNKNOWN
+    for strip in rows.values():
+        for night in nights:
+            strip.setdefault(night.isoformat(), chart.FAIL)
+    return sorted(rows.items())
+
+
+def completeness_chart(content: Content) -> Markup:
+    """Return the strip of datasets by nights."""
+    return chart.heat_strip(
+        _completeness(content), content.start, content.end, title="Whether each dataset was sealed for each night"
+    )
