@@ -34,8 +34,8 @@ user_hits as (
     and s.event_timestamp >= b.event_timestamp and s.event_timestamp <= b.event_timestamp + to_minutes(c.success_minutes)
   group by all
 ),
-undated as (
-  select source, user_name, client_ip, count(*) as attempts from attempts where failed and event_timestamp is null group by all
+unclear as (
+  select distinct source, user_name, client_ip from attempts where failed and (event_timestamp is null or success is null)
 ),
 -- only addresses that failed for enough users at all can have sprayed
 wide as (
@@ -83,11 +83,11 @@ per_user as (
 per_ip as (
   select source, client_ip, sum(failures)::bigint as failures, count(distinct user_name) as users from counts group by all
 ),
-undated_users as (
-  select source, user_name, sum(attempts)::bigint as attempts from undated group by all
+unclear_users as (
+  select distinct source, user_name from unclear
 ),
-undated_ips as (
-  select source, client_ip, count(distinct user_name) as users from undated group by all
+unclear_ips as (
+  select distinct source, client_ip from unclear
 ),
 judged as (
   select
@@ -97,10 +97,10 @@ judged as (
     case
       when p.kind = 'user' and coalesce(h.then_success, false) then 'success-after-burst'
       when p.kind = 'user' and coalesce(h.tonight, false) then 'burst-user'
-      when p.kind = 'user' and coalesce(du.attempts, 0) >= c.n_user then 'unknown-value'
+      when p.kind = 'user' and x.source is not null then 'unknown-value'
       when p.kind = 'ip' and m.client_ip is not null then 'malicious-ip'
       when p.kind = 'ip' and s.client_ip is not null then 'spray-ip'
-      when p.kind = 'ip' and coalesce(di.users, 0) >= c.n_spray then 'unknown-value'
+      when p.kind = 'ip' and y.source is not null then 'unknown-value'
       when p.kind = 'unknown' and coalesce(n.failures, 0) >= c.n_unknown then 'unknown-users'
       when p.kind in ('user', 'ip', 'unknown') then ''
       else 'unknown-value'
@@ -109,11 +109,11 @@ judged as (
   cross join params c
   left join user_hits h on p.kind = 'user' and h.source = p.source and h.user_name = p.who
   left join per_user u on p.kind = 'user' and u.source = p.source and u.user_name = p.who
-  left join undated_users du on p.kind = 'user' and du.source = p.source and du.user_name = p.who
+  left join unclear_users x on p.kind = 'user' and x.source = p.source and x.user_name = p.who
   left join malicious m on p.kind = 'ip' and m.source = p.source and m.client_ip = p.who
   left join sprays s on p.kind = 'ip' and s.source = p.source and s.client_ip = p.who
   left join per_ip i on p.kind = 'ip' and i.source = p.source and i.client_ip = p.who
-  left join undated_ips di on p.kind = 'ip' and di.source = p.source and di.client_ip = p.who
+  left join unclear_ips y on p.kind = 'ip' and y.source = p.source and y.client_ip = p.who
   left join per_user n on p.kind = 'unknown' and n.source = p.source and n.user_name is null
 )
 select
