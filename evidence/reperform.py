@@ -36,7 +36,7 @@ from evidence.snapshot.manifest import Manifest
 from evidence.tlog.proof import parse_inclusion
 from evidence.verify import Verification
 
-STEP = "findings re-performed"
+STEP = "re-performance"
 CONTROLS = "data/controls/"
 
 

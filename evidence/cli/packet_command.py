@@ -1,18 +1,24 @@
 """``evidence packet``: findings and evidence of a period as one signed bag."""
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from evidence.bag.bag import SIGNATURE, TAGMANIFEST
 from evidence.cli import output
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
-from evidence.cli.period import parse_period
+from evidence.cli.period import Period, parse_period
 from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
 from evidence.errors import PacketRefusedError
-from evidence.packet import build_packet
+from evidence.packet import Packet, build_packet
 from evidence.signing.certificate import PacketKey, load_packet_key
+from evidence.snapshot import canonical
+from evidence.snapshot.entry import Entry
+from evidence.store.sealing import append_new, put_object
+from evidence.tlog.checkpoint import open_checkpoint
 
 
 def packet(
@@ -45,12 +51,38 @@ def packet(
             partial=partial,
             progress=lambda text: output.console(err=True).print(f"packet: {text}"),
         )
+    _seal(workspace, made, report, chosen)
     if json:
         output.as_json({"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions})
         return
     for omission in made.omissions:
         output.say(f"omitted: {omission}")
     output.say(str(made.zip))
+
+
+def _seal(workspace: Workspace, made: Packet, report: str, period: Period) -> None:
+    """Commit the packet to the log, so that the next one can show what came before it."""
+    size = open_checkpoint((made.folder / "data/log/checkpoint").read_text(), [workspace.verifier]).size
+    with made.zip.open("rb") as handle:
+        zipped = hashlib.file_digest(handle, "sha256").hexdigest()
+    record = canonical.encode({
+        "format": "evidence-packet-v1",
+        "packet": made.packet_id,
+        "report": report,
+        "period": {"start": period.start.isoformat(), "end": period.end.isoformat()},
+        "log_size": size,
+        "tagmanifest_sha256": sha256_of(made.folder / TAGMANIFEST),
+        "signature_sha256": sha256_of(made.folder / SIGNATURE),
+        "zip_sha256": zipped,
+        "omissions": list(made.omissions),
+    })  # fmt: skip
+    ref = put_object(workspace.store, f"packets/{made.packet_id}.json", record)
+    append_new(workspace.log, [Entry("packet", made.packet_id, ref, {"report": report, "log_size": size})])
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hex SHA-256 of a small file."""
+    return canonical.sha256_hex(path.read_bytes())
 
 
 def identity_of(workspace: Workspace) -> PacketKey:

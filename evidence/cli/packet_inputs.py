@@ -65,11 +65,20 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         exhibits=list(_exhibits(workspace, period, [f for fs in found.values() for f in fs], scratch)),
         log_key=workspace.verifier,
         checkpoint=workspace.log.checkpoint,
+        previous=_previous(workspace, report),
         system=described or None,
         content_files=_content_files(workspace, period),
         exhibit_limit=config.packet.exhibit_limit_mb << 20,
         demo=config.demo,
     )
+
+
+def _previous(workspace: Workspace, report: Report) -> tuple[str, str] | None:
+    """Return the checkpoint of the last packet of this report, and the proof that the log only grew since."""
+    sizes = [e.body["log_size"] for _, e in workspace.index.of_type("packet") if e.body["report"] == report.name]
+    if not sizes:
+        return None
+    return workspace.log.checkpoint_at(sizes[-1]), workspace.log.consistency(sizes[-1]).to_text()
 
 
 def _control_text(library: Library, control: Control) -> ControlText:
