@@ -156,7 +156,10 @@ def test_sizes():
     with pytest.raises(UsageError, match="huge"):
         size_named("huge")
     made = build_world(FULL, Names())
-    count = lambda dataset: sum(1 for _ in made.state.select(f"snowflake.{dataset}"))  # noqa: E731
+
+    def count(dataset):
+        return sum(1 for _ in made.state.select(f"snowflake.{dataset}"))
+
     assert abs(count("users") - 250) <= 5
     assert 55 <= count("roles") <= 70
     assert (count("tables"), count("columns")) == (3000, 20_000)
@@ -189,19 +192,34 @@ def test_every_control_has_plants_and_good_nights(small):
 
 
 def test_the_key_follows_the_finding_algebra():
-    size = Size(nights=8)
+    size = Size(nights=9)
     key = AnswerKey(
         size, ("c",), [Expected("p", "c", "x", "why", 1, 4), Expected("q", "c", "y", "look", 4, 6, "review")]
     )
     key.gaps.append(Gap("g", "c", "denied", 2, 2))
-    assert [answer.status for answer in key.nights("c").values()] == [
-        "satisfied", "not-satisfied", "not-assessed", "not-satisfied", "not-satisfied", "not-assessed", "not-assessed", "satisfied",
+    key.gaps.append(Gap("h", "c", "incomplete", 3, 3, "failures-stand"))
+    key.gaps.append(Gap("h", "c", "incomplete", 7, 7, "failures-stand"))
+    key.gaps.append(Gap("i", "c", "missing-evidence", 4, 4, "failures-fall"))
+    key.gaps.append(Gap("i", "c", "missing-evidence", 8, 8, "failures-fall"))
+    early = [key.night("c", number, known_at=size.evening(5)) for number in range(9)]
+    assert [answer.status for answer in early] == [
+        "satisfied", "not-satisfied", "not-assessed", "not-satisfied", "not-assessed", "not-assessed", "not-assessed",
+        "not-assessed", "satisfied",
     ]  # fmt: skip
-    assert key.night("c", 2).reason == "denied"
-    assert key.night("c", 5).reason == "pending-review"
-    (interval,) = key.intervals("c")
-    assert (interval["first_seen"], interval["last_seen"], interval["nights"]) == ("2026-07-02", "2026-07-05", 3)
-    assert (interval["open"], interval["remediated_on"]) == (False, "2026-07-08")
+    assert [early[number].reason for number in (2, 4, 5, 7)] == [
+        "denied", "missing-evidence", "pending-review", "incomplete",
+    ]  # fmt: skip
+    late = [answer.status for answer in key.nights("c").values()]
+    assert late[5:7] == ["not-satisfied", "not-satisfied"]
+    first, second = key.intervals("c")
+    assert (first["item"], first["first_seen"], first["last_seen"], first["nights"]) == (
+        "x",
+        "2026-07-02",
+        "2026-07-04",
+        2,
+    )
+    assert (first["open"], first["remediated_on"]) == (False, "2026-07-06")
+    assert (second["item"], second["nights"], second["open"], second["remediated_on"]) == ("y", 2, False, "2026-07-09")
     assert key.status("c") == "not-satisfied"
 
 

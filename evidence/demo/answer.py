@@ -4,10 +4,14 @@ import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from evidence.demo.size import Size
+from evidence.snapshot.model import DAY, start_of
 
+Effect = Literal["nothing-concluded", "failures-stand", "failures-fall"]
+REVIEW_DAYS = 5
+GAPS = ("denied", "incomplete", "empty", "missing-evidence")  # a night with several is reported under the first
 SATISFIED, NOT_SATISFIED, NOT_ASSESSED = "satisfied", "not-satisfied", "not-assessed"
 
 
@@ -26,13 +30,18 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Nights on which a control cannot be assessed, whatever else is planted, and why."""
+    """Nights on which evidence of a control is not whole, and why.
+
+    ``effect`` says what that does: ``nothing-concluded``; ``failures-stand`` where lost rows can only hide failures, so that
+    those found elsewhere count; ``failures-fall`` where the evidence might have cleared them.
+    """
 
     plant: str
     control: str
     reason: str
     first: int
     last: int
+    effect: Effect = "nothing-concluded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +73,25 @@ class AnswerKey:
     expected: list[Expected] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
 
-    def night(self, control: str, number: int) -> NightAnswer:
-        """Return the answer for one control on night ``number``."""
-        gap = next((g for g in self.gaps if g.control == control and g.first <= number <= g.last), None)
-        if gap:
-            return NightAnswer(NOT_ASSESSED, gap.reason)
+    def night(self, control: str, number: int, known_at: dt.datetime | None = None) -> NightAnswer:
+        """Return the answer for one control on night ``number``.
+
+        Hits that nobody disposed of within five days are exceptions: at ``known_at``, or (None) long afterwards.
+        """
         exceptions = self._pairs(control, number, "fail")
         reviews = self._pairs(control, number, "review")
+        if known_at is None or known_at >= start_of(self.size.night(number)) + DAY * (1 + REVIEW_DAYS):
+            exceptions, reviews = tuple(sorted((*exceptions, *reviews))), ()
+        gaps = [gap for gap in self.gaps if gap.control == control and gap.first <= number <= gap.last]
+        gaps.sort(key=lambda gap: GAPS.index(gap.reason))
+        fatal = [g for g in gaps if g.effect == "nothing-concluded" or (exceptions and g.effect == "failures-fall")]
+        if fatal:
+            return NightAnswer(NOT_ASSESSED, fatal[0].reason)
         if exceptions:
             return NightAnswer(NOT_SATISFIED, "", exceptions, reviews)
+        hidden = [gap for gap in gaps if gap.effect == "failures-stand"]
+        if hidden:
+            return NightAnswer(NOT_ASSESSED, hidden[0].reason, (), reviews)
         if reviews:
             return NightAnswer(NOT_ASSESSED, "pending-review", (), reviews)
         return NightAnswer(SATISFIED)
@@ -132,7 +151,7 @@ class AnswerKey:
             "last": last,
         }
         if isinstance(part, Gap):
-            return body | {"status": NOT_ASSESSED, "reason": part.reason}
+            return body | {"gap": part.reason, "effect": part.effect}
         return body | {"item": part.item, "reason": part.reason, "result": part.result}
 
 

@@ -25,13 +25,13 @@ Node = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class TestChange:
-    """A test that is gone from the project, or says otherwise, in the manifests of some nights."""
+class NodeChange:
+    """A model or test that is gone from the project, or says otherwise, in the manifests of some nights."""
 
-    test: str  # unique_id
+    node: str  # unique_id
     first: int
     last: int
-    config: Mapping[str, Any] | None = None  # None: removed
+    values: Mapping[str, Any] | None = None  # None: removed; ``config`` is merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,10 @@ class Project:
     models: list[Node]
     tests: list[Node]
     sources: list[Node]
-    test_changes: list[TestChange] = field(default_factory=list)
+    node_changes: list[NodeChange] = field(default_factory=list)
     run_changes: list[RunChange] = field(default_factory=list)
     missing_runs: set[int] = field(default_factory=set)
+    unselected: dict[int, frozenset[str]] = field(default_factory=dict)  # day -> tests the run left out
     _rest: dict[tuple[int, ...], tuple[str, list[Node]]] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
@@ -88,20 +89,24 @@ class Project:
         }
         (target / "manifest.json").write_text(_file(metadata, rest))
         if day < self.size.nights:
-            results = [self._result(node, day, moment) for node in (*self.models, *tests)]
+            left_out = self.unselected.get(day, frozenset())
+            ran = [node for node in (*self.models, *tests) if node["unique_id"] not in left_out]
+            results = [self._result(node, day, moment) for node in ran]
             self._results(target, day, "prod", moment, results, "build")
             self._freshness(target, day)
 
     def _manifest(self, night: int) -> tuple[str, list[Node]]:
         """Return the manifest of a night but for its metadata, and the enabled tests in it."""
-        active = tuple(n for n, change in enumerate(self.test_changes) if change.first <= night <= change.last)
+        active = tuple(n for n, change in enumerate(self.node_changes) if change.first <= night <= change.last)
         if active not in self._rest:
-            changes = {self.test_changes[n].test: self.test_changes[n] for n in active}
-            tests = [_changed(test, changes.get(test["unique_id"])) for test in self.tests]
-            kept = [test for test in tests if test is not None]
+            changes = {self.node_changes[n].node: self.node_changes[n] for n in active}
+            kept, models = (
+                [made for node in nodes if (made := _changed(node, changes.get(node["unique_id"]))) is not None]
+                for nodes in (self.tests, self.models)
+            )
             on = [test for test in kept if test["config"]["enabled"]]
             off = {test["unique_id"]: [test] for test in kept if not test["config"]["enabled"]}
-            nodes = {node["unique_id"]: node for node in (*self.models, *on)}
+            nodes = {node["unique_id"]: node for node in (*models, *on)}
             body: Node = {
                 "nodes": nodes,
                 "sources": {s["unique_id"]: s for s in self.sources},
@@ -144,7 +149,9 @@ class Project:
     def _results(
         self, target: Path, day: int, name: str, moment: dt.datetime, results: Sequence[Node], which: str
     ) -> None:
-        metadata = self._metadata("run-results/v6", moment + dt.timedelta(minutes=31), self.invocation(day, name))
+        metadata = self._metadata(
+            "run-results/v6", moment + dt.timedelta(minutes=31 + day % 3), self.invocation(day, name)
+        )
         body = {
             "results": list(results),
             "elapsed_time": 1860.25,
@@ -402,10 +409,13 @@ def _test(kind: str, table: Table, column: str, kwargs: Node | None = None, also
     }
 
 
-def _changed(test: Node, change: TestChange | None) -> Node | None:
+def _changed(node: Node, change: NodeChange | None) -> Node | None:
     if change is None:
-        return test
-    return None if change.config is None else test | {"config": test["config"] | dict(change.config)}
+        return node
+    if change.values is None:
+        return None
+    config = node["config"] | dict(change.values.get("config", {}))
+    return node | dict(change.values) | {"config": config}
 
 
 def _file(metadata: Node, rest: str) -> str:

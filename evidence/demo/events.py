@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,12 +29,15 @@ _CORPORATE = "10.20."  # over the private endpoint addresses are the company's o
 
 @dataclass(frozen=True)
 class Statement:
-    """One planted statement: a shape at a second of the day, with its own id; ``lost`` ones never reach QUERY_HISTORY."""
+    """One planted statement: a shape at a second of the day, with its own id.
+
+    One that runs over midnight is two: ``parts`` says which view shows it on this night; ``second`` may be negative.
+    """
 
     shape: Shape
     second: int
     query_id: str
-    lost: bool = False
+    parts: Literal["both", "access", "query"] = "both"
 
 
 class Events:
@@ -61,10 +64,13 @@ class Events:
         index = np.concatenate([drawn, len(self._shapes) + np.arange(len(planted))]).astype(np.int64)
         moments = np.concatenate([starts, np.array([item.second * 1000 for item in planted], dtype=np.int64)])
         ids = [*drawn_ids, *(item.query_id for item in planted)]
-        elapsed = dice.integers(40, 90_000, len(index))
-        kept = np.array([True] * len(drawn) + [not item.lost for item in planted])
-        history = self._history(night, dice, pool, index, moments, elapsed, ids, np.flatnonzero(kept))
-        return history, self._access(night, pool, index, moments, ids)
+        elapsed = dice.integers(20_000, 90_000, len(index))
+        history, access = (
+            np.flatnonzero([True] * len(drawn) + [item.parts in {"both", part} for item in planted])
+            for part in ("query", "access")
+        )
+        table = self._history(night, dice, pool, index, moments, elapsed, ids, history)
+        return table, self._access(night, pool, index, moments, ids, access)
 
     def logins(self, night: int, planted: Sequence[Mapping[str, Any]] = ()) -> pa.Table:
         """Return LOGIN_HISTORY of one night."""
@@ -139,9 +145,11 @@ class Events:
         }
         return _filled(self._contracts[QUERIES], columns, count)
 
-    def _access(self, night: int, pool: Sequence[Shape], index: Any, moments: Any, ids: Sequence[str]) -> pa.Table:
+    def _access(
+        self, night: int, pool: Sequence[Shape], index: Any, moments: Any, ids: Sequence[str], kept: Any
+    ) -> pa.Table:
         seen = np.array([pool[at].access is not None for at in index])
-        order = np.flatnonzero(seen)
+        order = kept[seen[kept]]
         order = order[np.argsort(moments[order], kind="stable")]
         taken = pa.array(index[order])
         fixed = self._lists if len(pool) == len(self._shapes) else access_columns(pool)
@@ -174,6 +182,7 @@ def fixed_columns(pool: Sequence[Shape]) -> dict[str, pa.Array]:
         "ERROR_CODE": [s.error[0] if s.error else None for s in pool],
         "ERROR_MESSAGE": [s.error[1] if s.error else None for s in pool],
         "BIND_VALUES": [s.binds for s in pool],
+        "SECONDARY_ROLE_STATS": [s.secondary for s in pool],
         "AGENT_TYPE": ["EXTERNAL_AGENT" if s.agent else None for s in pool],
         "USER_TYPE": ["SERVICE" if s.service else "PERSON" for s in pool],
         **{name: [value] * len(pool) for name, value in _PLAIN.items()},

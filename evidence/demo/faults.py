@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evidence.datasets.contract import Contract
+from evidence.demo.answer import Effect
 from evidence.demo.export import Body, write_claims, write_night
 from evidence.snapshot.canonical import format_time
 from evidence.snapshot.model import DAY, start_of
@@ -82,12 +83,29 @@ FAULTS: dict[tuple[str, int], Fault] = {
     ("snowflake.future_grants", 70): BROKEN,
 }
 
-# Which controls rest on a dataset, by themselves or through a fact; only what a fault or a missed run touches.
-RESTS_ON: dict[str, tuple[str, ...]] = {
-    "snowflake.policy_references": ("data-phi-mask-coverage", "network-account-policy"),
-    "snowflake.login_history": ("monitor-bruteforce", "identity-service-keypair", "identity-dormant"),
-    "snowflake.access_history": ("data-phi-access-role",),
-    "snowflake.parameters": ("access-no-user-privileges", "network-account-policy"),
-    "snowflake.future_grants": ("access-no-raw-grants",),
-    "dbt.nodes": ("quality-key-tests", "quality-test-results", "data-phi-mask-coverage", "data-phi-access-role"),
+# What rests on a dataset, by a control itself or through a fact: control, what a gap does to it, nights it looks back.
+RESTS_ON: dict[str, tuple[tuple[str, Effect, int], ...]] = {
+    "snowflake.policy_references": (
+        ("data-phi-mask-coverage", "nothing-concluded", 0),
+        ("network-account-policy", "failures-stand", 0),
+    ),
+    "snowflake.login_history": (
+        ("monitor-bruteforce", "failures-stand", 1),
+        ("identity-service-keypair", "failures-stand", 0),
+        ("identity-dormant", "failures-fall", 0),
+    ),
+    "snowflake.access_history": (("data-phi-access-role", "failures-stand", 1),),
+    "snowflake.parameters": (
+        ("access-no-user-privileges", "nothing-concluded", 0),
+        ("network-account-policy", "nothing-concluded", 0),
+    ),
+    "snowflake.future_grants": (
+        ("access-no-raw-grants", "nothing-concluded", 0),
+        ("data-phi-mask-coverage", "nothing-concluded", 0),
+    ),
+    "dbt.nodes": (
+        ("quality-key-tests", "nothing-concluded", 0),
+        ("data-phi-mask-coverage", "nothing-concluded", 0),
+        ("data-phi-access-role", "nothing-concluded", 0),
+    ),
 }

@@ -11,6 +11,7 @@ VPCE = "vpce-0f3a9c5d7e1b24680"
 POLICY_DB, POLICY_SCHEMA, TAG_SCHEMA = "GOVERNANCE", "POLICIES", "TAGS"
 TAG = {"TAG_DATABASE": POLICY_DB, "TAG_SCHEMA": TAG_SCHEMA, "TAG_NAME": "PHI"}
 TAG_ID = 3301
+TAGGED_WHOLE = "DIM_CARE_PLAN"
 # data type of the column -> policy set on the tag for it, its id, type and the value it shows instead
 POLICIES = {
     "TEXT": ("MASK_PHI_STRING", 8801, "VARCHAR", "'***'"),
@@ -30,14 +31,25 @@ def build_governance(state: State, catalog: Catalog) -> None:
         state.add("snowflake.policy_references", _on_tag(name, identity))
     for table in catalog.named:
         if table.phi:
-            state.add("snowflake.tag_references", tag_reference(table, None, "personal"))
+            _tags(state, table)
         for column in table.phi:
-            state.add("snowflake.tag_references", tag_reference(table, column, "phi"))
             state.add("snowflake.policy_references", policy_reference(table, column))
     _row_access(state, catalog)
     _views(state, catalog)
     _network(state)
     _parameters(state)
+
+
+def _tags(state: State, table: Table) -> None:
+    """Tag PHI by column; one table is tagged whole, and the columns that hold none say so."""
+    whole = table.name == TAGGED_WHOLE
+    owner = {"TAG_ID": TAG_ID + 1, "TAG_NAME": "DATA_OWNER"}
+    state.add("snowflake.tag_references", tag_reference(table, None, table.database.lower()) | owner)
+    if whole:
+        state.add("snowflake.tag_references", tag_reference(table, None, "phi"))
+    for column in table.columns:
+        if column.phi != whole:
+            state.add("snowflake.tag_references", tag_reference(table, column, "phi" if column.phi else "none"))
 
 
 def masking_policy(identity: int, name: str, kind: str, shown: str, body: str = "") -> dict[str, Any]:

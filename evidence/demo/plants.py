@@ -22,10 +22,9 @@ def plant_all(world: World) -> None:
 
 
 def _gaps(world: World) -> None:
-    """Write down what a bad export, or a production run that never was, keeps from being assessed."""
-    for (dataset, night), fault in FAULTS.items():
-        for control in RESTS_ON[dataset]:
-            world.gap(fault.name, control, fault.reason, night, night)
-    for day in sorted(world.project.missing_runs):
-        for control in RESTS_ON["dbt.nodes"]:
-            world.gap("missing-run", control, "missing-evidence", day - 1, day - 1)
+    """Write down what a bad export, or a production run that never was, does to the controls that rest on it."""
+    missing = [("dbt.nodes", day - 1, "missing-run", "missing-evidence") for day in sorted(world.project.missing_runs)]
+    faults = [(dataset, night, fault.name, fault.reason) for (dataset, night), fault in FAULTS.items()]
+    for dataset, night, name, reason in (*faults, *missing):
+        for control, effect, back in RESTS_ON[dataset]:
+            world.gap(name, control, reason, (night, night + back), effect)

@@ -29,7 +29,9 @@ def _second_factors(world: World) -> None:
     state.find(USERS, NAME=second).change(50, 52, HAS_MFA=None)
     expect("mfa-null-flag", MFA, second, "unknown-value", 50, 52)
     state.find(USERS, NAME=third).change(28, 29, BYPASS_MFA_UNTIL=world.size.evening(31, 12))
-    expect("mfa-bypass", MFA, third, "mfa-bypass-open", 28, 29)
+    expect("mfa-bypass", MFA, third, "bypass-open", 28, 29)
+    state.find("snowflake.credentials", USER_NAME=third).change(56, 57, STATUS="PENDING")
+    expect("mfa-pending", MFA, third, "pending-factor", 56, 57)
     # Created on night 84; at its first capture the account is 18 hours old and still inside the grace.
     new = user(
         93,
@@ -45,14 +47,18 @@ def _second_factors(world: World) -> None:
 
 def _services(world: World) -> None:
     state, expect = world.state, world.expect
-    state.find(USERS, NAME="SNOWPIPE").change(0, 13, TYPE="LEGACY_SERVICE")
-    expect("legacy-service", KEYS, "SNOWPIPE", "not-typed-service", 0, 13)
+    state.find(USERS, NAME="SNOWPIPE").change(0, 6, TYPE="LEGACY_SERVICE")
+    expect("legacy-service", KEYS, "SNOWPIPE", "not-typed-service", 0, 6)
     state.find(USERS, NAME="TABLEAU").change(
         36, 40, HAS_PASSWORD=True, PASSWORD_LAST_SET_TIME=world.size.evening(36, 16)
     )
     expect("service-password", KEYS, "TABLEAU", "has-password", 36, 40)
     state.find(USERS, NAME="DATADOG").change(80, ALWAYS, HAS_RSA_PUBLIC_KEY=False)
     expect("service-without-key", KEYS, "DATADOG", "no-key", 80)
+    state.find(USERS, NAME="CI_RUNNER").change(2, 5, HAS_PAT=True)
+    expect("service-token", KEYS, "CI_RUNNER", "has-pat", 2, 5)
+    state.find(USERS, NAME="SNOWPIPE").change(75, 76, HAS_RSA_PUBLIC_KEY=None)
+    expect("service-null-flag", KEYS, "SNOWPIPE", "unknown-value", 75, 76)
     moment = world.size.evening(65, 2, 14)
     world.logins.setdefault(65, []).append(login("AIRFLOW", moment, "203.0.113.21", "PASSWORD", client="JDBC_DRIVER"))
     expect("service-password-login", KEYS, "AIRFLOW", "password-login", 65, 65)
@@ -67,10 +73,10 @@ def _registered_services(world: World) -> None:
             role="FINANCE_ANALYST",
             purpose="month-end batch",
             approved_on=size.night(20),
-            expires=size.night(60),
+            expires=size.night(34),
         )
     )
-    expect("person-registered-as-service", KEYS, person, "not-typed-service", 20, 59)
+    expect("person-registered-as-service", KEYS, person, "not-typed-service", 20, 33)
     new = user(
         94,
         "LOOKER",
@@ -82,8 +88,8 @@ def _registered_services(world: World) -> None:
         HAS_RSA_PUBLIC_KEY=True,
         CREATED_ON=size.evening(44, 11),
     )
-    row = state.add(USERS, new, first=44)
-    row.daily = lambda night: {"LAST_SUCCESS_LOGIN": size.evening(night, 11, 30)}
+    made = state.add(USERS, new, first=44)
+    made.daily = lambda night: {"LAST_SUCCESS_LOGIN": size.evening(night, 11, 30)}
     state.add(
         "snowflake.credentials",
         credential(94, "LOOKER", "KEYPAIR", "KEYPAIR", CREATED_ON=size.evening(44, 11)),
@@ -104,9 +110,9 @@ def _registered_services(world: World) -> None:
 def _dormant(world: World) -> None:
     state, expect, size = world.state, world.expect, world.size
     idle = user(95, "PERPETUA.ELMSWORTH", LAST_SUCCESS_LOGIN=size.evening(-60, 8, 30))
-    state.add(USERS, idle).change(58, ALWAYS, DISABLED="true")
+    state.add(USERS, idle).change(50, ALWAYS, DISABLED="true")
     # 90 days after the last sign-in lie between the captures of nights 29 and 30.
-    expect("dormant-person", DORMANT, "PERPETUA.ELMSWORTH", "idle", 30, 57)
+    expect("dormant-person", DORMANT, "PERPETUA.ELMSWORTH", "idle", 30, 49)
     never = user(96, "HORATIO.GLENNISTER", CREATED_ON=BUILT + dt.timedelta(days=30))
-    state.add(USERS, never).change(21, ALWAYS, DISABLED="true")
-    expect("never-signed-in", DORMANT, "HORATIO.GLENNISTER", "never-used", 0, 20)
+    state.add(USERS, never).change(10, ALWAYS, DISABLED="true")
+    expect("never-signed-in", DORMANT, "HORATIO.GLENNISTER", "never-used", 0, 9)

@@ -1,7 +1,7 @@
 """Data-product contracts in YAML, as each night's checkout had them (``docs/formats/product-contract.md``)."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,11 @@ def build_products(catalog: Catalog) -> dict[str, Product]:
 
 
 def write_products(
-    folder: Path, size: Size, products: Mapping[str, Product], edits: Mapping[tuple[int, int], Edit]
+    folder: Path, size: Size, products: Mapping[str, Product], edits: Sequence[tuple[int, int, Edit]]
 ) -> None:
-    """Write ``date=D/<product>.yml`` for every night; ``edits`` change the contracts on the nights of their key."""
+    """Write ``date=D/<product>.yml`` for every night; ``edits`` change the contracts on the nights they name."""
     for night in range(size.nights):
-        active = [edit for (first, last), edit in edits.items() if first <= night <= last]
+        active = [edit for first, last, edit in edits if first <= night <= last]
         current: dict[str, Product] = json.loads(json.dumps(products)) if active else dict(products)
         for edit in active:
             edit(current)

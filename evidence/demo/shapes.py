@@ -46,6 +46,7 @@ class Shape:
     binds: str | None = None
     tag: str | None = None
     agent: str | None = None
+    secondary: str | None = None
     service: bool = False
 
 

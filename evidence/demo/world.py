@@ -7,7 +7,7 @@ from typing import Any
 
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
-from evidence.demo.answer import AnswerKey, Expected, Gap
+from evidence.demo.answer import AnswerKey, Effect, Expected, Gap
 from evidence.demo.dbt_project import Project, build_project
 from evidence.demo.events import Events, Statement
 from evidence.demo.governance import build_governance
@@ -61,7 +61,7 @@ class World:
     registers: dict[str, list[Row]]
     phi: Phi
     key: AnswerKey
-    product_edits: dict[tuple[int, int], Edit] = field(default_factory=dict)
+    product_edits: list[tuple[int, int, Edit]] = field(default_factory=list)
     statements: dict[int, list[Statement]] = field(default_factory=dict)
     logins: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
@@ -72,9 +72,9 @@ class World:
         source = self.names.dbt if control.startswith("quality-") else self.names.snowflake
         self.key.expected.append(Expected(plant, control, f"{source}/{item}", reason, first, last, result))
 
-    def gap(self, plant: str, control: str, reason: str, first: int, last: int) -> None:
-        """Say that ``control`` cannot be assessed on these nights."""
-        self.key.gaps.append(Gap(plant, control, reason, first, last))
+    def gap(self, plant: str, control: str, reason: str, nights: tuple[int, int], effect: Effect) -> None:
+        """Say that evidence of ``control`` is not whole on these nights."""
+        self.key.gaps.append(Gap(plant, control, reason, *nights, effect))
 
 
 def build_world(size: Size, names: Names) -> World:
