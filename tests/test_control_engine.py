@@ -9,6 +9,7 @@ from test_control_cases import POPULATION, TEST, write
 from evidence.control.definition import load_library
 from evidence.control.engine import Engine, assess_night, select
 from evidence.control.made import MadeEvidence, registers_of
+from evidence.control.night import Shown
 from evidence.errors import ControlError
 
 NIGHT = dt.date(2026, 9, 1)
@@ -60,6 +61,33 @@ def test_only_what_is_handed_in_exists(engine):
     for gone in ("fact.person", "_input_0", "snowflake.users"):
         with pytest.raises(ControlError, match="does not exist"):
             engine.select(f"select * from {gone}", {})
+
+
+def test_rooms_do_not_see_each_other_and_tables_follow_their_slot(engine):
+    first, second = pa.table({"a": [1]}), pa.table({"a": [2]})
+    assert engine.select("select a from s.t", {"s.t": first}, "one").to_pylist() == [{"a": 1}]
+    assert engine.select("select a from s.u", {"s.u": second}, "two").to_pylist() == [{"a": 2}]
+    with pytest.raises(ControlError, match="does not exist"):
+        engine.select("select a from s.t", {"s.u": second}, "two")
+    assert engine.select("select a from s.t", {"s.t": second}, "one").to_pylist() == [{"a": 2}]
+    other = pa.table({"b": ["x"], "a": [3]})
+    assert engine.select("select * from s.t", {"s.t": Shown("s.t", other, ("b",))}, "one").to_pylist() == [{"b": "x"}]
+    with pytest.raises(ControlError, match='"a" not found'):
+        engine.select("select a from s.t", {"s.t": Shown("s.t", other, ("b",))}, "one")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from query((select 'select 1'))",
+        "select * from query_table((select table_name from duckdb_tables() limit 1))",
+        "select * from query((select 'select * from ' || table_name from duckdb_tables() where table_name like '%' limit 1))",
+    ],
+)
+def test_names_that_are_found_at_run_time_cannot_be_read(engine, sql):
+    engine.select("select a from s.t", {"s.t": pa.table({"a": [1]})}, "elsewhere")
+    with pytest.raises(ControlError):
+        engine.select(sql, {}, "thief")
 
 
 def test_the_configuration_stays_locked(engine):
@@ -209,7 +237,9 @@ def test_facts_are_computed_once_a_night(tmp_path, monkeypatch):
     made = MadeEvidence(library.contracts, NIGHT, CAPTURED, {"snowflake.users": GOOD_ROWS})
     ran = []
     real = Engine.select
-    monkeypatch.setattr(Engine, "select", lambda self, sql, tables: ran.append(sql) or real(self, sql, tables))
+    monkeypatch.setattr(
+        Engine, "select", lambda self, sql, tables, room="": ran.append(sql) or real(self, sql, tables, room)
+    )
     findings = assess_night(library, registers_of({}, NIGHT), made, NIGHT, known_at=CAPTURED)
     assert [f.status for f in findings] == ["satisfied"] * 3
     assert ran.count(library.facts["person"].sql) == 1

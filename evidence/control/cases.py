@@ -105,8 +105,8 @@ class Setting:
         evidence = made or self.made
         seen: list[pa.Table] = []
 
-        def select(sql: str, tables: Tables) -> pa.Table:
-            rows = engine.select(sql, tables)
+        def select(sql: str, tables: Tables, room: str = "") -> pa.Table:
+            rows = engine.select(sql, tables, room)
             if sql == self.control.control_sql:
                 seen.append(rows)
             return rows
@@ -114,10 +114,7 @@ class Setting:
         registers = registers_of(self.case.registers, self.case.night, evidence.missing_registers)
         library = dataclasses.replace(self.library, contracts=self._contracts(evidence))
         night = Night(library, registers, evidence, self.case.night, self.case.clock, select, [self.control])
-        try:
-            return night.findings()[0], seen[0] if seen else None
-        finally:
-            engine.forget()
+        return night.findings()[0], seen[0] if seen else None
 
     def _contracts(self, made: MadeEvidence) -> dict[str, Contract]:
         """What a case does not list is rightly empty; what it lists as ``[]`` meets the same suspicion as in life."""

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
@@ -50,9 +51,9 @@ class Engine:
 
         self._connection = duckdb.connect(":memory:", config=LOCKED)
         self._connection.execute("SET lock_configuration = true")
-        self._schemas: set[str] = set()
-        self._views: dict[str, str] = {}
-        self._loaded: dict[int, tuple[pa.Table, str]] = {}
+        self._checked: set[str] = set()
+        self._rooms: dict[str, _Room] = {}
+        self._loaded: dict[str, tuple[pa.Table, str]] = {}
         self._time_limit = time_limit  # seconds
         self._watch = Watch(self._connection.interrupt, time_limit)
         self._result_limit = result_limit  # bytes
@@ -66,19 +67,20 @@ class Engine:
         self._watch.close()
         self._connection.close()
 
-    def select(self, sql: str, tables: Tables) -> pa.Table:
+    def select(self, sql: str, tables: Tables, room: str = "") -> pa.Table:
         """Return the rows of ``sql``, which sees ``tables`` (``name`` or ``schema.name``) and nothing else.
 
-        A table handed in again (the same object) is not loaded again, until :meth:`forget`. Times with a zone are handed
-        in as UTC without one. Raises ``ControlError`` if ``sql`` is not exactly one SELECT, fails, takes longer than the
-        time limit or returns more than the result limit.
+        ``room`` names who asks: what one reader saw before stays in place for it, and is out of sight of all others. A
+        table handed in again (the same object in the same slot) is not loaded again. Times with a zone are handed in as
+        UTC without one. Raises ``ControlError`` if ``sql`` is not exactly one SELECT, fails, takes longer than the time
+        limit or returns more than the result limit.
         """
         import duckdb
 
         self._check(sql)
         with self._watch:
             try:
-                self._expose(tables)
+                self._furnish(room, tables)
                 return self._read_only(sql)
             except duckdb.Error as exc:
                 if self._watch.expired:
@@ -107,6 +109,8 @@ class Engine:
         """Ask DuckDB's own splitter and parser what this is."""
         import duckdb
 
+        if sql in self._checked:
+            return
         try:
             statements = self._connection.extract_statements(sql)
         except duckdb.Error as exc:
@@ -114,52 +118,62 @@ class Engine:
         kinds = [statement.type.name for statement in statements]
         if kinds != ["SELECT"]:
             raise ControlError(f"not exactly one SELECT but {', '.join(kinds) or 'nothing'}", fix=FIX)
+        self._checked.add(sql)
 
-    def forget(self) -> None:
-        """Drop every table that was loaded."""
-        self._expose({})
-        for _, name in self._loaded.values():
-            self._connection.execute(f"DROP TABLE {name}")
-        self._loaded.clear()
-
-    def _expose(self, tables: Tables) -> None:
-        """Make exactly ``tables`` visible; what the statement before saw and this one sees too stays as it is."""
-        wanted = {_dotted(name): self._definition(given) for name, given in tables.items()}
-        for view in [view for view, definition in self._views.items() if wanted.get(view) != definition]:
+    def _furnish(self, room: str, tables: Tables) -> None:
+        """Enter ``room`` and make exactly ``tables`` visible there."""
+        place = self._rooms.get(room)
+        if place is None:
+            place = self._rooms[room] = _Room(_secret())
+            self._connection.execute(f"ATTACH ':memory:' AS {place.catalog}")
+        wanted = {_dotted(name): self._definition(name, given) for name, given in tables.items()}
+        self._connection.execute(f"USE {place.catalog}")
+        for view in [view for view, definition in place.views.items() if wanted.get(view) != definition]:
             self._connection.execute(f"DROP VIEW {view}")
-            del self._views[view]
-        for name in tables:
-            self._make_schema(name.rpartition(".")[0])
+            del place.views[view]
+        for schema in sorted({name.rpartition(".")[0] for name in tables} - place.schemas - {""}):
+            self._connection.execute(f"CREATE SCHEMA {_quoted(schema)}")
+            place.schemas.add(schema)
         for view, definition in wanted.items():
-            if view not in self._views:
+            if view not in place.views:
                 self._connection.execute(f"CREATE VIEW {view} AS {definition}")
-                self._views[view] = definition
+                place.views[view] = definition
 
-    def _definition(self, given: pa.Table | Shown) -> str:
+    def _definition(self, name: str, given: pa.Table | Shown) -> str:
         if isinstance(given, Shown):
-            return f"SELECT {', '.join(map(_quoted, given.columns))} FROM {self._load(given.table)}"
-        return f"SELECT * FROM {self._load(given)}"
+            columns = "*" if given.columns is None else ", ".join(map(_quoted, given.columns))
+            return f"SELECT {columns} FROM {self._load(given.slot, given.table)}"
+        return f"SELECT * FROM {self._load(name, given)}"
 
-    def _load(self, table: pa.Table) -> str:
-        """Return the name of a DuckDB table with these rows.
+    def _load(self, slot: str, table: pa.Table) -> str:
+        """Return the name of the DuckDB table that holds these rows; a new table takes the slot's place.
 
         Own tables, because over Arrow the planner knows no distinct counts and joins by ``source`` first (seen: 12 million
-        rows between, 2 s instead of 20 ms). The name cannot be guessed: undeclared tables stay out of reach.
+        rows between, 2 s instead of 40 ms). The name cannot be guessed: undeclared tables stay out of reach.
         """
-        if id(table) not in self._loaded:
-            name = f"_{secrets.token_hex(16)}"
-            self._connection.register("_arrow", without_zones(table))
-            try:
-                self._connection.execute(f"CREATE TABLE {name} AS SELECT * FROM _arrow")
-            finally:
-                self._connection.unregister("_arrow")
-            self._loaded[id(table)] = (table, name)  # holding the table keeps its id from being reused
-        return self._loaded[id(table)][1]
+        held = self._loaded.get(slot)
+        if held and held[0] is table:
+            return held[1]
+        same = held is not None and held[0].schema.equals(table.schema)
+        name = held[1] if held and same else f"memory.main.{_secret()}"  # views over another shape would not fit
+        self._connection.register("_arrow", without_zones(table))
+        try:
+            self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM _arrow")
+        finally:
+            self._connection.unregister("_arrow")
+        if held and not same:
+            self._connection.execute(f"DROP TABLE {held[1]}")
+        self._loaded[slot] = (table, name)
+        return name
 
-    def _make_schema(self, name: str) -> None:
-        if name and name not in self._schemas:
-            self._connection.execute(f"CREATE SCHEMA {_quoted(name)}")
-            self._schemas.add(name)
+
+@dataclass(slots=True)
+class _Room:
+    """A catalog of views that one reader sees; its name cannot be guessed."""
+
+    catalog: str
+    views: dict[str, str] = field(default_factory=dict)
+    schemas: set[str] = field(default_factory=set)
 
 
 class Watch:
@@ -231,10 +245,7 @@ def assess_night(
     chosen = sorted(library.controls if controls is None else set(controls))
     with nullcontext(engine) if engine is not None else Engine() as used:
         run = Night(library, registers, reader, night, known_at, used.select, [library.control(n) for n in chosen])
-        try:
-            return run.findings()
-        finally:
-            used.forget()
+        return run.findings()
 
 
 def without_zones(table: pa.Table) -> pa.Table:
@@ -252,6 +263,10 @@ def without_zones(table: pa.Table) -> pa.Table:
 def first_line(exc: Exception) -> str:
     """Return what DuckDB says, without the statement it repeats below."""
     return str(exc).partition("\n")[0][:300]
+
+
+def _secret() -> str:
+    return f"_{secrets.token_hex(16)}"
 
 
 def _dotted(name: str) -> str:

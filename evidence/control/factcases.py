@@ -69,10 +69,7 @@ def _rows(library: Library, fact: Fact, case: FactCase, engine: Engine) -> list[
     )
     registers = registers_of(case.registers, case.night)
     night = Night(varied, registers, made, case.night, captured, engine.select, [])
-    try:
-        return [dict(row) for row in night.fact(fact.name).to_pylist()]
-    finally:
-        engine.forget()
+    return [dict(row) for row in night.fact(fact.name).to_pylist()]
 
 
 def _difference(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]) -> str:

@@ -1,9 +1,9 @@
 """One night: gates, facts once, each control's two SELECTs, and the finding."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -16,19 +16,30 @@ from evidence.datasets.contract import Contract
 from evidence.errors import ControlError
 from evidence.snapshot.model import DAY, start_of
 
+_MOMENT = pa.timestamp("us")
+_DECIMAL = pa.decimal128(38, 6)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """What a statement may see of a table: some of its columns. The table itself is loaded once, whoever looks at it."""
+    """What a statement may see of a table: some of its columns (None: all).
 
+    ``slot`` says which table it is from night to night, so that the engine loads it once for all who look at it.
+    """
+
+    slot: str
     table: pa.Table
-    columns: tuple[str, ...]
+    columns: tuple[str, ...] | None = None
 
 
 Tables = Mapping[str, pa.Table | Shown]
-Select = Callable[[str, Tables], pa.Table]
-_MOMENT = pa.timestamp("us")
-_DECIMAL = pa.decimal128(38, 6)
+
+
+class Select(Protocol):
+    """Run one SELECT over tables; ``room`` says for whom."""
+
+    def __call__(self, sql: str, tables: Tables, room: str = "") -> pa.Table:
+        """Return the rows; raise ``ControlError`` for whatever is wrong with the SQL."""
 
 
 class Night:
@@ -53,8 +64,8 @@ class Night:
         self._controls = controls
         self._columns = _wanted(library, controls or list(library.facts.values()))
         self._tables: dict[tuple[str, int], pa.Table] = {}
-        self._rows_of_values: dict[str, pa.Table] = {}
-        self._register_tables: dict[str, dict[str, pa.Table]] = {}
+        self._rows_of_values: dict[str, Shown] = {}
+        self._register_tables: dict[str, dict[str, Shown]] = {}
         self._moments: dict[str, dt.datetime | None] = {}
         self._facts: dict[str, pa.Table | ControlError] = {}
 
@@ -95,18 +106,19 @@ class Night:
 
     def population(self, control: Control) -> pa.Table:
         """Return what population.sql gives over whatever rows are there, unchecked."""
-        return self._named("population.sql", control.population_sql, self._inputs(control))
+        return self._named("population.sql", control.population_sql, self._inputs(control), control.id)
 
     def results(self, control: Control, population: pa.Table) -> pa.Table:
         """Return what control.sql gives, unchecked."""
-        return self._named("control.sql", control.control_sql, {**self._inputs(control), "population": population})
+        inputs = {**self._inputs(control), "population": Shown(f"population of {control.id}", population)}
+        return self._named("control.sql", control.control_sql, inputs, control.id)
 
     def fact(self, name: str) -> pa.Table:
         """Return the rows of a fact, computed once; an error in it is raised each time."""
         if name not in self._facts:
             fact = self._library.facts[name]
             try:
-                self._facts[name] = self._named(f"fact {name}", fact.sql, self._inputs(fact))
+                self._facts[name] = self._named(f"fact {name}", fact.sql, self._inputs(fact), f"fact {name}")
             except ControlError as exc:
                 self._facts[name] = exc
         found = self._facts[name]
@@ -119,19 +131,19 @@ class Night:
         items = verdict.check_population(population)
         return verdict.check_results(self.results(control, population), items, control.reasons)
 
-    def _named(self, what: str, sql: str, tables: Tables) -> pa.Table:
+    def _named(self, what: str, sql: str, tables: Tables, room: str) -> pa.Table:
         try:
-            return self._select(sql, tables)
+            return self._select(sql, tables, room)
         except ControlError as exc:
             raise ControlError(f"{what}: {exc}", fix=exc.fix) from exc
 
-    def _inputs(self, reader: Control | Fact) -> dict[str, pa.Table | Shown]:
+    def _inputs(self, reader: Control | Fact) -> dict[str, Shown]:
         """Return every table that ``reader`` declares, under the name its SQL uses."""
         tables: dict[str, pa.Table | Shown] = {
             evidence.dataset: self._dataset(evidence) for evidence in reader.evidence
         }
         for name in reader.facts:
-            tables[f"fact.{name}"] = self.fact(name)
+            tables[f"fact.{name}"] = Shown(f"fact.{name}", self.fact(name))
         for name in reader.registers:
             tables |= self._register(name)
         tables["settings"] = self._settings(reader)
@@ -139,18 +151,19 @@ class Night:
             tables["params"] = self._params(reader)
         return tables
 
-    def _register(self, name: str) -> dict[str, pa.Table]:
+    def _register(self, name: str) -> dict[str, Shown]:
         if name not in self._register_tables:
+            kinds = {"register": self._registers.effective, "register_expired": self._registers.expired}
             self._register_tables[name] = {
-                f"register.{name}": self._registers.effective(name, self._night),
-                f"register_expired.{name}": self._registers.expired(name, self._night),
+                f"{kind}.{name}": Shown(f"{kind}.{name}", rows(name, self._night)) for kind, rows in kinds.items()
             }
         return self._register_tables[name]
 
     def _dataset(self, evidence: Evidence) -> Shown:
         """Return all rows that may be read of a dataset, with the declared columns and where they come from."""
         contract = self._library.contracts[evidence.dataset]
-        return Shown(self._whole(contract, evidence), (*evidence.columns, *place_columns(contract)))
+        slot = f"{contract.name} over {evidence.lookback_nights} nights"
+        return Shown(slot, self._whole(contract, evidence), (*evidence.columns, *place_columns(contract)))
 
     def _whole(self, contract: Contract, evidence: Evidence) -> pa.Table:
         key = (contract.name, evidence.lookback_nights)
@@ -184,18 +197,19 @@ class Night:
             table = table.append_column(name, pa.repeat(pa.scalar(places[name], kind), table.num_rows))
         return table
 
-    def _params(self, control: Control) -> pa.Table:
-        if control.id not in self._rows_of_values:
+    def _params(self, control: Control) -> Shown:
+        slot = f"params of {control.id}"
+        if slot not in self._rows_of_values:
             kinds = {name: _DECIMAL for name, parameter in control.parameters.items() if parameter.type == "decimal"}
-            self._rows_of_values[control.id] = one_row({**control.effective, **self._clock(control)}, kinds)
-        return self._rows_of_values[control.id]
+            self._rows_of_values[slot] = Shown(slot, one_row({**control.effective, **self._clock(control)}, kinds))
+        return self._rows_of_values[slot]
 
-    def _settings(self, reader: Control | Fact) -> pa.Table:
+    def _settings(self, reader: Control | Fact) -> Shown:
         clock = self._clock(reader)
-        key = f"settings as of {clock['as_of']}"
-        if key not in self._rows_of_values:
-            self._rows_of_values[key] = one_row({**self._library.settings, **clock})
-        return self._rows_of_values[key]
+        slot = f"settings at {clock['as_of'].time()}"  # most readers of a night share one moment
+        if slot not in self._rows_of_values:
+            self._rows_of_values[slot] = Shown(slot, one_row({**self._library.settings, **clock}))
+        return self._rows_of_values[slot]
 
     def _clock(self, reader: Control | Fact) -> dict[str, Any]:
         """``night`` and ``as_of``: the latest capture among state inputs, else the end of the night."""
