@@ -3,25 +3,25 @@
 # make lint    ruff and mypy
 # make bench   benchmarks, as ratios against named baselines
 PYTHON_RUN := .venv/bin/python
-.PHONY: demo test test-all lint bench requirements clean
+.PHONY: demo test test-all bootstrap lint bench requirements clean
 
 demo:
 	@sh scripts/bootstrap.sh demo
-	@rm -rf build/demo
-	@.venv/bin/evidence init build/demo --demo
-	@.venv/bin/evidence demo build/demo
+	@sh scripts/demo.sh
 
-test: lint-quick
-	@$(PYTHON_RUN) -m pytest -n 2 -m "not slow"
+# one worker per file: a test module's fixtures (servers, a whole demo job) are made once
+test: bootstrap lint
+	@$(PYTHON_RUN) -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: lint-quick
-	@$(PYTHON_RUN) -m pytest -n 2
+test-all: lint
+	@sh scripts/bootstrap.sh test-all
+	@$(PYTHON_RUN) -m pytest -n 2 --dist loadfile
 
-lint-quick:
+bootstrap:
 	@sh scripts/bootstrap.sh test
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
-lint: lint-quick
+lint: bootstrap
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 bench:
 	@sh scripts/bootstrap.sh test

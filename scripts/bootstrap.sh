@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv from hashed requirements and installs what the system lacks: `bootstrap.sh demo` or `bootstrap.sh test`.
+# Makes .venv from hashed requirements and installs what the system lacks: `bootstrap.sh demo`, `test` or `test-all`.
 # Packages are installed with apt or brew where this user may (root, or sudo without a password); otherwise the one
 # line to type is printed and the script stops.
 set -eu
@@ -42,11 +42,14 @@ has_library pango-1.0 || need libpango-1.0-0 pango
 has_library pangoft2-1.0 || need libpangoft2-1.0-0 pango
 has_library harfbuzz-subset || need libharfbuzz-subset0 harfbuzz
 "$python" -c 'import ensurepip, venv' 2>/dev/null || need "$("$python" -c 'import sys; print("python3.%d-venv" % sys.version_info[1])')" python
-if [ "$purpose" = test ]; then
+case "$purpose" in
+test | test-all)
   command -v pdfsig >/dev/null 2>&1 || need poppler-utils poppler
   command -v qpdf >/dev/null 2>&1 || need qpdf qpdf
   command -v openssl >/dev/null 2>&1 || need openssl openssl
-fi
+  [ "$purpose" = test ] || command -v chromium >/dev/null 2>&1 || need chromium chromium
+  ;;
+esac
 
 if [ -n "$apt_missing" ]; then
   if command -v apt-get >/dev/null 2>&1; then

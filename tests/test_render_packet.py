@@ -243,6 +243,7 @@ def test_report_definitions_load_and_bad_ones_are_named():
             Report.from_toml(bad, "bad.toml")
 
 
+@pytest.mark.slow
 def test_the_page_works_in_a_browser_without_network(screen, tmp_path):
     browser = tool("chromium", "chromium")
     probe = (
