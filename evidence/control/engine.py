@@ -35,7 +35,6 @@ LOCKED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "preserve_insertion_order": False,
     "max_temp_directory_size": "0KB",
     "memory_limit": "4GB",
-    "threads": 2,
 }
 TIME_LIMIT: Final = 300.0  # seconds for one statement
 RESULT_LIMIT: Final = 4 << 30  # bytes one statement may return
@@ -46,10 +45,10 @@ FIX: Final = "docs/formats/control.md says what control SQL sees and may do"
 class Engine:
     """One locked connection, reused for many statements. Use as a context manager."""
 
-    def __init__(self, *, time_limit: float = TIME_LIMIT, result_limit: int = RESULT_LIMIT) -> None:
+    def __init__(self, *, time_limit: float = TIME_LIMIT, result_limit: int = RESULT_LIMIT, threads: int = 2) -> None:
         import duckdb
 
-        self._connection = duckdb.connect(":memory:", config=LOCKED)
+        self._connection = duckdb.connect(":memory:", config={**LOCKED, "threads": threads})
         self._connection.execute("SET lock_configuration = true")
         self._checked: set[str] = set()
         self._rooms: dict[str, _Room] = {}
