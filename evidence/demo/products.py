@@ -43,12 +43,13 @@ def write_products(
     folder: Path, size: Size, products: Mapping[str, Product], edits: Sequence[tuple[int, int, Edit]]
 ) -> None:
     """Write ``date=D/<product>.yml`` for every night; ``edits`` change the contracts on the nights they name."""
+    texts: dict[str, str] = {}
     for night in range(size.nights):
         active = [edit for first, last, edit in edits if first <= night <= last]
         current: dict[str, Product] = json.loads(json.dumps(products)) if active else dict(products)
         for edit in active:
             edit(current)
-        _write(folder, size, night, current)
+        _write(folder, size, night, {name: _text(product, texts) for name, product in current.items()})
 
 
 def object_of(products: dict[str, Product], path: str) -> Product:
@@ -62,14 +63,22 @@ def object_of(products: dict[str, Product], path: str) -> Product:
     raise LookupError(path)
 
 
-def _write(folder: Path, size: Size, night: int, products: Mapping[str, Product]) -> None:
+def _text(product: Product, known: dict[str, str]) -> str:
+    """Return the YAML of a contract; most are the same every night."""
     import yaml
 
+    key = json.dumps(product)
+    if key not in known:
+        known[key] = yaml.dump(product, sort_keys=False, Dumper=_dumper())
+    return known[key]
+
+
+def _write(folder: Path, size: Size, night: int, products: Mapping[str, str]) -> None:
     day = size.night(night)
     target = folder / f"date={day.isoformat()}"
     target.mkdir(parents=True)
-    for name, product in products.items():
-        (target / f"{name}.yml").write_text(yaml.dump(product, sort_keys=False, Dumper=_dumper()))
+    for name, text in products.items():
+        (target / f"{name}.yml").write_text(text)
     claims = {
         "format": "evidence-export-v1",
         "dataset": "contracts.products",

@@ -57,7 +57,7 @@ class State:
     def __init__(self, contracts: Mapping[str, Contract]) -> None:
         self._contracts = contracts
         self._rows: dict[str, list[Row]] = {}
-        self._still: dict[str, pa.Table] = {}
+        self._still: dict[str, tuple[pa.Table, list[Row]]] = {}
         self._bodies: dict[tuple[str, str], Body] = {}
 
     @property
@@ -84,13 +84,15 @@ class State:
         return (row for row in self._rows.get(dataset, ()) if all(row.values.get(k) == v for k, v in wanted))
 
     def body(self, dataset: str, night: int) -> Body:
-        """Return the encoded capture of one night."""
+        """Return the encoded capture of one night; no row may be added or changed any more."""
         contract = self._contracts[dataset]
         if dataset not in self._still:
-            self._still[dataset] = table_of(contract, [row.values for row in self._rows[dataset] if row.still])
-        moving = [values for row in self._rows[dataset] if not row.still and (values := row.on(night)) is not None]
-        key = (dataset, repr(moving))
+            rows = self._rows[dataset]
+            table = table_of(contract, [row.values for row in rows if row.still])
+            self._still[dataset] = table, [row for row in rows if not row.still]
+        still, moving = self._still[dataset]
+        there = [values for row in moving if (values := row.on(night)) is not None]
+        key = (dataset, repr(there))
         if key not in self._bodies:
-            table = pa.concat_tables([self._still[dataset], table_of(contract, moving)])
-            self._bodies[key] = body_of(contract, table)
+            self._bodies[key] = body_of(contract, pa.concat_tables([still, table_of(contract, there)]))
         return self._bodies[key]
