@@ -102,11 +102,12 @@ class StoreReader:
         return Sealed(source_input, receipt, canonical.parse_time(as_of) if as_of else None)
 
 
-def judge(library: Library, registers: Registers, reader: StoreReader, nights: Iterable[dt.date]) -> Iterator[Judged]:
+def judge(
+    library: Library, registers: Registers, reader: StoreReader, nights: Iterable[dt.date], engine: Engine
+) -> Iterator[Judged]:
     """Yield each night with the finding of every control; nothing is written."""
-    with Engine() as engine:
-        for night in nights:
-            yield night, assess_night(library, registers, reader, night, known_at=reader.known_at, engine=engine)
+    for night in nights:
+        yield night, assess_night(library, registers, reader, night, known_at=reader.known_at, engine=engine)
 
 
 def seal(

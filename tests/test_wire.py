@@ -72,7 +72,11 @@ class Place:
         library, contracts = self.workspace.library, self.workspace.contracts
         reader = assess.StoreReader(self.store, self.index, contracts, asked, KNOWN_AT)
         nights = [size.night(n) for n in range(size.nights)]
-        found = [f for _, fs in assess.judge(library, self.workspace.registers, reader, nights) for f in fs]
+        found = [
+            f
+            for _, fs in assess.judge(library, self.workspace.registers, reader, nights, self.workspace.engine)
+            for f in fs
+        ]
         periods = [
             assess_period(control, [f for f in found if f.control == name], nights[0], nights[-1])
             for name, control in library.controls.items()

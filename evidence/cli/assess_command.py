@@ -66,7 +66,7 @@ def assess(
 def _judged(workspace: Workspace, reader: verb.StoreReader, nights: list[dt.date], jobs: int) -> Iterator[verb.Judged]:
     """Judge here, or in workers that see the log as it is now and no further."""
     if jobs == 1 or len(nights) < 4 * jobs:
-        return verb.judge(workspace.library, workspace.registers, reader, nights)
+        return verb.judge(workspace.library, workspace.registers, reader, nights, workspace.engine)
     orders = [Order(night, reader.known_at, reader.index.size) for night in nights]
     return in_workers(workspace.path, _judge, orders, jobs)
 
@@ -75,7 +75,7 @@ def _judge(workspace: Workspace, order: Order) -> verb.Judged:
     reader = reader_of(workspace, order.known_at)
     if reader.index.size != order.log_size:
         reader.index = Index.of(entry for _, entry in workspace.log.entries(before=order.log_size))
-    (judged,) = verb.judge(workspace.library, workspace.registers, reader, [order.night])
+    (judged,) = verb.judge(workspace.library, workspace.registers, reader, [order.night], workspace.engine)
     return judged
 
 

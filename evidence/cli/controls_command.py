@@ -7,6 +7,7 @@ import typer
 from evidence.cli import output
 from evidence.cli.workspace import library_of
 from evidence.control.cases import run_cases
+from evidence.control.factcases import run_fact_cases
 from evidence.control.lint import lint_library
 from evidence.errors import ControlError, UsageError
 
@@ -78,6 +79,8 @@ def run_all(
     """Run every control's cases; exit 3 if one does not come out as written."""
     library = library_of(context.obj)
     results = [result for name in ([control] if control else library.controls) for result in run_cases(library, name)]
+    if control is None:
+        results += [result for name in library.facts for result in run_fact_cases(library, name)]
     failed = [result for result in results if not result.ok]
     if json:
         output.as_json([{"control": r.control, "case": r.case, "ok": r.ok, "detail": r.detail} for r in results])

@@ -22,6 +22,7 @@ from evidence.config import (
     prepare_environment,
 )
 from evidence.control.definition import Library, load_library, load_overlay
+from evidence.control.engine import Engine
 from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
@@ -129,6 +130,11 @@ class Workspace:
         """The workspace's registers."""
         return load_registers(self.config.path(self.config.assess.registers))
 
+    @cached_property
+    def engine(self) -> Engine:
+        """The locked SQL engine, kept from night to night. One thread: several nights are judged in several processes."""
+        return Engine(threads=1)
+
     def source(self, name: str) -> Source:
         """Open a configured source by name."""
         if name not in self.config.sources:
@@ -173,7 +179,9 @@ class Workspace:
             shutil.rmtree(path, ignore_errors=True)
 
     def close(self) -> None:
-        """Close the sources."""
+        """Close the sources and the engine."""
+        if "engine" in self.__dict__:
+            self.engine.close()
         for source in self._sources.values():
             source.close()
 

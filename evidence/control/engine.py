@@ -63,6 +63,10 @@ class Engine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the watch and close the connection."""
         self._watch.close()
         self._connection.close()
 
