@@ -1,6 +1,7 @@
 """Deviations of the dbt project and its runs."""
 
-from evidence.demo.dbt_project import NodeChange, RunChange, model_id, test_id
+from evidence.demo.dbt_nodes import model_id, test_id
+from evidence.demo.dbt_project import NodeChange, RunChange
 from evidence.demo.state import ALWAYS
 from evidence.demo.world import World
 

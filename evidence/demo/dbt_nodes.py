@@ -1,0 +1,173 @@
+"""Models, tests and sources of the demo's dbt project, as a manifest spells them."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from evidence.demo.tables import Catalog, Table
+
+PROJECT = "fernhollow"
+LAYERS = {"STAGING": "staging", "INTERMEDIATE": "intermediate", "MART": "marts"}
+Node = dict[str, Any]
+
+
+def model_id(table: Table | str) -> str:
+    """Return the unique id of a table's model."""
+    return f"model.{PROJECT}.{(table if isinstance(table, str) else table.name).lower()}"
+
+
+def test_id(kind: str, table: str, column: str) -> str:
+    """Return the unique id of a generic test."""
+    name = f"{kind}_{table}_{column}".lower()
+    return f"test.{PROJECT}.{name}.{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def source_node(table: Table) -> Node:
+    """Return the source of a raw table."""
+    name = table.name.lower()
+    unique = f"source.{PROJECT}.{table.database.lower()}.{name}"
+    node: Node = {
+        "database": table.database,
+        "schema": "RAW",
+        "name": name,
+        "resource_type": "source",
+        "package_name": PROJECT,
+        "path": "models/staging/_sources.yml",
+        "original_file_path": "models/staging/_sources.yml",
+    }
+    node |= {
+        "unique_id": unique,
+        "fqn": [PROJECT, "staging", table.database.lower(), name],
+        "source_name": table.database.lower(),
+        "identifier": table.name,
+        "loader": "fivetran",
+    }
+    return node | {
+        "columns": _columns(table),
+        "meta": {},
+        "tags": [],
+        "config": {"enabled": True},
+        "relation_name": table.path,
+    }
+
+
+def _columns(table: Table) -> dict[str, Node]:
+    return {
+        column.name.lower(): {
+            "name": column.name.lower(),
+            "description": "",
+            "meta": {"phi": True} if column.phi else {},
+            "data_type": column.type.lower(),
+            "constraints": [{"type": "primary_key", "expression": None}]
+            if column.key and table.schema == "MART"
+            else [],
+            "tags": ["phi"] if column.phi else [],
+            "config": {"meta": {"phi": True} if column.phi else {}, "tags": ["phi"] if column.phi else []},
+        }
+        for column in table.columns
+    }
+
+
+def model_node(table: Table) -> Node:
+    """Return the model that builds a table."""
+    name, layer = table.name.lower(), LAYERS[table.schema]
+    path = f"{layer}/{table.database.lower()}/{name}.sql"
+    keys = [column.name.lower() for column in table.columns if column.key]
+    return {
+        "database": table.database,
+        "schema": table.schema,
+        "name": name,
+        "resource_type": "model",
+        "package_name": PROJECT,
+        "path": path,
+        "original_file_path": f"models/{path}",
+        "unique_id": model_id(table),
+        "fqn": [PROJECT, layer, table.database.lower(), name],
+        "alias": table.name,
+        "checksum": {"name": "sha256", "checksum": hashlib.sha256(name.encode()).hexdigest()},
+        "config": {
+            "enabled": True,
+            "materialized": "table",
+            "meta": {},
+            "tags": [],
+            "contract": {"enforced": layer == "marts", "alias_types": True},
+            "access": "protected",
+        },
+        "tags": [],
+        "description": "",
+        "columns": _columns(table),
+        "meta": {"classification": "PHI"} if table.phi else {},
+        "group": None,
+        "relation_name": table.path,
+        "raw_code": f"select * from {{{{ ref('{name}_base') }}}}",
+        "depends_on": {"macros": [], "nodes": []},
+        "contract": {"enforced": layer == "marts", "alias_types": True, "checksum": None},
+        "access": "protected",
+        "constraints": [],
+        "primary_key": keys,
+    }
+
+
+def test_nodes(table: Table, catalog: Catalog) -> Iterator[Node]:
+    """Yield the tests of a model: keys unique and not null, references, accepted codes."""
+    by_name = {t.name: t for t in catalog.named}
+    for column in table.columns:
+        if column.key:
+            yield _test("unique", table, column.name)
+            yield _test("not_null", table, column.name)
+        if column.refers:
+            target = by_name[column.refers]
+            field_name = next(c.name for c in target.columns if c.key).lower()
+            yield _test(
+                "relationships",
+                table,
+                column.name,
+                {"to": f"ref('{target.name.lower()}')", "field": field_name},
+                model_id(target),
+            )
+        if column.name == "STATUS_CODE":
+            yield _test("accepted_values", table, column.name, {"values": ["PAID", "DENIED", "PENDED"]})
+
+
+def _test(kind: str, table: Table, column: str, kwargs: Node | None = None, also: str = "") -> Node:
+    unique = test_id(kind, table.name, column)
+    name = unique.split(".")[2]
+    model = f"{{{{ get_where_subquery(ref('{table.name.lower()}')) }}}}"
+    return {
+        "database": table.database,
+        "schema": "DBT_TEST__AUDIT",
+        "name": name,
+        "resource_type": "test",
+        "package_name": PROJECT,
+        "path": f"{name}.sql",
+        "original_file_path": f"models/{LAYERS[table.schema]}/_models.yml",
+        "unique_id": unique,
+        "fqn": [PROJECT, LAYERS[table.schema], name],
+        "alias": name,
+        "checksum": {"name": "none", "checksum": ""},
+        "config": {
+            "enabled": True,
+            "severity": "ERROR",
+            "where": None,
+            "limit": None,
+            "fail_calc": "count(*)",
+            "warn_if": "!= 0",
+            "error_if": "!= 0",
+            "materialized": "test",
+            "tags": [],
+            "meta": {},
+        },
+        "tags": [],
+        "columns": {},
+        "meta": {},
+        "relation_name": None,
+        "raw_code": f"{{{{ test_{kind}(**_dbt_generic_test_kwargs) }}}}",
+        "depends_on": {"macros": [f"macro.dbt.test_{kind}"], "nodes": [*([also] if also else []), model_id(table)]},
+        "column_name": column.lower(),
+        "attached_node": model_id(table),
+        "test_metadata": {
+            "name": kind,
+            "kwargs": {"column_name": column.lower(), "model": model, **(kwargs or {})},
+            "namespace": None,
+        },
+    }
