@@ -2,31 +2,26 @@
 -- statement ended, or a night later if no statement was found. Not in the source: failed statements, re-reads of results, short
 -- hybrid-table statements, intermediate views, what consumers of shares read.
 with statements as (
-  select
-    q.source, q.query_id, max(q.night) as night, min(q.role_name) as role_name, min(q.agent_type) as agent_type,
-    min(q.secondary_role_stats) as secondary
-  from snowflake.query_history q
+  select source, query_id, max(night) as night, min(role_name) as role_name, min(agent_type) as agent_type, min(secondary_role_stats) as secondary
+  from snowflake.query_history
   group by all
 ),
 accesses as (
   select
-    a.source, a.night, a.query_id, a.query_start_time, a.user_name, a.direct_objects_accessed as direct, a.base_objects_accessed as base,
-    q.query_id is not null as statement_found, q.role_name, q.agent_type, q.secondary
+    concat_ws('/', a.source, a.query_id, a.user_name) as n,
+    a.source, a.query_id, a.query_start_time, a.user_name, a.direct_objects_accessed as direct, a.base_objects_accessed as base,
+    q.role_name, q.agent_type, q.secondary,
+    -- a number cut to -1 or a name cut to TRUNCATED says that the row was too large to keep whole
+    case
+      when a.base_objects_accessed is null then 'unknown'
+      when len(list_filter(a.base_objects_accessed, lambda o: o.object_id = '-1' or o.object_name = 'TRUNCATED'
+        or list_contains(list_transform(o.columns, lambda c: c.column_id), '-1') or list_contains(list_transform(o.columns, lambda c: c.column_name), 'TRUNCATED'))) > 0 then 'truncated'
+      else 'read'
+    end as state
   from snowflake.access_history a
   cross join settings s
   left join statements q on q.source = a.source and q.query_id = a.query_id
   where coalesce(q.night, a.night + 1) = s.night
-),
--- a number cut to -1 or a name cut to TRUNCATED says that the row was too large to keep whole
-judged as (
-  select
-    *,
-    case
-      when base is null then 'unknown'
-      when len(list_filter(base, lambda o: o.object_id = '-1' or o.object_name = 'TRUNCATED' or len(list_filter(coalesce(o.columns, []), lambda c: c.column_id = '-1' or c.column_name = 'TRUNCATED')) > 0)) > 0 then 'truncated'
-      else 'read'
-    end as state
-  from accesses
 ),
 phi as (
   select
@@ -57,49 +52,55 @@ phi_marks as (
   select source, path, '*' from phi where column_name is null
 ),
 lists as (
-  select source, query_id, user_name, false as direct, unnest(base) as o from judged where state = 'read'
+  select n, source, false as direct, unnest(base) as o from accesses where state = 'read'
   union all
-  select source, query_id, user_name, true, unnest(direct) from judged where state = 'read'
+  select n, source, true, unnest(direct) from accesses where state = 'read'
+),
+marked as (
+  select n, source, direct, o.columns as columns, unnest([o.object_id, o.object_name]) as mark from lists
 ),
 named as (
-  select l.source, l.query_id, l.user_name, l.direct, p.path, l.o.columns as columns
-  from lists l
-  join phi_objects p on p.source = l.source and p.mark = l.o.object_id
-  union
-  select l.source, l.query_id, l.user_name, l.direct, p.path, l.o.columns
-  from lists l
-  join phi_objects p on p.source = l.source and p.mark = l.o.object_name
+  select k.n, k.source, k.direct, p.path, k.columns
+  from marked k
+  join phi_objects p on p.source = k.source and p.mark = k.mark
 ),
 touched as (
-  select distinct source, query_id, user_name, direct, path, unnest(case when columns is null then ['?'] else list_transform(columns, lambda c: coalesce(c.column_id, '')) || list_transform(columns, lambda c: coalesce(c.column_name, '')) || ['*'] end) as mark
+  select
+    n, source, direct, path,
+    unnest(case when columns is null then ['?'] else list_transform(columns, lambda c: c.column_id) || list_transform(columns, lambda c: c.column_name) || ['*'] end) as mark
   from named
 ),
 hits as (
-  select distinct t.source, t.query_id, t.user_name, t.direct, t.path
+  select distinct t.n, t.direct, t.path
   from touched t
   join phi_marks m on m.source = t.source and m.path = t.path and (m.mark = t.mark or t.mark = '?')
 ),
 -- a view counts by itself only where nothing below it is known to hold PHI
+with_base as (
+  select distinct n from hits where not direct
+),
 reads as (
-  select distinct h.source, h.query_id, h.user_name, h.path
+  select distinct h.n, h.path
   from hits h
-  where not h.direct or not exists (
-    select 1 from hits b where b.source = h.source and b.query_id = h.query_id and b.user_name is not distinct from h.user_name and not b.direct
-  )
+  left join with_base b on b.n = h.n
+  where not h.direct or b.n is null
 ),
 mentioned as (
-  select distinct source, query_id, user_name, path from named where direct
+  select distinct n, path from named where direct
 )
 select
-  j.source, j.query_id, j.query_start_time, j.user_name, j.role_name, j.agent_type, j.secondary, j.statement_found, j.state,
+  a.source, a.query_id, a.query_start_time, a.user_name, a.role_name, a.agent_type, a.secondary, a.state,
   r.path as object,
   m.path is not null as named_directly,
   -- what the statement named and nothing was read from: the views in between
-  case when r.path is not null then list_transform(
-    list_filter(j.direct, lambda o: not coalesce(list_contains(list_transform(j.base, lambda b: b.object_name), o.object_name), false)),
+  list_transform(
+    list_filter(a.direct, lambda o: not coalesce(list_contains(list_transform(a.base, lambda b: b.object_name), o.object_name), false)),
     lambda o: coalesce(o.object_name, '?')
-  ) end as through
-from judged j
-left join reads r on r.source = j.source and r.query_id = j.query_id and r.user_name is not distinct from j.user_name and j.state = 'read'
-left join mentioned m on m.source = r.source and m.query_id = r.query_id and m.user_name is not distinct from r.user_name and m.path = r.path
-where j.state <> 'read' or r.path is not null
+  ) as through
+from reads r
+join accesses a on a.n = r.n
+left join mentioned m on m.n = r.n and m.path = r.path
+union all
+select source, query_id, query_start_time, user_name, role_name, agent_type, secondary, state, null, false, null
+from accesses
+where state <> 'read'

@@ -1,21 +1,20 @@
 -- TAG_REFERENCES lists direct tags only: the nearest level wins, and a value such as 'none' removes the mark.
 -- Contracts name objects as Snowflake does; dbt names are compared without case.
-with dropped as (
-  select source, table_id from snowflake.tables group by all having count(*) filter (where deleted is null) = 0
-),
-objects as (
-  select source, table_catalog as database_name, table_schema as schema_name, table_name as object_name, table_id, min(table_type) as table_type
+with objects as (
+  select source, table_catalog as database_name, table_schema as schema_name, table_name as object_name, table_id, table_type
   from snowflake.tables
   where deleted is null
-  group by all
+),
+known as (
+  select source, table_id, bool_or(deleted is null) as live, min(table_type) filter (where deleted is null) as table_type from snowflake.tables group by all
 ),
 live as (
   select
     c.source, c.table_catalog as database_name, c.table_schema as schema_name, c.table_name as object_name, c.column_name,
-    c.table_id, c.column_id, c.data_type, o.table_type
+    c.table_id, c.column_id, c.data_type, k.table_type
   from snowflake.columns c
-  left join objects o on o.source = c.source and o.table_id = c.table_id
-  where c.deleted is null and not exists (select 1 from dropped d where d.source = c.source and d.table_id = c.table_id)
+  left join known k on k.source = c.source and k.table_id = c.table_id
+  where c.deleted is null and k.live is distinct from false
 ),
 tags as (
   select
@@ -61,9 +60,6 @@ nearest as (
   from tagged
   group by all
 ),
-by_tag as (
-  select distinct source, database_name, schema_name, object_name, column_name from nearest where best % 2 = 0
-),
 contract_rows as (
   select
     c.database_name, c.schema_name, c.object_name, c.column_name, c.column_class, c.masking_policy,
@@ -72,17 +68,6 @@ contract_rows as (
   from contracts.products c
   cross join settings s
   where c.interface is distinct from 'share'
-),
-by_contract as (
-  select
-    database_name, schema_name, object_name, column_name,
-    bool_or(not no_phi and (column_class is not null or masking_policy is not null)) as declared,
-    bool_or(not no_phi and phi_product) as suspected,
-    min(column_class) as contract_class,
-    min(masking_policy) as contract_policy
-  from contract_rows
-  where column_name is not null
-  group by all
 ),
 nodes as (
   select
@@ -94,6 +79,9 @@ nodes as (
     and coalesce(n.resource_type, 'model') in ('model', 'snapshot', 'seed', 'source')
     and n.materialized is distinct from 'ephemeral'
 ),
+words as (
+  select unnest(phi_words) as word from settings
+),
 node_columns as (
   select database_name, schema_name, object_name, unnest(json_keys(columns)) as name, columns from nodes where columns is not null
 ),
@@ -104,120 +92,106 @@ node_marks as (
 by_dbt as (
   select distinct m.database_name, m.schema_name, m.object_name, m.column_name
   from node_marks m
-  cross join (select unnest(phi_words) as word from settings) w
+  cross join words w
   where m.tags like '%"' || w.word || '"%'
     or lower(coalesce(m.meta ->> '$.classification', m.meta ->> '$.class', '')) like w.word || '%'
     or lower(coalesce(m.meta ->> w.word, 'none')) not in ('none', 'no', 'false')
     or m.meta ->> '$.policy_required' is not null
 ),
-marked as (
-  select
-    l.source, l.database_name, l.schema_name, l.object_name, l.column_name, l.table_id, l.column_id, l.data_type, l.table_type,
-    true as seen,
-    t.source is not null as tag,
-    coalesce(c.declared, false) as contract,
-    d.object_name is not null as dbt,
-    coalesce(c.suspected, false) or n.name is not null as suspected,
-    c.contract_class, c.contract_policy
-  from live l
-  left join by_tag t
-    on t.source = l.source and t.database_name = l.database_name and t.schema_name = l.schema_name and t.object_name = l.object_name
-    and t.column_name = l.column_name
-  left join by_contract c
-    on c.database_name = l.database_name and c.schema_name = l.schema_name and c.object_name = l.object_name and c.column_name = l.column_name
-  left join by_dbt d
-    on d.database_name = upper(l.database_name) and d.schema_name = upper(l.schema_name) and d.object_name = upper(l.object_name)
-    and d.column_name = upper(l.column_name)
-  left join (select distinct unnest(phi_column_names) as name from settings) n on n.name = upper(l.column_name)
-),
--- where a column nobody showed us belongs: the account that has the database, else the first one
+-- where something nobody showed us belongs: the account that has the database, else the first one
 homes as (
-  select database_name, min(source) as source from objects group by all
+  select upper(database_name) as database_name, min(source) as source from objects group by all
 ),
 first_home as (
   select coalesce(min(source), 'snowflake') as source from snowflake.tables
 ),
-unseen as (
-  select t.source, t.database_name, t.schema_name, t.object_name, t.column_name, true as tag, false as contract, false as dbt, null as contract_class, null as contract_policy
-  from by_tag t
-  where not exists (
-    select 1 from live l
-    where l.source = t.source and l.database_name = t.database_name and l.schema_name = t.schema_name and l.object_name = t.object_name and l.column_name = t.column_name
-  )
+marks as (
+  select source, database_name, schema_name, object_name, column_name, true as tag, false as contract, false as dbt, false as suspected, null as class, null as policy
+  from nearest
+  where best % 2 = 0
   union all
-  select coalesce(h.source, f.source), c.database_name, c.schema_name, c.object_name, c.column_name, false, true, false, c.contract_class, c.contract_policy
-  from by_contract c
+  select
+    coalesce(l.source, h.source, f.source), c.database_name, c.schema_name, c.object_name, c.column_name, false,
+    not c.no_phi and (c.column_class is not null or c.masking_policy is not null), false, not c.no_phi and c.phi_product, c.column_class, c.masking_policy
+  from contract_rows c
   cross join first_home f
-  left join homes h on h.database_name = c.database_name
-  where c.declared and not exists (
-    select 1 from live l
-    where l.database_name = c.database_name and l.schema_name = c.schema_name and l.object_name = c.object_name and l.column_name = c.column_name
-  )
+  left join homes h on h.database_name = upper(c.database_name)
+  left join live l
+    on l.database_name = c.database_name and l.schema_name = c.schema_name and l.object_name = c.object_name and l.column_name = c.column_name
+  where c.column_name is not null
   union all
-  select coalesce(h.source, f.source), d.database_name, d.schema_name, d.object_name, d.column_name, false, false, true, null, null
+  select
+    coalesce(l.source, h.source, f.source), coalesce(l.database_name, d.database_name), coalesce(l.schema_name, d.schema_name),
+    coalesce(l.object_name, d.object_name), coalesce(l.column_name, d.column_name), false, false, true, false, null, null
   from by_dbt d
   cross join first_home f
-  left join homes h on upper(h.database_name) = d.database_name
-  where not exists (
-    select 1 from live l
-    where upper(l.database_name) = d.database_name and upper(l.schema_name) = d.schema_name and upper(l.object_name) = d.object_name
-      and upper(l.column_name) = d.column_name
-  )
+  left join homes h on h.database_name = d.database_name
+  left join live l
+    on upper(l.database_name) = d.database_name and upper(l.schema_name) = d.schema_name and upper(l.object_name) = d.object_name
+    and upper(l.column_name) = d.column_name
+  union all
+  select l.source, l.database_name, l.schema_name, l.object_name, l.column_name, false, false, false, true, null, null
+  from live l
+  join (select unnest(phi_column_names) as name from settings) n on n.name = upper(l.column_name)
 ),
-declared as (
-  select * from marked where tag or contract or dbt
-  union all by name
-  select source, database_name, schema_name, object_name, column_name, null::bigint as table_id, null::bigint as column_id, null as data_type, null as table_type,
-    false as seen, bool_or(tag) as tag, bool_or(contract) as contract, bool_or(dbt) as dbt, false as suspected,
-    min(contract_class) as contract_class, min(contract_policy) as contract_policy
-  from unseen
+marked as (
+  select
+    m.source, m.database_name, m.schema_name, m.object_name, m.column_name,
+    bool_or(m.tag) as tag, bool_or(m.contract) as contract, bool_or(m.dbt) as dbt, bool_or(m.suspected) as suspected,
+    min(m.class) as contract_class, min(m.policy) as contract_policy
+  from marks m
   group by all
+),
+declared_objects as (
+  select distinct upper(database_name) as database_name, upper(schema_name) as schema_name, upper(object_name) as object_name
+  from marked
+  where tag or contract or dbt
+),
+live_objects as (
+  select distinct source, database_name, schema_name, object_name from live
+),
+described as (
+  select distinct database_name, schema_name, object_name from contract_rows where column_name is not null
 ),
 called_phi as (
   select t.source, t.object_database as database_name, t.object_schema as schema_name, t.object_name, true as tag, false as contract, false as dbt
   from tags t
-  where t.level = 'TABLE' and t.phi
-    and not exists (
-      select 1 from live l
-      where l.source = t.source and l.database_name = t.object_database and l.schema_name = t.object_schema and l.object_name = t.object_name
-    )
-  union
-  select coalesce(h.source, f.source), c.database_name, c.schema_name, c.object_name, false, true, false
+  left join live_objects l on l.source = t.source and l.database_name = t.object_database and l.schema_name = t.object_schema and l.object_name = t.object_name
+  where t.level = 'TABLE' and t.phi and l.source is null
+  union all
+  select null, c.database_name, c.schema_name, c.object_name, false, true, false
   from contract_rows c
-  cross join first_home f
-  left join homes h on h.database_name = c.database_name
-  where c.column_name is null and c.phi_product
-    and not exists (
-      select 1 from contract_rows k
-      where k.column_name is not null and k.database_name = c.database_name and k.schema_name = c.schema_name and k.object_name = c.object_name
-    )
-  union
-  select coalesce(h.source, f.source), coalesce(o.database_name, n.database_name), coalesce(o.schema_name, n.schema_name), coalesce(o.object_name, n.object_name), false, false, true
+  left join described k on k.database_name = c.database_name and k.schema_name = c.schema_name and k.object_name = c.object_name
+  where c.column_name is null and c.phi_product and k.object_name is null
+  union all
+  select null, n.database_name, n.schema_name, n.object_name, false, false, true
   from nodes n
-  join (select unnest(phi_words) as word from settings) w on n.class like w.word || '%'
-  cross join first_home f
-  left join homes h on upper(h.database_name) = n.database_name
-  left join objects o on upper(o.database_name) = n.database_name and upper(o.schema_name) = n.schema_name and upper(o.object_name) = n.object_name
+  join words w on n.class like w.word || '%'
 ),
 without_columns as (
-  select source, database_name, schema_name, object_name, bool_or(tag) as tag, bool_or(contract) as contract, bool_or(dbt) as dbt
+  select
+    coalesce(c.source, o.source, h.source, f.source) as source, coalesce(o.database_name, c.database_name) as database_name,
+    coalesce(o.schema_name, c.schema_name) as schema_name, coalesce(o.object_name, c.object_name) as object_name,
+    bool_or(c.tag) as tag, bool_or(c.contract) as contract, bool_or(c.dbt) as dbt
   from called_phi c
-  where not exists (
-    select 1 from declared d
-    where d.database_name = c.database_name and d.schema_name = c.schema_name and d.object_name = c.object_name
-  )
+  cross join first_home f
+  left join declared_objects d on d.database_name = upper(c.database_name) and d.schema_name = upper(c.schema_name) and d.object_name = upper(c.object_name)
+  left join objects o on upper(o.database_name) = upper(c.database_name) and upper(o.schema_name) = upper(c.schema_name) and upper(o.object_name) = upper(c.object_name)
+  left join homes h on h.database_name = upper(c.database_name)
+  where d.object_name is null
   group by all
 ),
 everything as (
-  select * from declared
+  select * from marked where tag or contract or dbt or suspected
   union all by name
-  select * from marked where suspected and not (tag or contract or dbt)
-  union all by name
-  select source, database_name, schema_name, object_name, null as column_name, false as seen, tag, contract, dbt, false as suspected from without_columns
+  select source, database_name, schema_name, object_name, null as column_name, tag, contract, dbt, false as suspected from without_columns
 )
 select
-  source, database_name, schema_name, object_name, column_name, table_id, column_id, data_type, table_type, seen,
-  case when tag or contract or dbt then 'declared' else 'suspected' end as state,
-  concat_ws(', ', case when tag then 'tag' end, case when contract then 'contract' end, case when dbt then 'dbt' end, case when suspected and not (tag or contract or dbt) then 'name' end) as sources,
-  contract_class, contract_policy
-from everything
+  e.source, e.database_name, e.schema_name, e.object_name, e.column_name, l.table_id, l.column_id, l.data_type, l.table_type,
+  l.column_name is not null as seen,
+  case when e.tag or e.contract or e.dbt then 'declared' else 'suspected' end as state,
+  concat_ws(', ', case when e.tag then 'tag' end, case when e.contract then 'contract' end, case when e.dbt then 'dbt' end, case when e.suspected and not (e.tag or e.contract or e.dbt) then 'name' end) as sources,
+  e.contract_class, e.contract_policy
+from everything e
+left join live l
+  on l.source = e.source and l.database_name = e.database_name and l.schema_name = e.schema_name and l.object_name = e.object_name and l.column_name = e.column_name

@@ -25,17 +25,13 @@ bursts as (
 user_hits as (
   select
     b.source, b.user_name,
-    bool_or(b.night = c.night) as tonight,
-    bool_or(s.event_timestamp is not null) as then_success
+    case when bool_or(s.event_timestamp is not null) then 1 when bool_or(b.night = c.night) then 2 end as rank
   from bursts b
   cross join params c
   left join attempts s
     on s.source = b.source and s.user_name = b.user_name and s.success and s.night = c.night
     and s.event_timestamp >= b.event_timestamp and s.event_timestamp <= b.event_timestamp + to_minutes(c.success_minutes)
   group by all
-),
-unclear as (
-  select distinct source, user_name, client_ip from attempts where failed and (event_timestamp is null or success is null)
 ),
 -- only addresses that failed for enough users at all can have sprayed
 wide as (
@@ -61,65 +57,53 @@ ip_windows as (
 sprays as (
   select distinct source, client_ip from ip_windows where users >= n_spray and night = tonight
 ),
--- an answer that is not plainly harmless is a hit
-malicious as (
-  select distinct a.source, a.client_ip
-  from attempts a
-  cross join params c
-  where a.flagged and a.night = c.night
-    and not coalesce(upper(a.protection ->> '$.riskClassification') in ('NONE', 'LOW', 'SAFE') and upper(a.protection ->> '$.result') not like 'BLOCK%', false)
-),
-counts as (
-  select
-    a.source, a.user_name, a.client_ip, count(*) as failures
+failures as (
+  select a.source, a.user_name, a.client_ip, count(*) as failures, bool_or(a.event_timestamp is null or a.success is null) as unclear
   from attempts a
   cross join params c
   where a.failed and a.night = c.night
   group by all
 ),
-per_user as (
-  select source, user_name, sum(failures)::bigint as failures from counts group by all
+counts as (
+  select source, case when user_name is null then 'unknown' else 'user' end as kind, coalesce(user_name, '') as who, sum(failures)::bigint as failures, 0 as users, bool_or(unclear) as unclear
+  from failures
+  group by all
+  union all
+  select source, 'ip', client_ip, sum(failures)::bigint, count(distinct user_name), bool_or(unclear) from failures group by all
 ),
-per_ip as (
-  select source, client_ip, sum(failures)::bigint as failures, count(distinct user_name) as users from counts group by all
-),
-unclear_users as (
-  select distinct source, user_name from unclear
-),
-unclear_ips as (
-  select distinct source, client_ip from unclear
-),
-judged as (
-  select
-    p.item, p.kind,
-    coalesce(u.failures, i.failures, n.failures, 0) as failures,
-    i.users,
-    case
-      when p.kind = 'user' and coalesce(h.then_success, false) then 'success-after-burst'
-      when p.kind = 'user' and coalesce(h.tonight, false) then 'burst-user'
-      when p.kind = 'user' and x.source is not null then 'unknown-value'
-      when p.kind = 'ip' and m.client_ip is not null then 'malicious-ip'
-      when p.kind = 'ip' and s.client_ip is not null then 'spray-ip'
-      when p.kind = 'ip' and y.source is not null then 'unknown-value'
-      when p.kind = 'unknown' and coalesce(n.failures, 0) >= c.n_unknown then 'unknown-users'
-      when p.kind in ('user', 'ip', 'unknown') then ''
-      else 'unknown-value'
-    end as reason
-  from population p
+-- an address that Snowflake flagged is a hit unless its answer is plainly harmless
+hits as (
+  select source, 'user' as kind, user_name as who, rank from user_hits
+  union all
+  select source, 'ip', client_ip, 5 from sprays
+  union all
+  select distinct a.source, 'ip', a.client_ip, 4
+  from attempts a
   cross join params c
-  left join user_hits h on p.kind = 'user' and h.source = p.source and h.user_name = p.who
-  left join per_user u on p.kind = 'user' and u.source = p.source and u.user_name = p.who
-  left join unclear_users x on p.kind = 'user' and x.source = p.source and x.user_name = p.who
-  left join malicious m on p.kind = 'ip' and m.source = p.source and m.client_ip = p.who
-  left join sprays s on p.kind = 'ip' and s.source = p.source and s.client_ip = p.who
-  left join per_ip i on p.kind = 'ip' and i.source = p.source and i.client_ip = p.who
-  left join unclear_ips y on p.kind = 'ip' and y.source = p.source and y.client_ip = p.who
-  left join per_user n on p.kind = 'unknown' and n.source = p.source and n.user_name is null
+  where a.flagged and a.night = c.night
+    and not coalesce(upper(a.protection ->> '$.riskClassification') in ('NONE', 'LOW', 'SAFE') and upper(a.protection ->> '$.result') not like 'BLOCK%', false)
+  union all
+  select n.source, n.kind, n.who, 6
+  from counts n
+  cross join params c
+  where n.kind = 'unknown' and n.failures >= c.n_unknown
+  union all
+  select source, kind, who, 3 from counts where kind = 'user' and unclear
+  union all
+  select source, kind, who, 7 from counts where kind = 'ip' and unclear
+),
+first_hits as (
+  select source, kind, who, min(rank) as rank from hits group by all
 )
 select
-  item,
-  case when reason = '' then 'pass' else 'fail' end as result,
-  reason,
-  failures || ' failed that night' || case when kind = 'ip' then ', of ' || coalesce(users, 0) || ' users' else '' end as observed,
+  p.item,
+  case when coalesce(h.rank, 0) = 0 then 'pass' else 'fail' end as result,
+  case h.rank
+    when 1 then 'success-after-burst' when 2 then 'burst-user' when 4 then 'malicious-ip' when 5 then 'spray-ip' when 6 then 'unknown-users'
+    when 3 then 'unknown-value' when 7 then 'unknown-value' else ''
+  end as reason,
+  coalesce(n.failures, 0) || ' failed that night' || case when p.kind = 'ip' then ', of ' || coalesce(n.users, 0) || ' users' else '' end as observed,
   'no burst, no spray, no sign-in after a burst' as expected
-from judged
+from population p
+left join first_hits h on h.source = p.source and h.kind = p.kind and h.who = p.who
+left join counts n on n.source = p.source and n.kind = p.kind and n.who = p.who
