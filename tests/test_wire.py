@@ -119,7 +119,12 @@ def places(size, tmp_path, s3_server, monkeypatch):
     with run_emulator(tmp_path / "work" / "exports", life=1700) as emulator:
         emulator.post("people", {"user": "EVIDENCE", "public_keys": [public.decode()]})
         login = Login(
-            account="carrier", user="EVIDENCE", private_key=pem, host="127.0.0.1", port=emulator.port, protocol="http"
+            account="TESTACCT",
+            user="EVIDENCE",
+            private_key=pem,
+            host="127.0.0.1",
+            port=emulator.port,
+            protocol="http",
         )
         moments = {"now": KNOWN_AT}
         datasets = [name for name in workspace.contracts if name.startswith("snowflake.")]
@@ -131,6 +136,7 @@ def places(size, tmp_path, s3_server, monkeypatch):
         over = Place(bucket_store, [wire, *rest], workspace, tmp_path / "b")
         yield files, over, emulator, moments, client, bucket
         wire.close()
+        workspace.close()
 
 
 def exported(folder: Path, dataset: str, night: dt.date) -> bool:

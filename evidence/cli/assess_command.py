@@ -48,11 +48,15 @@ def assess(
     reader = reader_of(workspace, moment)
     nights = _nights(workspace, date, period)
     found: dict[dt.date, list[NightFinding]] = {}
-    with workspace.lease(), output.progress("assess", len(nights)) as step:
-        judged = _judged(workspace, reader, nights, jobs)
-        for night, findings in verb.seal(workspace.log, workspace.library, workspace.registers, reader, judged, new_id):
-            found[night] = findings
-            step(str(night))
+    try:
+        with workspace.lease(), output.progress("assess", len(nights)) as step:
+            judged = _judged(workspace, reader, nights, jobs)
+            library, registers = workspace.library, workspace.registers
+            for night, findings in verb.seal(workspace.log, library, registers, reader, judged, new_id):
+                found[night] = findings
+                step(str(night))
+    finally:
+        workspace.close()
     shown = {night: [f for f in findings if not control or f.control in control] for night, findings in found.items()}
     if period:
         chosen = parse_period(period)
