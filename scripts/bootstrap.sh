@@ -72,12 +72,15 @@ if [ -n "$apt_missing" ]; then
   fi
 fi
 
-stamp=".venv/.requirements"
-wanted="$(cat requirements/dev.txt pyproject.toml | cksum)"
-if [ ! -x .venv/bin/python ] || [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ]; then
-  echo "installing Python packages into .venv (half a minute)"
-  [ -x .venv/bin/python ] && .venv/bin/python -c 'import pip' 2>/dev/null || "$python" -m venv --clear .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-  echo "$wanted" > "$stamp"
+# The demo needs what the product needs; the tests more. A stamp says for which requirements .venv was made.
+if [ "$purpose" = demo ] && [ ! -f .venv/.made-for-test ]; then set_of=run; else set_of=dev; fi
+wanted="$set_of $(cat "requirements/$set_of.txt" pyproject.toml | cksum)"
+if [ "$(cat .venv/.requirements 2>/dev/null || true)" != "$wanted" ]; then
+  echo "installing Python packages into .venv (about a minute)"
+  .venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
+  pip=".venv/bin/python -m pip --disable-pip-version-check --quiet"
+  $pip install --require-hashes -r "requirements/$set_of.txt"
+  $pip install --no-deps --no-build-isolation -e .
+  [ "$set_of" = run ] || : > .venv/.made-for-test
+  echo "$wanted" > .venv/.requirements
 fi
