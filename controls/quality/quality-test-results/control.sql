@@ -48,7 +48,7 @@ judged as (
   select
     p.item, p.kind, n.failures, n.status, g.runs, g.without_target, g.tests, g.tests_before, c.fix_hours, c.min_runs, c.drop_pct,
     case
-      when p.kind = 'node' and n.worst = 0 then ''
+      when p.kind = 'node' and p.unique_id <> '?' and n.worst = 0 then ''
       when p.kind = 'runs' and g.runs >= c.min_runs and g.without_target = 0 then ''
       when p.kind = 'tests' and g.tests * 100 >= g.tests_before * (100 - c.drop_pct) then ''
       when p.kind = 'node' and n.worst = 1 then 'node-skipped'
