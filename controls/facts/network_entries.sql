@@ -1,3 +1,4 @@
+-- A rule whose policy is not known may be any policy's.
 -- low and high are the first and last address as whole numbers; NULL where the entry is no IPv4 range.
 with live_policies as (
   select source, name, allowed_ip_list from snowflake.network_policies where deleted is null
@@ -9,9 +10,10 @@ listed as (
   select source, name as policy, unnest(regexp_extract_all(allowed_ip_list, '[^\s,\[\]()''"]+')) as entry from live_policies
 ),
 ruled as (
-  select r.source, r.container_name as policy, l.id is not null and l.value_list is not null as known, l.type, l.value_list, coalesce(r.network_rule_name, '?') as rule
+  select r.source, coalesce(r.container_name, p.name) as policy, l.id is not null and l.value_list is not null as known, l.type, l.value_list, coalesce(r.network_rule_name, '?') as rule
   from snowflake.network_rule_references r
   left join live_rules l on l.source = r.source and l.id = r.network_rule_id
+  left join live_policies p on p.source = r.source and r.container_name is null
   where coalesce(upper(r.container_type), 'NETWORK_POLICY') = 'NETWORK_POLICY'
     and coalesce(upper(r.action_type), 'ALLOW') = 'ALLOW'
     and coalesce(upper(l.mode), 'INGRESS') <> 'EGRESS'

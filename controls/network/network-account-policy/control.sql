@@ -12,6 +12,7 @@ sized as (
   select
     entry, kind, in_force,
     try_cast(part.a as bigint) * 16777216 + try_cast(part.b as bigint) * 65536 + try_cast(part.c as bigint) * 256 + try_cast(part.d as bigint) as address,
+    greatest(try_cast(part.a as bigint), try_cast(part.b as bigint), try_cast(part.c as bigint), try_cast(part.d as bigint)) as octet,
     case when part.p = '' then 32 else try_cast(part.p as bigint) end as prefix
   from parsed
 ),
@@ -21,10 +22,29 @@ known_ranges as (
     (address >> (32 - prefix)) * (1::bigint << (32 - prefix)) as low,
     ((address >> (32 - prefix)) + 1) * (1::bigint << (32 - prefix)) - 1 as high
   from sized
-  where kind in ('cidr', 'saas') and prefix <= 32
+  where kind in ('cidr', 'saas') and prefix <= 32 and octet <= 255
+),
+-- Rules for endpoints leave public addresses alone: those are limited by a list of addresses or closed by a block of all.
+blocking as (
+  select source, name as policy
+  from snowflake.network_policies
+  where deleted is null and regexp_matches(blocked_ip_list, '(^|[^0-9./])0\.0\.0\.0/0($|[^0-9./])')
+  union
+  select r.source, r.container_name
+  from snowflake.network_rule_references r
+  join snowflake.network_rules l on l.source = r.source and l.id = r.network_rule_id
+  where upper(r.container_type) = 'NETWORK_POLICY' and upper(r.action_type) = 'BLOCK'
+    and l.deleted is null and upper(l.mode) = 'INGRESS' and upper(l.type) = 'IPV4'
+    and regexp_matches(l.value_list, '(^|[^0-9./])0\.0\.0\.0/0($|[^0-9./])')
 ),
 counted as (
-  select source, policy, count(*) as entries from fact.network_entries group by all
+  select
+    e.source, e.policy, count(*) as entries,
+    bool_or(b.policy is not null or (e.type = 'IPV4' and e.prefix is not null)) as closed,
+    bool_and(e.known) as known
+  from fact.network_entries e
+  left join blocking b on b.source = e.source and b.policy = e.policy
+  group by all
 ),
 matches as (
   select
@@ -65,15 +85,17 @@ judged as (
   select
     p.item, p.kind, p.policy, p.level, p.entry, e.type, e.prefix, n.entries, b.example, m.saas, c.max_prefix,
     case
-      when p.kind = 'account' and p.level = 'ACCOUNT' and p.policy is not null and p.policy_found and n.entries > 0 then ''
-      when p.kind = 'entry' and e.known and e.type = 'AWSVPCEID' and m.in_force then ''
+      when p.kind = 'account' and p.level = 'ACCOUNT' and p.policy is not null and p.policy_found and n.entries > 0 and n.closed then ''
+      when p.kind = 'entry' and e.known and e.type = 'AWSVPCEID' and e.prefix is null and m.in_force then ''
       when p.kind = 'entry' and e.known and e.type = 'IPV4' and e.prefix >= c.max_prefix and m.in_force and (m.saas or not c.private_only) then ''
-      when p.kind = 'assigned' and p.policy_found and n.entries > 0 and b.policy is null then ''
+      when p.kind = 'assigned' and p.policy_found and n.entries > 0 and n.closed and b.policy is null then ''
       when p.kind = 'account' and p.policy is null then 'no-policy'
       when p.kind = 'account' and p.level is null then 'unknown-value'
       when p.kind = 'account' and p.level <> 'ACCOUNT' then 'no-policy'
       when p.kind in ('account', 'assigned') and not p.policy_found then 'policy-unknown'
       when p.kind in ('account', 'assigned') and n.entries is null then 'no-entries'
+      when p.kind = 'account' and not n.known then 'unknown-value'
+      when p.kind = 'account' then 'open-range'
       when p.kind = 'assigned' then 'wider-than-account'
       when p.kind = 'token' then 'token-bypass'
       when not e.known then 'unknown-value'
