@@ -90,6 +90,11 @@ hits as (
   union all
   select source, kind, who, 3 from counts where kind = 'user' and unclear
   union all
+  select distinct a.source, 'user', a.user_name, 3
+  from attempts a
+  cross join params c
+  where a.night = c.night and a.event_timestamp is null and a.user_name is not null
+  union all
   select source, kind, who, 7 from counts where kind = 'ip' and unclear
 ),
 first_hits as (
