@@ -29,7 +29,6 @@ nodes as (
     f.source, f.unique_id,
     -- 0 good or fixed in time, 1 skipped, 2 failed, 3 not known
     max(case
-      when f.unique_id = '?' then 3
       when f.good then 0
       when f.next_good <= f.generated_at + to_hours(c.fix_hours) then 0
       when f.status is null or f.generated_at is null then 3
