@@ -8,6 +8,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,7 +42,8 @@ def in_workers(
 
 
 def _open(path: Path) -> None:
-    _opened["workspace"] = Workspace.open(path)
+    workspace = _opened["workspace"] = Workspace.open(path)
+    Finalize(workspace, workspace.close, exitpriority=1)
 
 
 def _call(work: Callable[[Workspace, Item], Result], item: Item) -> Result:
