@@ -4,8 +4,21 @@ with models as (
   cross join params c
   where n.enabled is distinct from false and coalesce(n.resource_type, 'model') = 'model' and list_contains(c.layers, n.layer)
 ),
+-- a model without a declared key: what is tested both unique and not null stands for it
+column_tests as (
+  select source, attached_node as unique_id, lower(column_name) as column_name
+  from dbt.tests
+  where lower(test_name) in ('unique', 'not_null') and column_name is not null
+  group by all
+  having count(distinct lower(test_name)) = 2
+),
 keys as (
-  select source, unique_id, lower(unnest(primary_key)) as column_name from models where primary_key is not null
+  select source, unique_id, lower(unnest(primary_key)) as column_name from models where len(primary_key) > 0
+  union
+  select t.source, t.unique_id, t.column_name
+  from column_tests t
+  join models m on m.source = t.source and m.unique_id = t.unique_id
+  where coalesce(len(m.primary_key), 0) = 0
 ),
 declared as (
   select source, unique_id, lower(unnest(json_extract_string(foreign_keys, '$[*].columns[*]'))) as column_name from models where foreign_keys is not null
@@ -20,6 +33,8 @@ foreign_columns as (
   from named n
   cross join params c
   where c.fk_regex <> '' and regexp_matches(n.column_name, c.fk_regex)
+    -- a name tells a reference from the key only where the key is known; without one the model fails anyhow
+    and exists (select 1 from keys k where k.source = n.source and k.unique_id = n.unique_id)
     and not exists (select 1 from keys k where k.source = n.source and k.unique_id = n.unique_id and k.column_name = n.column_name)
 )
 select source || '/' || unique_id as item, source, unique_id, null as column_name, list_transform(primary_key, lambda k: lower(k)) as key from models
