@@ -88,4 +88,5 @@ def test_only_config_and_the_command_line_read_the_environment():
     for path in modules():
         if part_of(path) not in {"config", "cli"}:
             text = path.read_text()
-            assert "os.environ" not in text and "getenv" not in text, path
+            assert "os.environ" not in text, path
+            assert "os.getenv" not in text, path
