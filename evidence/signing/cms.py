@@ -30,7 +30,11 @@ from cryptography.x509.oid import ExtensionOID
 from evidence.errors import MalformedError, VerificationError
 from evidence.signing.der import check_der, value_length
 
-HASHES: Final[dict[str, Callable[[], hashes.HashAlgorithm]]] = {"sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}
+HASHES: Final[dict[str, Callable[[], hashes.HashAlgorithm]]] = {
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
+}
 _KNOWN_CRITICAL: Final = {
     ExtensionOID.BASIC_CONSTRAINTS,
     ExtensionOID.KEY_USAGE,
