@@ -40,7 +40,7 @@ def packet(
         )
     target = out or workspace.config.workspace / "packets"
     target.mkdir(parents=True, exist_ok=True)
-    with workspace.spool() as scratch:
+    with workspace.scratch("packet") as scratch:
         inputs = gather(workspace, report_named(report), chosen, scratch)
         made = build_packet(
             inputs,

@@ -168,10 +168,16 @@ class Workspace:
 
     @contextmanager
     def spool(self) -> Iterator[Path]:
-        """A private directory for rows on their way to the store, removed afterwards; leftovers of a crash go first."""
-        root = self.config.workspace / ".evidence" / "spool"
-        shutil.rmtree(root, ignore_errors=True)
-        root.mkdir(mode=0o700, parents=True)
+        """A private directory for rows on their way to the store. Under the lease only: leftovers of a crash go first."""
+        shutil.rmtree(self.config.workspace / ".evidence" / "spool", ignore_errors=True)
+        with self.scratch("spool") as path:
+            yield path
+
+    @contextmanager
+    def scratch(self, purpose: str) -> Iterator[Path]:
+        """A private directory of this command, removed afterwards."""
+        root = self.config.workspace / ".evidence" / purpose
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(dir=root))
         try:
             yield path
