@@ -25,7 +25,6 @@ run() { # run <accepted exit codes> <command...>: show the command, then run it
 run 0 init "$work" --demo
 run 5 -w "$work" collect
 run 0 -w "$work" assess --period 2026-Q3
-run 0 -w "$work" packet quarterly-soc2 --period 2026-Q3
 run 0 -w "$work" packet quarterly-hipaa --period 2026-Q3
 packet="$(ls "$work"/packets/*quarterly-hipaa*.zip)"
 run 0 verify "$packet" --trust "$work/trust"
