@@ -28,7 +28,7 @@ tags as (
     not coalesce(list_contains(s.not_phi_values, lower(trim(t.tag_value))), false) as phi
   from snowflake.tag_references t
   cross join settings s
-  where t.object_deleted is null and coalesce(list_contains(s.phi_tags, upper(t.tag_name)), true)
+  where t.object_deleted is null and coalesce(list_contains(list_transform(s.phi_tags, lambda tag: upper(tag)), upper(t.tag_name)), true)
 ),
 tagged as (
   select source, tag, object_database as database_name, object_schema as schema_name, object_name, column_name, 1 as distance, phi

@@ -5,7 +5,9 @@ select
   u.name as user_name,
   u.type as user_type,
   case
-    when list_contains(s.platform_users, u.name) or upper(u.type) in ('SNOWFLAKE_SERVICE', 'SERVICE_AGENT') then 'platform'
+    when upper(u.type) in ('SNOWFLAKE_SERVICE', 'SERVICE_AGENT') then 'platform'
+    -- a name of the platform's own does not cover a login that somebody has given credentials
+    when list_contains(s.platform_users, u.name) and u.has_password is distinct from true and u.has_rsa_public_key is distinct from true then 'platform'
     when upper(u.type) in ('SERVICE', 'LEGACY_SERVICE') or r.user is not null then 'service'
     else 'human'
   end as kind,

@@ -2,6 +2,17 @@
 with recursive admin_roles as (
   select unnest(admin_roles) as role from params
 ),
+live_roles as (
+  select source, name as role
+  from snowflake.roles
+  where deleted_on is null and coalesce(role_type, 'ROLE') = 'ROLE' and name in (select role from admin_roles)
+),
+-- a role nobody can name may be any of them
+edges as (
+  select source, holder_kind, holder, role_kind, role from fact.role_edges where role is not null
+  union all
+  select e.source, e.holder_kind, e.holder, 'ROLE', a.role from fact.role_edges e join live_roles a on a.source = e.source where e.role is null
+),
 sources as (
   select distinct source from fact.user
   union
@@ -14,7 +25,7 @@ holders as (
   union
   select h.source, h.admin_role, e.holder_kind, e.holder, h.depth + 1
   from holders h
-  join fact.role_edges e on e.source = h.source and e.role_kind = h.holder_kind and e.role = h.holder
+  join edges e on e.source = h.source and e.role_kind = h.holder_kind and e.role = h.holder
   where h.depth < 40
     and h.holder_kind <> 'USER'
     and not (e.holder_kind = 'ROLE' and coalesce(e.holder in (select role from admin_roles), false))
@@ -40,9 +51,7 @@ counted as (
   select source, admin_role, count(distinct user_name) as people from active_holders group by all
 ),
 existing as (
-  select source, name as admin_role
-  from snowflake.roles
-  where deleted_on is null and coalesce(role_type, 'ROLE') = 'ROLE' and name in (select role from admin_roles)
+  select source, role as admin_role from live_roles
   union
   select source, admin_role from reached
   union

@@ -6,7 +6,7 @@ with roles_beside as (
   left join register.role_classes r on r.role = e.role
   where e.holder_kind = 'USER' and e.role is distinct from 'PUBLIC'
     and not list_contains(c.classes, coalesce(r.class, ''))
-    and coalesce(r.class, '') not in ('engineer', 'service', 'admin', 'system')
+    and coalesce(r.class, '') not in ('engineer', 'admin', 'system')
     and not coalesce(list_contains(c.exempt_roles, e.role), false)
 ),
 hold as (

@@ -14,7 +14,7 @@ with reader_holds as (
   join fact.zone_reach f on f.source = e.source and f.holder_kind = e.role_kind and f.holder = e.role
   left join register.role_classes r on r.role = e.role
   where e.holder_kind = 'USER' and f.env = 'prod' and list_contains(s.raw_zones, f.zone)
-    and coalesce(r.class, '') not in ('engineer', 'service', 'admin', 'system')
+    and coalesce(r.class, '') not in ('engineer', 'admin', 'system')
   union
   select f.source, f.holder
   from fact.zone_reach f

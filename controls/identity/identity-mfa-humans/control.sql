@@ -10,7 +10,7 @@ looked_at as (
     p.item, p.has_mfa, p.bypass_mfa_until, p.created_on,
     p.bypass_mfa_until > c.as_of as bypassed,
     coalesce(f.all_pending, false) and p.ext_authn_duo is distinct from true and not c.count_pending as pending,
-    coalesce(p.created_on > c.as_of - to_hours(c.grace_hours), false) as fresh
+    coalesce(p.created_on > c.as_of - to_hours(c.grace_hours) and p.created_on <= c.as_of, false) as fresh
   from population p
   cross join params c
   left join factors f on f.source = p.source and f.user_name = p.user_name

@@ -20,7 +20,7 @@ judged as (
   select
     *,
     case
-      when present and user_type = 'SERVICE' and not coalesce(has_password, false) and keyed and no_token and registered and logins = 0 then ''
+      when present and upper(user_type) = 'SERVICE' and not coalesce(has_password, false) and keyed and no_token and registered and logins = 0 then ''
       when not present then 'missing-in-account'
       when upper(user_type) is distinct from 'SERVICE' then 'not-typed-service'
       when has_password then 'has-password'
