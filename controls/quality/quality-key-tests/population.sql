@@ -4,11 +4,14 @@ with models as (
   cross join params c
   where n.enabled is distinct from false and coalesce(n.resource_type, 'model') = 'model' and list_contains(c.layers, n.layer)
 ),
--- a model without a declared key: what is tested both unique and not null stands for it
+-- A model without a declared key: what is soundly tested both unique and not null stands for it. A weak or disabled pair
+-- must not: its column would be taken for a key and never asked for a reference.
 column_tests as (
   select source, attached_node as unique_id, lower(column_name) as column_name
   from dbt.tests
   where lower(test_name) in ('unique', 'not_null') and column_name is not null
+    and enabled is distinct from false and lower(severity) = 'error' and where_clause is null
+    and replace(coalesce(error_if, '!=0'), ' ', '') in ('!=0', '<>0', '>0')
   group by all
   having count(distinct lower(test_name)) = 2
 ),
