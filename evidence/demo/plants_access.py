@@ -50,7 +50,7 @@ def _administrators(world: World) -> None:
     expect = world.expect
     one = person_of(world.workforce, "DATA_ENG", 0).user
     between(world, TO_USERS, user_grant("ORGADMIN", one, by="ACCOUNTADMIN"), 12, 14)
-    expect("admin-not-registered", COUNT, f"{one} → ORGADMIN", "not-registered", 12, 14)
+    expect("admin-not-registered", COUNT, f"{one} -> ORGADMIN", "not-registered", 12, 14)
     two = person_of(world.workforce, "DATA_ENG", 1).user
     between(world, TO_USERS, user_grant("ACCOUNTADMIN", two, by="ACCOUNTADMIN"), 45, 47)
     for role in ("ACCOUNTADMIN", "SECURITYADMIN"):
@@ -58,7 +58,7 @@ def _administrators(world: World) -> None:
     expect("too-many-admins", COUNT, "ACCOUNTADMIN", "too-many", 45, 47)
     _register(world, "TERRAFORM", "SECURITYADMIN", 50, 60)
     between(world, TO_USERS, user_grant("SECURITYADMIN", "TERRAFORM", by="ACCOUNTADMIN"), 52, 54)
-    expect("service-admin", COUNT, "TERRAFORM → SECURITYADMIN", "service-holder", 52, 54)
+    expect("service-admin", COUNT, "TERRAFORM -> SECURITYADMIN", "service-holder", 52, 54)
     between(world, ROLES, grant("USAGE", "ROLE", "SECURITYADMIN", "OPS_ELEVATED"), 30, 33)
     three = person_of(world.workforce, "ANALYTICS_ENG", 0).user
     world.state.add(
@@ -67,10 +67,10 @@ def _administrators(world: World) -> None:
     )
     world.registers["role_classes"].append({"role": "OPS_ELEVATED", "class": "engineer"})
     world.state.add(TO_USERS, user_grant("OPS_ELEVATED", three))
-    expect("admin-by-inheritance", COUNT, f"{three} → SECURITYADMIN", "not-registered", 30, 33)
+    expect("admin-by-inheritance", COUNT, f"{three} -> SECURITYADMIN", "not-registered", 30, 33)
     world.state.find("snowflake.users", NAME=ADMINS[0][0]).change(75, 77, EMAIL=None)
     for role in ("ACCOUNTADMIN", "SECURITYADMIN", "ORGADMIN"):
-        expect("admin-without-email", COUNT, f"{ADMINS[0][0]} → {role}", "no-email", 75, 77)
+        expect("admin-without-email", COUNT, f"{ADMINS[0][0]} -> {role}", "no-email", 75, 77)
 
 
 def _registrations(world: World) -> None:
@@ -79,7 +79,7 @@ def _registrations(world: World) -> None:
     row = next(row for row in rows if row["user"] == ADMINS[1][0] and row["role"] == "ORGADMIN")
     row["expires"] = world.size.night(61)
     rows.append(row | {"approved_on": world.size.night(68), "expires": EXPIRES})
-    world.expect("admin-registration-expires", COUNT, f"{ADMINS[1][0]} → ORGADMIN", "registration-expired", 61, 67)
+    world.expect("admin-registration-expires", COUNT, f"{ADMINS[1][0]} -> ORGADMIN", "registration-expired", 61, 67)
 
     held = world.state.find(TO_USERS, ROLE="ORGADMIN", GRANTEE_NAME=ADMINS[0][0])
     held.change(86, ALWAYS, DELETED_ON=world.size.evening(86, 17))
@@ -116,20 +116,20 @@ def _raw(world: World) -> None:
     state, table, expect = world.state, world.catalog.by_path, world.expect
     database_role = {"GRANTED_TO": "DATABASE_ROLE"}
     between(world, ROLES, select_on(table["MEMBER.RAW.ADDRESSES"], "MART_READER", **database_role), 5, 6)
-    expect("raw-by-database-role", RAW, "MEMBER_SERVICES → MEMBER.RAW", "inherited-privilege", 5, 6)
+    expect("raw-by-database-role", RAW, "MEMBER_SERVICES -> MEMBER.RAW", "inherited-privilege", 5, 6)
     person = person_of(world.workforce, "DATA_ENG", 2).user
     between(world, TO_USERS, user_grant("CLAIMS_RAW_RW", person, by="SECURITYADMIN"), 8, 9)
-    expect("access-role-to-person", RAW, f"user {person} → CLAIMS.RAW", "inherited-privilege", 8, 9)
+    expect("access-role-to-person", RAW, f"user {person} -> CLAIMS.RAW", "inherited-privilege", 8, 9)
     state.add(
         "snowflake.future_grants", future_grant("SELECT", "CLAIMS.RAW.<TABLE>", "CLAIMS_ANALYST"), first=25, last=38
     )
-    expect("future-grant-on-raw", RAW, "CLAIMS_ANALYST → CLAIMS.RAW", "future-privilege", 25, 38)
+    expect("future-grant-on-raw", RAW, "CLAIMS_ANALYST -> CLAIMS.RAW", "future-privilege", 25, 38)
     between(world, ROLES, grant("USAGE", "ROLE", "CARE_RAW_RW", "CARE_MGMT"), 44, 46)
-    expect("raw-by-inheritance", RAW, "CARE_MGMT → CARE.RAW", "inherited-privilege", 44, 46)
+    expect("raw-by-inheritance", RAW, "CARE_MGMT -> CARE.RAW", "inherited-privilege", 44, 46)
     between(world, ROLES, select_on(table["PHARMACY.STAGING.STG_FILLS"], "PHARMACY_ANALYST"), 60, ALWAYS)
-    expect("staging-select", RAW, "PHARMACY_ANALYST → PHARMACY.STAGING", "direct-privilege", 60)
+    expect("staging-select", RAW, "PHARMACY_ANALYST -> PHARMACY.STAGING", "direct-privilege", 60)
     between(world, ROLES, select_on(table["FINANCE.STAGING.STG_PREMIUMS"], "PUBLIC"), 82, 83)
-    expect("public-on-staging", RAW, "PUBLIC → FINANCE.STAGING", "direct-privilege", 82, 83)
+    expect("public-on-staging", RAW, "PUBLIC -> FINANCE.STAGING", "direct-privilege", 82, 83)
 
 
 def _network(world: World) -> None:

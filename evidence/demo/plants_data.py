@@ -113,7 +113,7 @@ def _tag_only(world: World) -> None:
     for night, query in ((47, 1), (50, 2)):  # not PHI yet, PHI
         shape = _reads(world, person, "CARE_MGMT", table.path, ["OUTREACH_ID", "CONTACT_REASON"])
         _run(world, night, query, shape)
-    world.expect("tag-only-phi", READ, f"{person} as CARE_MGMT → {table.path}", "no-contract", 50, 50)
+    world.expect("tag-only-phi", READ, f"{person} as CARE_MGMT -> {table.path}", "no-contract", 50, 50)
 
 
 def _readers(world: World) -> None:
@@ -128,7 +128,12 @@ def _readers(world: World) -> None:
             _reads(world, person, "REPORTING", "CLAIMS.MART.FCT_CLAIM", ["CLAIM_ID", "DIAGNOSIS_CODE"]),
         )
         world.expect(
-            "broad-role-reads", READ, f"{person} as REPORTING → CLAIMS.MART.FCT_CLAIM", "role-not-allowed", night, night
+            "broad-role-reads",
+            READ,
+            f"{person} as REPORTING -> CLAIMS.MART.FCT_CLAIM",
+            "role-not-allowed",
+            night,
+            night,
         )
     _run(
         world,
@@ -139,7 +144,7 @@ def _readers(world: World) -> None:
     world.expect(
         "disabled-user-reads",
         READ,
-        "LEOCADIA.BEXLEY as MEMBER_SERVICES → MEMBER.MART.DIM_MEMBER",
+        "LEOCADIA.BEXLEY as MEMBER_SERVICES -> MEMBER.MART.DIM_MEMBER",
         "disabled-user",
         19,
         19,
@@ -147,7 +152,7 @@ def _readers(world: World) -> None:
     )
     _run(world, 60, 9, _reads(world, "GHOST.READER", "ACTUARIAL", "PHARMACY.MART.FCT_FILL", ["FILL_ID", "DRUG_CODE"]))
     world.expect(
-        "unknown-user-reads", READ, "GHOST.READER as ACTUARIAL → PHARMACY.MART.FCT_FILL", "unknown-user", 60, 60
+        "unknown-user-reads", READ, "GHOST.READER as ACTUARIAL -> PHARMACY.MART.FCT_FILL", "unknown-user", 60, 60
     )
     _over_midnight(world)
     agent = json.dumps([{"agentType": "EXTERNAL_AGENT", "agentId": "7", "agentName": "helpdesk_bot"}])
@@ -158,7 +163,7 @@ def _readers(world: World) -> None:
         6,
         _reads(world, asked, "CARE_MGMT", "CARE.MART.DIM_CARE_PLAN", ["MEMBER_ID", "GOAL_TEXT"], agent=agent),
     )
-    world.expect("agent-reads", READ, f"{asked} as CARE_MGMT → CARE.MART.DIM_CARE_PLAN", "agent-not-approved", 27, 27)
+    world.expect("agent-reads", READ, f"{asked} as CARE_MGMT -> CARE.MART.DIM_CARE_PLAN", "agent-not-approved", 27, 27)
 
 
 def _over_midnight(world: World) -> None:
@@ -167,7 +172,7 @@ def _over_midnight(world: World) -> None:
     shape = _reads(world, person, "PHARMACY_ANALYST", "CLAIMS.MART.FCT_CLAIM", ["CLAIM_ID", "MEMBER_ID"])
     world.statements.setdefault(14, []).append(Statement(shape, 86_390, _query(10), "access"))
     world.statements.setdefault(15, []).append(Statement(shape, -10, _query(10), "query"))
-    item = f"{person} as PHARMACY_ANALYST → CLAIMS.MART.FCT_CLAIM"
+    item = f"{person} as PHARMACY_ANALYST -> CLAIMS.MART.FCT_CLAIM"
     world.expect("read-over-midnight", READ, item, "role-not-allowed", 15, 15)
     actuarial = world.state.find("snowflake.roles", NAME="ACTUARIAL").values["ROLE_ID"]
     stats = json.dumps({"count": 1, "activeRoleIds": [actuarial]})
@@ -190,7 +195,7 @@ def _odd_records(world: World) -> None:
         "cut-record", READ, f"{person} as ACTUARIAL: truncated record {_query(7)}", "truncated", 76, 76, "review"
     )
     _run(world, 81, 8, shape, parts="access")
-    world.expect("role-not-known", READ, f"{person} as unknown role → MEMBER.MART.DIM_MEMBER", "unknown-value", 82, 82)
+    world.expect("role-not-known", READ, f"{person} as unknown role -> MEMBER.MART.DIM_MEMBER", "unknown-value", 82, 82)
 
 
 def _odd_contracts(world: World) -> None:

@@ -65,5 +65,5 @@ left join reached r on r.source = e.source and r.admin_role = e.admin_role
 left join counted c on c.source = e.source and c.admin_role = e.admin_role
 union all
 select
-  source || '/' || coalesce(user_name, 'unknown user') || ' → ' || admin_role, source, admin_role, coalesce(user_name, '?'), kind, email, null, null
+  source || '/' || coalesce(user_name, 'unknown user') || ' -> ' || admin_role, source, admin_role, coalesce(user_name, '?'), kind, email, null, null
 from active_holders

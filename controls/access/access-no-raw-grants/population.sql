@@ -15,12 +15,12 @@ roles as (
   union
   select 'PUBLIC', false
 )
-select s.source || '/' || r.role || ' → ' || z.database || '.' || z.schema as item, s.source, 'ROLE' as holder_kind, r.role as holder, z.database, z.schema, r.exempt
+select s.source || '/' || r.role || ' -> ' || z.database || '.' || z.schema as item, s.source, 'ROLE' as holder_kind, r.role as holder, z.database, z.schema, r.exempt
 from sources s
 cross join roles r
 cross join raw z
 union all
-select u.source || '/user ' || u.user_name || ' → ' || z.database || '.' || z.schema, u.source, 'USER', u.user_name, z.database, z.schema, false
+select u.source || '/user ' || u.user_name || ' -> ' || z.database || '.' || z.schema, u.source, 'USER', u.user_name, z.database, z.schema, false
 from fact.user u
 cross join raw z
 where u.active and u.kind = 'human'

@@ -99,7 +99,7 @@ spelled as (
   select
     source || '/' || coalesce(user_name, 'unknown user') || ' as ' || coalesce(role_name, 'unknown role')
       || case state
-        when 'read' then ' → ' || object
+        when 'read' then ' -> ' || object
         when 'truncated' then ': truncated record ' || truncated_id
         else ': unreadable record ' || truncated_id
       end as item,
