@@ -14,6 +14,7 @@ import pytest
 from evidence.demo import SMALL
 
 PERIOD = "2026-Q3"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1700)]  # tests/test_short_job.py runs the same on few nights
 
 
 @pytest.fixture(scope="module")

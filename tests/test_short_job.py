@@ -1,0 +1,47 @@
+"""The whole job on four nights of the demo account; tests/test_main_job.py (slow) runs the quarter."""
+
+import json
+
+import job
+
+from evidence.demo import Size
+
+FEW = Size(nights=4, users=60, roles=50, tables=160, columns=600, queries=120)
+PERIOD = "2026-07-01..2026-07-04"
+
+
+def test_four_nights_end_in_a_packet_whose_findings_are_the_answer_key(tmp_path):
+    work = tmp_path / "work"
+    key = job.workspace(work, FEW)
+    job.run("-w", work, "collect", "--jobs", "1")
+    job.run("-w", work, "assess", "--period", PERIOD, "--jobs", "1")
+    job.run("-w", work, "packet", "quarterly-soc2", "--period", PERIOD)
+    (packet,) = (work / "packets").glob("*.zip")
+    trust = ("--trust", work / "trust")
+    assert "0 failed" in job.run("verify", packet, *trust, "--reperform").stdout
+    assert "0 failed" in job.run("verify", work / "store", *trust).stdout
+    found = json.loads((packet.with_suffix("") / "data" / "findings.json").read_bytes())
+    mine = {(f["control"], f["night"]): spelled(f) for f in found["nights"]}
+    theirs = {(c, n): answer for c, body in key["controls"].items() for n, answer in body["nights"].items()}
+    assert mine == theirs
+    planted = [line.encode() for line in (work / "planted-phi.txt").read_text().splitlines() if line]
+    pages = [
+        (packet.with_suffix("") / "data" / name).read_bytes()
+        for name in ("packet.html", "findings.csv", "findings.json")
+    ]
+    assert planted
+    assert not [datum for datum in planted if any(datum in page for page in pages)]
+    before = job.open_log(work).size
+    job.run("-w", work, "collect", "--jobs", "1")
+    assert job.open_log(work).size == before
+
+
+def spelled(finding):
+    answer = {"status": finding["status"]}
+    if finding["status"] == "not-assessed":
+        answer["reason"] = finding["reason"]
+    for name in ("exceptions", "reviews"):
+        pairs = sorted([o["item"], o["reason"]] for o in finding[name])
+        if pairs:
+            answer[name] = pairs
+    return answer
