@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from evidence.control.definition import Library
 from evidence.control.engine import Engine, assess_night
-from evidence.control.evidence import Sealed
+from evidence.control.evidence import Sealed, sealed_of
 from evidence.control.register import Registers
-from evidence.control.result import Input, NightFinding
+from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
 from evidence.datasets.timing import due_at
 from evidence.errors import MalformedError
@@ -61,7 +61,7 @@ class StoreReader:
     def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
         """The highest revision at this log size."""
         entry = self.index.latest(source, dataset, night)
-        return None if entry is None else self._sealed(entry)
+        return None if entry is None else sealed_of(self.manifest(entry), entry.manifest.sha256)
 
     def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
         """Read the named columns of every part, verified."""
@@ -84,22 +84,6 @@ class StoreReader:
                 raise MalformedError(f"{entry.manifest.path} is the manifest of {found.key}, not of {entry.key}")
             self._manifests[entry.manifest.sha256] = found
         return found
-
-    def _sealed(self, entry: SealedEntry) -> Sealed:
-        manifest = self.manifest(entry)
-        receipt = manifest.receipt
-        as_of = receipt.get("as_of")
-        source_input = Input(
-            source=entry.key.source,
-            dataset=entry.key.dataset,
-            night=entry.key.night,
-            revision=entry.key.revision,
-            manifest_sha256=entry.manifest.sha256,
-            rows_digest=str(receipt.get("rows_digest", "")),
-            status=manifest.status,
-            rows=int(receipt["landed"]),
-        )
-        return Sealed(source_input, receipt, canonical.parse_time(as_of) if as_of else None)
 
 
 def judge(

@@ -21,10 +21,10 @@ from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
 from evidence.bag.findings import canonical_findings, canonical_night
 from evidence.control.definition import Library, load_library, load_overlay
 from evidence.control.engine import assess_night
-from evidence.control.evidence import Sealed
+from evidence.control.evidence import Sealed, sealed_of
 from evidence.control.period import assess_period
 from evidence.control.register import Registers, load_registers
-from evidence.control.result import Input, NightFinding
+from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
 from evidence.datasets.timing import due_at
@@ -84,19 +84,7 @@ class BagReader:
             return None
         carried = max(found, key=lambda c: c.manifest.key.revision)
         self._by_digest[carried.sha256] = carried
-        receipt = carried.manifest.receipt
-        as_of = receipt.get("as_of")
-        rests_on = Input(
-            source=source,
-            dataset=dataset,
-            night=night,
-            revision=carried.manifest.key.revision,
-            manifest_sha256=carried.sha256,
-            rows_digest=str(receipt.get("rows_digest", "")),
-            status=carried.manifest.status,
-            rows=int(receipt["landed"]),
-        )
-        return Sealed(rests_on, receipt, canonical.parse_time(as_of) if as_of else None)
+        return sealed_of(carried.manifest, carried.sha256)
 
     def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
         """The named columns of every part."""

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from evidence.control.result import Input
+from evidence.snapshot import canonical
+from evidence.snapshot.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,23 @@ class Sealed:
     input: Input
     receipt: Mapping[str, Any]
     captured_at: dt.datetime | None = None
+
+
+def sealed_of(manifest: Manifest, sha256: str) -> Sealed:
+    """Return what the engine sees of a snapshot; ``sha256`` is the digest of the manifest's bytes."""
+    receipt, key = manifest.receipt, manifest.key
+    as_of = receipt.get("as_of")
+    source_input = Input(
+        source=key.source,
+        dataset=key.dataset,
+        night=key.night,
+        revision=key.revision,
+        manifest_sha256=sha256,
+        rows_digest=str(receipt.get("rows_digest", "")),
+        status=manifest.status,
+        rows=int(receipt["landed"]),
+    )
+    return Sealed(source_input, receipt, canonical.parse_time(as_of) if as_of else None)
 
 
 class EvidenceReader(Protocol):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from evidence.datasets.contract import Contract
+from evidence.datasets.timing import due_at
 from evidence.errors import SourceUnavailableError
 from evidence.snapshot.model import Finality, Statement, Totals, Window
 from evidence.sources.claims import Claims, read_claims
@@ -23,7 +24,6 @@ from evidence.sources.shape import Shape, load_shapes
 from evidence.sources.tree import TreeFile, night_of, walk
 
 UNRECOGNISED = "files.unrecognised"
-MINIMUM_DELAY = dt.timedelta(hours=6)  # design.md section 4: max(2 x latency, 6 h) after the end of the day
 
 
 class FilesSource:
@@ -183,9 +183,9 @@ class DatedReading:
         """Settled once the latency had passed when the export was made; provisional if it had not, or nobody says."""
         if self._window.kind == "state":
             return None
-        delay = max(2 * dt.timedelta(minutes=self._contract.latency_minutes), MINIMUM_DELAY)
+        due = due_at(self._contract, self._window.night)
         exported = self._claims.exported_at if self._claims else None
-        return "settled" if exported is not None and exported >= self._window.end + delay else "provisional"
+        return "settled" if exported is not None and exported >= due else "provisional"
 
     @property
     def notes(self) -> Sequence[str]:
