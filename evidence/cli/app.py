@@ -10,6 +10,7 @@ from evidence import __version__
 from evidence.cli.assess_command import assess
 from evidence.cli.collect_command import collect
 from evidence.cli.controls_command import app as controls
+from evidence.cli.diff_command import diff
 from evidence.cli.doctor_command import doctor
 from evidence.cli.init_command import init
 from evidence.cli.output import show_error
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (init, doctor, collect, status, assess, packet, verify, query):
+for command in (init, doctor, collect, status, assess, packet, verify, query, diff):
     app.command(command.__name__)(command)
 app.add_typer(controls, name="controls")
 
