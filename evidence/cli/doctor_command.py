@@ -1,6 +1,8 @@
 """``evidence doctor``: what works, what to fix, how."""
 
+import json
 import shutil
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,15 +11,24 @@ from evidence.cli import output
 from evidence.cli.workspace import Workspace
 from evidence.control.lint import lint_library
 from evidence.doctor import Examination, Line, examine
-from evidence.errors import ConfigError, worst
+from evidence.errors import ConfigError, SourceError, UsageError, worst
 
 LOW_DISK = 2 * 1024**3
 
 
-def doctor(context: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> int:
+def doctor(
+    context: typer.Context,
+    diagnose: Annotated[
+        Path | None,
+        typer.Option(help="Write counts and column lists (no data) that settle open questions about Snowflake here."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> int:
     """Look at everything a nightly run needs; each line says ok, warn or fail, and how to fix it."""
+    if diagnose is not None:
+        return _diagnose(Workspace.open(context.obj), diagnose)
     lines = list(_lines(context))
-    if json:
+    if as_json:
         output.as_json([{"what": x.what, "outcome": x.outcome, "detail": x.detail, "fix": x.fix} for x in lines])
     else:
         output.table("", ["", "what", "detail"], [[x.outcome, x.what, x.detail] for x in lines])
@@ -25,6 +36,31 @@ def doctor(context: typer.Context, json: Annotated[bool, typer.Option("--json", 
             if line.fix and line.outcome != "ok":
                 output.say(f"  to fix {line.what}: {line.fix}")
     return worst(line.exit_code for line in lines)
+
+
+def _diagnose(workspace: Workspace, file: Path) -> int:
+    """Ask every Snowflake source what the documentation leaves open; one that fails is named and does not stop the rest."""
+    from evidence.sources.snowflake import SnowflakeSource
+    from evidence.sources.snowflake_diagnosis import diagnose
+
+    found, codes = {}, []
+    try:
+        for name in sorted(workspace.config.sources):
+            source = workspace.source(name)
+            if not isinstance(source, SnowflakeSource):
+                continue
+            try:
+                found[name] = diagnose(source.session, [workspace.contracts[each] for each in source.datasets()])
+            except SourceError as error:
+                output.show_error(error)
+                codes.append(error.exit_code)
+    finally:
+        workspace.close()
+    if not found and not codes:
+        raise UsageError("no Snowflake source is configured", fix="add a [sources.NAME] section with kind = snowflake")
+    file.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
+    output.say(f"{file}: counts and column lists of {len(found)} accounts. Read it before you send it to anyone.")
+    return worst(codes)
 
 
 def _lines(context: typer.Context) -> list[Line]:
