@@ -309,6 +309,17 @@ def test_accounts_are_reached_by_assumed_roles_and_every_row_says_which():
     assert reading.system[f"account.{OTHER}.role"] == ROLE
 
 
+def test_an_assumed_role_is_renewed_before_it_ends():
+    wire = account()
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=5)
+    words = {"AccessKeyId": f"ASIA{OTHER}", "SecretAccessKey": "s", "SessionToken": "t"}
+    later = {"Credentials": {**words, "Expiration": soon + dt.timedelta(hours=1)}}
+    wire.on("sts:AssumeRole", {"Credentials": {**words, "Expiration": soon}}, later)
+    _, rows = read(wire, "s3_buckets", AccountLogin(ROLE))
+    assert {row["account"] for row in rows} == {OTHER}
+    assert len(wire.calls("sts:AssumeRole")) == 2
+
+
 def test_global_services_are_read_once_per_account_and_regional_ones_per_region():
     wire, logins = two_accounts()
     read(wire, "iam_account_summary", *logins)
