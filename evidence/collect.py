@@ -19,7 +19,7 @@ from evidence.snapshot.collected import Collected
 from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.model import DAY, Finality, Receipt, SnapshotKey, Status, Totals, Window, start_of
 from evidence.snapshot.redact import Redactor
-from evidence.sources.protocol import Reading, Source
+from evidence.sources.protocol import PartialReading, Reading, Source
 from evidence.store.index import Index
 
 Clock = Callable[[], dt.datetime]
@@ -143,7 +143,8 @@ def _read(
     as_of = reading.as_of
     moment = clock()
     differences = _reconcile(source_totals, landed)
-    status, reason = _judge(task.contract, landed, differences, known_moment=as_of is not None)
+    gaps = tuple(reading.gaps) if isinstance(reading, PartialReading) else ()
+    status, reason = _judge(task.contract, landed, differences, gaps, known_moment=as_of is not None)
     receipt = Receipt(
         status=status,
         reason=reason,
@@ -161,7 +162,7 @@ def _read(
         quarantine_reasons=landed.quarantine_reasons,
         treated=landed.treated,
         drift=landed.drift,
-        notes=tuple(reading.notes),
+        notes=(*gaps, *reading.notes),
         rows_digest=landed.rows_digest,
         key_id=redactor.key_id,
         collector=dict(collector),
@@ -184,11 +185,14 @@ def _reconcile(source: Totals | None, landed: Landed) -> tuple[str, ...]:
 
 
 def _judge(
-    contract: Contract, landed: Landed, differences: tuple[str, ...], *, known_moment: bool
+    contract: Contract, landed: Landed, differences: tuple[str, ...], gaps: tuple[str, ...], *, known_moment: bool
 ) -> tuple[Status, str]:
     problems = []
     if differences:
         problems.append("totals differ (source / arrived): " + "; ".join(differences[:5]))
+    if gaps:
+        more = f" (and {len(gaps) - 3} more, see the notes)" if len(gaps) > 3 else ""
+        problems.append("not answered: " + "; ".join(gaps[:3]) + more)
     if landed.quarantined:
         problems.append(f"{landed.quarantined} rows quarantined")
     if contract.kind == "state" and not known_moment:

@@ -103,8 +103,32 @@ class SnowflakeSourceConfig(_Section):
     datasets: tuple[str, ...] = ()
 
 
+class AwsAccountConfig(_Section):
+    """One AWS account: the role to assume in it, or no role for the caller's own."""
+
+    role_arn: Annotated[str, Field(pattern=r"^(arn:[a-z-]+:iam::[0-9]{12}:role/.+)?$")] = ""
+    external_id: Annotated[str, Field(pattern=r"^([A-Za-z0-9_+=,.@:/-]{2,1224})?$")] = ""
+    regions: tuple[str, ...] = ()
+
+
+class AwsSourceConfig(_Section):
+    """AWS accounts and regions. Credentials come from the SDK's own chain, never from here."""
+
+    kind: Literal["aws"]
+    accounts: tuple[AwsAccountConfig, ...] = ()
+    regions: tuple[str, ...] = ()
+    home_region: str = ""
+    profile: str = ""
+    endpoint_url: str = ""
+    retry_mode: Literal["standard", "adaptive"] = "standard"
+    attempts: Annotated[int, Field(ge=1, le=20)] = 8
+    inventory: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+
+
 SourceConfig = Annotated[
-    FilesSourceConfig | DbtSourceConfig | ContractsSourceConfig | SnowflakeSourceConfig, Field(discriminator="kind")
+    FilesSourceConfig | DbtSourceConfig | ContractsSourceConfig | SnowflakeSourceConfig | AwsSourceConfig,
+    Field(discriminator="kind"),
 ]
 
 

@@ -17,7 +17,7 @@ SECTIONS = {
 }  # fmt: skip
 SOURCES = {
     "carrier": config.SnowflakeSourceConfig, "exports": config.FilesSourceConfig, "dbt": config.DbtSourceConfig,
-    "products": config.ContractsSourceConfig,
+    "products": config.ContractsSourceConfig, "aws": config.AwsSourceConfig,
 }  # fmt: skip
 
 

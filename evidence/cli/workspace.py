@@ -14,6 +14,7 @@ from ulid import ULID
 from evidence import __version__
 from evidence.config import (
     FILE_NAME,
+    AwsSourceConfig,
     Config,
     SnowflakeSourceConfig,
     SourceConfig,
@@ -147,6 +148,9 @@ class Workspace:
     def _open_source(self, name: str, section: SourceConfig) -> Source:
         if isinstance(section, SnowflakeSourceConfig):
             return _open_snowflake(name, section, self)
+        if isinstance(section, AwsSourceConfig):
+            words = section.model_dump(exclude={"kind"}) | {"run": new_id()}
+            return open_source("aws", name, contracts=self.contracts, clock=now, settings=words)
         settings = section.model_dump(exclude={"kind", "datasets"}, exclude_unset=True)
         settings["path"] = self.config.path(section.path)
         return open_source(section.kind, name, contracts=self.contracts, clock=now, settings=settings)

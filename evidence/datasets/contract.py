@@ -15,7 +15,7 @@ from evidence.snapshot.model import Kind
 Treatment = Literal["keep", "scrub", "keyed", "drop"]
 ColumnType = Literal["int", "text", "time", "bool", "float", "decimal", "date", "json", "objects", "policies", "texts"]
 Edition = Literal["standard", "enterprise", "business_critical"]
-Read = Literal["view", "show", "artifact", "file"]
+Read = Literal["view", "show", "artifact", "file", "api"]
 ScrubAs = Literal["statement", "expression", "message", "label"]
 
 TIME = pa.timestamp("us", tz="UTC")
@@ -123,7 +123,7 @@ class Contract(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
-    name: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$")]
+    name: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z][a-z0-9_]*$")]
     version: int
     kind: Kind
     read: Read

@@ -6,10 +6,10 @@ something that fulfils ``evidence.sources.protocol.Source`` (the suite in ``test
 
 import datetime as dt
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from evidence.datasets.contract import Contract
 from evidence.errors import ConfigError
@@ -29,7 +29,7 @@ class Factory(Protocol):
 def open_source(
     kind: str, name: str, *, contracts: Mapping[str, Contract], clock: Clock, settings: Mapping[str, Any]
 ) -> Source:
-    """Return the source ``name`` of ``kind`` (``files``, ``dbt``, ``contracts``, or a registered one).
+    """Return the source ``name`` of ``kind`` (``files``, ``dbt``, ``contracts``, ``aws``, or a registered one).
 
     ``settings`` are the keys of the configuration's section beside ``kind``, paths already resolved. Raises
     ``ConfigError`` naming the source and the setting.
@@ -91,8 +91,47 @@ def _contracts(
     return ContractsSource(name, path, clock=clock)
 
 
+def _aws(
+    name: str,
+    *,
+    contracts: Mapping[str, Contract],
+    clock: Clock,
+    run: str,
+    accounts: Sequence[Mapping[str, Any]] = (),
+    regions: Sequence[str] = (),
+    home_region: str = "",
+    profile: str = "",
+    endpoint_url: str = "",
+    retry_mode: Literal["standard", "adaptive"] = "standard",
+    attempts: int = 8,
+    inventory: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+) -> Source:
+    from evidence.sources.aws import READERS, AwsSource
+    from evidence.sources.aws_operations import Place
+    from evidence.sources.aws_session import HOME_REGION, AccountLogin, Connection
+
+    unknown = sorted(set(datasets) - READERS.keys())
+    if unknown:
+        raise ConfigError(f"sources.{name}: datasets: {', '.join(unknown)}", fix=f"known: {', '.join(READERS)}")
+    connection = Connection(
+        profile=profile,
+        endpoint_url=endpoint_url,
+        retry_mode=retry_mode,
+        attempts=attempts,
+        home_region=home_region or next(iter(regions), HOME_REGION),
+        places=tuple(Place.parse(url) for url in inventory),
+    )
+    logins = [AccountLogin(said["role_arn"], said["external_id"], tuple(said["regions"])) for said in accounts]
+    every = [dataset for dataset in READERS if dataset in contracts]
+    return AwsSource(
+        name, logins, tuple(datasets) or every, regions=regions, connection=connection, run=run, clock=clock
+    )
+
+
 BUILT_IN: Mapping[str, Factory] = {
     "files": cast("Factory", _files),
     "dbt": cast("Factory", _dbt),
     "contracts": cast("Factory", _contracts),
+    "aws": cast("Factory", _aws),
 }

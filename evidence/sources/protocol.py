@@ -6,7 +6,7 @@ redaction and quarantine happen once, in ``evidence.collect``, for all sources a
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -48,6 +48,17 @@ class Reading(Protocol):
     @property
     def notes(self) -> Sequence[str]:
         """Things an auditor should know, in plain words."""
+
+
+@runtime_checkable
+class PartialReading(Protocol):
+    """A reading that can be answered in part. Sources whose answer is all or nothing need not say so."""
+
+    @property
+    def gaps(self) -> Sequence[str]:
+        """What was asked for and not answered, one line each with the grant that is missing; any makes the receipt
+        incomplete. Rows that did come are kept, with NULL for what is not known.
+        """
 
 
 class Source(Protocol):

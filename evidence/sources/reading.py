@@ -30,6 +30,7 @@ class RowsReading:
     finality: Finality | None = None
     notes: Sequence[str] = ()
     stated: Totals | None = None  # the exporter's own totals
+    gaps: Sequence[str] = ()
 
     @property
     def batches(self) -> Iterator[pa.RecordBatch]:

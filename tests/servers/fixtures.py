@@ -11,6 +11,7 @@ import pytest
 from tests.servers import tiny_export
 from tests.servers.emulated import Emulator, run_emulator
 from tests.servers.localstack import LocalStack
+from tests.servers.moto_server import Moto
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +42,16 @@ def account(tiny_account: Emulator) -> Iterator[Emulator]:
 def s3_server() -> Iterator[LocalStack]:
     """S3 with Object Lock and KMS, one per test session."""
     server = LocalStack()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[Moto]:
+    """AWS services, one per test session; use ``reset`` for a clean account."""
+    server = Moto()
     try:
         yield server
     finally:
