@@ -8,13 +8,14 @@ import pytest
 from evidence.datasets.conform import Drift, conform
 from evidence.datasets.load import load_contracts
 from evidence.snapshot.model import Window
-from evidence.sources import dbt as dbt_module
+from evidence.sources import dbt_parsed
 from evidence.sources.dbt import DbtSource
 from tests.contracts.source import SourceSuite
 
 CONTRACTS = load_contracts()
 NODES, TESTS = CONTRACTS["dbt.nodes"], CONTRACTS["dbt.tests"]
 RUNS, FRESHNESS = CONTRACTS["dbt.run_results"], CONTRACTS["dbt.freshness"]
+CATALOG = CONTRACTS["dbt.catalog"]
 NOW = dt.datetime(2026, 10, 2, 4, tzinfo=dt.UTC)
 NIGHT = dt.date(2026, 7, 1)
 SECRET = "/Users/ada/work"
@@ -135,11 +136,28 @@ def freshness(moment="2026-07-01T02:00:00.000000Z", version=3):
     return {"metadata": metadata("sources", version, moment), "results": [row, failed], "elapsed_time": 1.0}
 
 
+def relation(columns, comment=None):
+    return {
+        "metadata": {
+            "type": "BASE TABLE",
+            "schema": "MARTS",
+            "name": "X",
+            "database": "DB",
+            "comment": comment,
+            "owner": "O",
+        },
+        "columns": {
+            name: {"type": kind, "index": 1, "name": name, "comment": "Jane"} for name, kind in columns.items()
+        },
+        "stats": {"row_count": {"id": "row_count", "label": "Rows", "value": 7, "include": True}},
+    }
+
+
 def catalog(moment="2026-07-02T03:00:00.000000Z"):
     return {
         "metadata": metadata("catalog", 1, moment),
-        "nodes": {"model.shop.orders": {}},
-        "sources": {},
+        "nodes": {"model.shop.orders": relation({"order_id": "NUMBER"}, "Jane Doe"), "model.shop.empty": relation({})},
+        "sources": {"source.shop.s.raw": relation({"id": "TEXT"})},
         "errors": None,
     }
 
@@ -206,7 +224,9 @@ def test_a_model_becomes_a_row_without_code_or_paths(tmp_path):
     assert json.loads(model["columns"])["order_id"]["meta"] == {"class": "PHI"}
     assert json.loads(model["meta"]) == {"owner": "x"}
     assert (raw["resource_type"], raw["alias"], raw["path"]) == ("source", "RAW", None)
-    told = json.dumps([rows, list(reading.notes), [s.text for s in reading.statements]], default=str)
+    assert (model["described"], raw["described"]) == (True, False)
+    keyed = [{**row, "description": None} for row in rows]  # landed as a keyed hash, see below
+    told = json.dumps([keyed, list(reading.notes), [s.text for s in reading.statements]], default=str)
     assert "Jane" not in told
     assert SECRET not in told
 
@@ -394,16 +414,24 @@ def test_a_live_folder_is_captured_now(tmp_path):
     assert not source(tmp_path, live=False).live
 
 
-def test_catalogs_are_named_where_their_night_is(tmp_path):
+def test_a_catalog_becomes_a_row_per_column_and_says_what_dbt_could_not_see(tmp_path):
     put(tmp_path, "a/manifest.json", manifest())
+    assert "dbt.catalog" not in source(tmp_path).datasets()
     put(tmp_path, "a/catalog.json", catalog())
-    put(tmp_path, "b/catalog.json", catalog("2026-08-02T03:00:00Z"))
     opened = source(tmp_path)
-    reading, _, _ = read(opened, NODES)
-    assert "a/catalog.json: catalog/v1 with 1 relations; no dataset takes catalogs" in reading.notes
-    (night,) = opened.nights(CONTRACTS["files.unrecognised"])
-    _, _, reasons = read(opened, CONTRACTS["files.unrecognised"], night)
-    assert reasons == ["b/catalog.json: catalog/v1 with 1 relations; no dataset takes catalogs"]
+    assert opened.nights(CATALOG) == [NIGHT]
+    reading, rows, reasons = read(opened, CATALOG)
+    assert [(row["unique_id"], row["column_name"], row["data_type"]) for row in rows] == [
+        ("model.shop.orders", "order_id", "NUMBER"),
+        ("model.shop.empty", None, None),
+        ("source.shop.s.raw", "id", "TEXT"),
+    ]
+    assert (json.loads(rows[0]["stats"]), rows[0]["relation_type"]) == ({"row_count": 7}, "BASE TABLE")
+    assert (reasons, reading.totals.rows) == ([], 3)
+    assert reading.as_of == (dt.datetime(2026, 7, 2, 3, tzinfo=dt.UTC), True)
+    put(tmp_path, "a/catalog.json", {**catalog(), "errors": ["no grant"]})
+    _, rows, reasons = read(source(tmp_path), CATALOG)
+    assert (len(rows), reasons) == (3, ["a/catalog.json: dbt could not catalogue everything: 1 errors"])
 
 
 def test_by_products_and_links_of_dbt(tmp_path):
@@ -427,8 +455,8 @@ def test_a_quarter_of_large_manifests_is_indexed_by_its_metadata_and_parsed_once
         put(tmp_path, f"{day:03}/manifest.json", text)
         put(tmp_path, f"{day:03}/run_results.json", results(moment.isoformat(), f"inv-{day}"))
     parsed = []
-    load = dbt_module.load
-    monkeypatch.setattr(dbt_module, "load", lambda artifact: parsed.append(artifact.name) or load(artifact))
+    load = dbt_parsed.load
+    monkeypatch.setattr(dbt_parsed, "load", lambda artifact: parsed.append(artifact.name) or load(artifact))
     opened = source(tmp_path)
     nights = opened.nights(NODES)
     assert len(nights) == 92
