@@ -74,12 +74,9 @@ class Gathering:
 
     def take_runs(self, seen: RunsSeen, *, listed: bool) -> None:
         """Name the runs whose results cannot be shown: they make events incomplete, and are noted beside state."""
-        for gap in seen.gaps:
-            if listed:
-                self._reject(gap)
-            else:
-                self._note(gap)
-        self._notes += seen.notes
+        for gap in seen.gaps if listed else ():
+            self._reject(gap)
+        self._notes += [*seen.notes, *seen.gaps]  # a receipt counts refusals by reason, without the numbers of runs
 
     def as_of(self, moments: Sequence[dt.datetime], captured: dt.datetime | None) -> None:
         """State the moment: our own clock where the state was captured now, else the earliest that is claimed."""
