@@ -6,6 +6,7 @@ import traceback
 
 import pytest
 
+from evidence.cli.workspace import Workspace
 from evidence.collect import Task, collect, plan
 from evidence.datasets.load import load_contracts
 from evidence.errors import ConfigError, SourceDeniedError, SourceUnavailableError
@@ -16,7 +17,7 @@ from evidence.sources.dbt_cloud import CloudShelf, Scope
 from evidence.sources.dbt_cloud_api import CloudApi, Time, api_root
 from evidence.store.index import Index
 from tests.contracts.source import SourceSuite
-from tests.servers.dbt_cloud_stub import ACCOUNT, TOKEN, Fault, Step, Stub, serving
+from tests.servers.dbt_cloud_stub import ACCOUNT, STATUS, TOKEN, Fault, Step, Stub, serving
 from tests.test_source_dbt import MODEL, TEST, catalog, freshness, manifest, results
 
 CONTRACTS = load_contracts()
@@ -116,6 +117,7 @@ def test_every_step_counts_so_the_docs_do_not_hide_the_build(stub):
     assert {row["severity"] for row in rows if row["resource_type"] == "test"} == {"warn"}
     assert reading.system["account"] == str(ACCOUNT)
     assert "1 runs listed for 2026-07-01" in reading.notes
+    assert any("runs of CI" in note for note in reading.notes)  # the scope names neither environment nor jobs
     assert len(read(opened, FRESHNESS)[1]) == 2
     _, invocations, _ = read(opened, INVOCATIONS)
     assert [(r["command"], r["cloud_run_id"], r["cloud_job_id"]) for r in invocations] == [
@@ -148,7 +150,7 @@ def test_a_run_over_midnight_is_looked_into_for_its_day(stub):
 
 
 def test_a_night_without_runs_is_shown_to_have_been_looked_at_and_has_no_rows(stub):
-    reading, rows, reasons = read(source(stub), RUNS, dt.date(2026, 7, 5))
+    reading, rows, reasons = read(source(stub, Scope(environment_id=5)), RUNS, dt.date(2026, 7, 5))
     assert (rows, reasons, reading.totals.rows) == ([], [], 0)
     assert reading.notes == ["0 runs listed for 2026-07-05"]
     with pytest.raises(SourceUnavailableError, match="no manifest"):
@@ -185,6 +187,18 @@ def test_a_run_whose_results_cannot_be_shown_makes_the_night_incomplete_by_name(
     assert named in receipt.notes
     reading, _, _ = read(opened, RUNS, dt.date(2026, 7, 1))
     assert not list(reading.rejected)  # other nights are not touched
+
+
+def test_a_step_of_an_unknown_status_is_asked_too(stub):
+    stub.steps[101][3].status = stub.steps[101][5].status = 40
+    STATUS[40] = "New"
+    _, rows, reasons = read(source(stub), RUNS)
+    assert ({row["command"] for row in rows}, reasons) == ({"build", "generate"}, [])
+
+
+def test_a_step_that_was_never_come_to_is_no_gap(stub):
+    stub.steps[101].append(Step(BUILD, status=1))
+    assert read(source(stub), RUNS)[2] == []
 
 
 def test_a_run_cancelled_in_the_queue_is_noted_not_missing(stub):
@@ -404,3 +418,40 @@ def test_hosts():
     assert api_root("ab123.us1.dbt.com") == "https://ab123.us1.dbt.com/api/v2"
     assert api_root("https://cloud.getdbt.com/") == "https://cloud.getdbt.com/api/v2"
     assert api_root("http://127.0.0.1:80") == "http://127.0.0.1:80/api/v2"
+
+
+def workspace(folder, stub, **more):
+    (folder / "token").write_text(f"{TOKEN}\n")
+    keys = {"host": f'"{stub.url}"', "account_id": ACCOUNT, "token": '"file:token"'} | more
+    cloud = ", ".join(f"{key} = {value}" for key, value in keys.items())
+    text = f'[entity]\nname = "x"\nsystem = "y"\n[sources.cloud]\nkind = "dbt"\ncloud = {{ {cloud} }}\n'
+    (folder / "evidence.toml").write_text(text)
+    return Workspace.open(folder)
+
+
+def test_a_workspace_opens_it_with_a_token_by_reference(stub, tmp_path):
+    opened = workspace(tmp_path, stub, environment_id=5, job_ids="[1]", lookback_days=30)
+    assert set(opened.datasets_asked()["cloud"]) == {name for name in CONTRACTS if name.startswith("dbt.")}
+    assert stub.asked == []  # nothing was connected to
+    reading, rows, _ = read(opened.source("cloud"), RUNS)
+    assert len(rows) == 3
+    assert reading.system | {"host": ""} == {
+        "product": "dbt", "host": "", "account": str(ACCOUNT), "environment": "5", "jobs": "1", "dbt_version": "1.9.1",
+    }  # fmt: skip
+    assert TOKEN not in str(reading.system) + str(reading.statements) + str(reading.notes)
+
+
+@pytest.mark.parametrize(
+    ("section", "named"),
+    [
+        ('kind = "dbt"', "path or cloud"),
+        ('kind = "dbt"\npath = "x"\ncloud = { account_id = 1, token = "env:T" }', "path or cloud"),
+        ('kind = "dbt"\ncloud = { account_id = 1, token = "dbtc_in-the-open" }', "cloud.token"),
+        ('kind = "dbt"\ncloud = { token = "env:T" }', "cloud.account_id"),
+    ],
+)
+def test_mistakes_in_the_configuration_are_named(tmp_path, section, named):
+    (tmp_path / "evidence.toml").write_text(f'[entity]\nname = "x"\nsystem = "y"\n[sources.cloud]\n{section}\n')
+    with pytest.raises(ConfigError, match=named) as caught:
+        Workspace.open(tmp_path)
+    assert "in-the-open" not in str(caught.value)

@@ -96,7 +96,9 @@ class DbtSource:
         if not found and not listed:
             raise SourceUnavailableError(
                 f"{self.name}: no {KINDS[contract.name]} artifact for {window.night}",
-                fix="copy the artifacts of this night into the folder",
+                fix="look at what the jobs ran"
+                if self._shelf.lists_runs
+                else "copy the artifacts of this night into the folder",
             )
         gathering = Gathering(contract, self._shelf, self._shelved, self._known(window), self._target)
         if contract.kind == "state":

@@ -128,6 +128,8 @@ class CloudShelf:
             elif run.finished_at is None or since <= run.finished_at < until:
                 gaps += self._of(run).gaps
         notes.insert(0, f"{len(seen)} runs listed for {since:%Y-%m-%d}")
+        if self._scope.environment_id is None and not self._scope.job_ids:
+            notes.append("neither environment nor jobs are named: runs of CI and of developers' jobs are among these")
         return RunsSeen(tuple(gaps), tuple(notes))
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from evidence.sources.dbt_values import flag, integer, mapping, moment, objects,
 SKEW = dt.timedelta(minutes=10)  # between dbt Cloud's clock and that of the machine dbt runs on
 CANCELLED = 30
 STATUS = {1: "Queued", 2: "Starting", 3: "Running", 10: "Success", 20: "Error", 30: "Cancelled"}
-RAN = frozenset({10, 20})
+WAITING = frozenset({1, 2, 3})  # of a step of a finished run: it was never come to
 _EXECUTES = re.compile(r"\bdbt\b[^`]*?\s(build|run|test|seed|snapshot|retry)(?![\w-])")
 _SHA = re.compile(r"[0-9a-f]{7,64}\Z")
 
@@ -104,5 +104,5 @@ def parse_steps(detail: Mapping[str, Any]) -> Sequence[Step]:
         index, status = integer(item.get("index")), integer(item.get("status"))
         if index is not None:
             executes = bool(_EXECUTES.search(str(item.get("name"))))
-            steps.append(Step(index, status in RAN or status == CANCELLED, executes))
+            steps.append(Step(index, status not in WAITING, executes))
     return sorted(steps, key=lambda step: step.index)
