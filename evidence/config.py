@@ -8,9 +8,9 @@ import datetime as dt
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evidence.errors import ConfigError
 
@@ -63,13 +63,35 @@ class FilesSourceConfig(_Section):
     datasets: tuple[str, ...] = ()
 
 
+class DbtCloudConfig(_Section):
+    """The dbt Cloud Administrative API: which runs of an account."""
+
+    host: str = "cloud.getdbt.com"
+    account_id: int
+    project_id: int | None = None
+    environment_id: int | None = None
+    job_ids: tuple[int, ...] = ()
+    token: SecretRef
+    lookback_days: Annotated[int, Field(ge=1, le=400)] = 35
+
+
 class DbtSourceConfig(_Section):
-    """A folder of dbt artifacts, one sub-folder per invocation."""
+    """dbt artifacts: a folder or an S3 prefix, one sub-folder per invocation, or the runs of dbt Cloud jobs."""
 
     kind: Literal["dbt"]
-    path: str
+    path: str = ""
+    cloud: DbtCloudConfig | None = None
     target: str = "prod"
+    endpoint_url: str = ""
+    profile: str = ""
+    region: str = ""
     datasets: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if bool(self.path) == (self.cloud is not None):
+            raise ValueError("give path or cloud, one of them")
+        return self
 
 
 class ContractsSourceConfig(_Section):

@@ -3,18 +3,22 @@ import datetime as dt
 import json
 import os
 
+import pyarrow.parquet as pq
 import pytest
 
 from evidence.datasets.conform import Drift, conform
+from evidence.datasets.land import land
 from evidence.datasets.load import load_contracts
 from evidence.snapshot.model import Window
-from evidence.sources import dbt as dbt_module
+from evidence.snapshot.redact import Redactor
+from evidence.sources import dbt_parsed
 from evidence.sources.dbt import DbtSource
 from tests.contracts.source import SourceSuite
 
 CONTRACTS = load_contracts()
 NODES, TESTS = CONTRACTS["dbt.nodes"], CONTRACTS["dbt.tests"]
 RUNS, FRESHNESS = CONTRACTS["dbt.run_results"], CONTRACTS["dbt.freshness"]
+CATALOG = CONTRACTS["dbt.catalog"]
 NOW = dt.datetime(2026, 10, 2, 4, tzinfo=dt.UTC)
 NIGHT = dt.date(2026, 7, 1)
 SECRET = "/Users/ada/work"
@@ -135,11 +139,28 @@ def freshness(moment="2026-07-01T02:00:00.000000Z", version=3):
     return {"metadata": metadata("sources", version, moment), "results": [row, failed], "elapsed_time": 1.0}
 
 
+def relation(columns, comment=None):
+    return {
+        "metadata": {
+            "type": "BASE TABLE",
+            "schema": "MARTS",
+            "name": "X",
+            "database": "DB",
+            "comment": comment,
+            "owner": "O",
+        },
+        "columns": {
+            name: {"type": kind, "index": 1, "name": name, "comment": "Jane"} for name, kind in columns.items()
+        },
+        "stats": {"row_count": {"id": "row_count", "label": "Rows", "value": 7, "include": True}},
+    }
+
+
 def catalog(moment="2026-07-02T03:00:00.000000Z"):
     return {
         "metadata": metadata("catalog", 1, moment),
-        "nodes": {"model.shop.orders": {}},
-        "sources": {},
+        "nodes": {"model.shop.orders": relation({"order_id": "NUMBER"}, "Jane Doe"), "model.shop.empty": relation({})},
+        "sources": {"source.shop.s.raw": relation({"id": "TEXT"})},
         "errors": None,
     }
 
@@ -206,7 +227,9 @@ def test_a_model_becomes_a_row_without_code_or_paths(tmp_path):
     assert json.loads(model["columns"])["order_id"]["meta"] == {"class": "PHI"}
     assert json.loads(model["meta"]) == {"owner": "x"}
     assert (raw["resource_type"], raw["alias"], raw["path"]) == ("source", "RAW", None)
-    told = json.dumps([rows, list(reading.notes), [s.text for s in reading.statements]], default=str)
+    assert (model["described"], raw["described"]) == (True, False)
+    keyed = [{**row, "description": None} for row in rows]  # landed as a keyed hash, see below
+    told = json.dumps([keyed, list(reading.notes), [s.text for s in reading.statements]], default=str)
     assert "Jane" not in told
     assert SECRET not in told
 
@@ -394,16 +417,24 @@ def test_a_live_folder_is_captured_now(tmp_path):
     assert not source(tmp_path, live=False).live
 
 
-def test_catalogs_are_named_where_their_night_is(tmp_path):
+def test_a_catalog_becomes_a_row_per_column_and_says_what_dbt_could_not_see(tmp_path):
     put(tmp_path, "a/manifest.json", manifest())
+    assert "dbt.catalog" not in source(tmp_path).datasets()
     put(tmp_path, "a/catalog.json", catalog())
-    put(tmp_path, "b/catalog.json", catalog("2026-08-02T03:00:00Z"))
     opened = source(tmp_path)
-    reading, _, _ = read(opened, NODES)
-    assert "a/catalog.json: catalog/v1 with 1 relations; no dataset takes catalogs" in reading.notes
-    (night,) = opened.nights(CONTRACTS["files.unrecognised"])
-    _, _, reasons = read(opened, CONTRACTS["files.unrecognised"], night)
-    assert reasons == ["b/catalog.json: catalog/v1 with 1 relations; no dataset takes catalogs"]
+    assert opened.nights(CATALOG) == [NIGHT]
+    reading, rows, reasons = read(opened, CATALOG)
+    assert [(row["unique_id"], row["column_name"], row["data_type"]) for row in rows] == [
+        ("model.shop.orders", "order_id", "NUMBER"),
+        ("model.shop.empty", None, None),
+        ("source.shop.s.raw", "id", "TEXT"),
+    ]
+    assert (json.loads(rows[0]["stats"]), rows[0]["relation_type"]) == ({"row_count": 7}, "BASE TABLE")
+    assert (reasons, reading.totals.rows) == ([], 3)
+    assert reading.as_of == (dt.datetime(2026, 7, 2, 3, tzinfo=dt.UTC), True)
+    put(tmp_path, "a/catalog.json", {**catalog(), "errors": ["no grant"]})
+    _, rows, reasons = read(source(tmp_path), CATALOG)
+    assert (len(rows), reasons) == (3, ["a/catalog.json: dbt could not catalogue everything: 1 errors"])
 
 
 def test_by_products_and_links_of_dbt(tmp_path):
@@ -427,8 +458,8 @@ def test_a_quarter_of_large_manifests_is_indexed_by_its_metadata_and_parsed_once
         put(tmp_path, f"{day:03}/manifest.json", text)
         put(tmp_path, f"{day:03}/run_results.json", results(moment.isoformat(), f"inv-{day}"))
     parsed = []
-    load = dbt_module.load
-    monkeypatch.setattr(dbt_module, "load", lambda artifact: parsed.append(artifact.name) or load(artifact))
+    load = dbt_parsed.load
+    monkeypatch.setattr(dbt_parsed, "load", lambda artifact: parsed.append(artifact.name) or load(artifact))
     opened = source(tmp_path)
     nights = opened.nights(NODES)
     assert len(nights) == 92
@@ -440,3 +471,283 @@ def test_a_quarter_of_large_manifests_is_indexed_by_its_metadata_and_parsed_once
             assert read(opened, RUNS, night)[1][0]["severity"] == "warn"
     manifests = [name for name in parsed if name.endswith("manifest.json")]
     assert len(manifests) == len(set(manifests)) == 92
+
+
+SNAPSHOT = {
+    "resource_type": "snapshot",
+    "name": "snap",
+    "unique_id": "snapshot.shop.snap",
+    "config": {
+        "strategy": "timestamp",
+        "unique_key": "id",
+        "updated_at": "cast(at as date)",
+        "invalidate_hard_deletes": True,
+    },
+    "depends_on": {"nodes": ["source.shop.s.raw"]},
+}
+EXPOSURE = {
+    "name": "weekly",
+    "unique_id": "exposure.shop.weekly",
+    "resource_type": "exposure",
+    "type": "dashboard",
+    "maturity": "high",
+    "owner": {"name": "Team", "email": "team@carrier.example"},
+    "url": "https://bi.example/?member=Jane",
+    "description": "about Jane",
+    "depends_on": {"nodes": ["model.shop.orders", "model.shop.orders"]},
+}
+
+
+def whole(**more):
+    """A manifest with something of everything, and the parent_map that dbt writes beside the nodes."""
+    nodes = {node["unique_id"]: node for node in (MODEL | {"group": "core"}, TEST, SNAPSHOT)}
+    parents = {
+        "model.shop.orders": ["model.shop.stg"],
+        TEST["unique_id"]: ["model.shop.orders"],
+        "snapshot.shop.snap": ["source.shop.s.raw"],
+        "exposure.shop.weekly": ["model.shop.orders"],
+    }
+    group = {"name": "core", "owner": {"name": "Core", "email": "core@carrier.example"}}
+    made = manifest(
+        nodes=nodes, exposures={EXPOSURE["unique_id"]: EXPOSURE}, groups={"group.shop.core": group}, parent_map=parents
+    )
+    return made | more
+
+
+def named(dataset):
+    return CONTRACTS[f"dbt.{dataset}"]
+
+
+def test_a_node_says_who_owns_it_what_it_enforces_and_how_it_keeps_history(tmp_path):
+    put(tmp_path, "a/manifest.json", whole())
+    _, rows, _ = read(source(tmp_path), NODES)
+    by_id = {row["unique_id"]: row for row in rows}
+    model, snapshot = by_id["model.shop.orders"], by_id["snapshot.shop.snap"]
+    assert (model["group_owner_name"], model["group_owner_email"]) == ("Core", "core@carrier.example")
+    assert json.loads(model["constraints"])[0] == {
+        "type": "primary_key", "name": None, "columns": ["order_id"], "expression": None,
+    }  # fmt: skip
+    assert (snapshot["strategy"], snapshot["unique_key"], snapshot["hard_deletes"]) == (
+        "timestamp",
+        ["id"],
+        "invalidate",
+    )
+    assert (model["hard_deletes"], snapshot["described"]) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("node", "enforced"),
+    [
+        ({"contract": {"enforced": True}, "config": {"contract": {"enforced": True}}}, True),
+        (
+            {"contract": {"enforced": False}, "config": {"contract": True}},
+            False,
+        ),  # asked for the old way: parsed, not enforced
+        ({"contract": {"enforced": False}, "config": {"contract": {"enforced": True}}}, False),
+        ({"config": {"contract": {"enforced": True}}, "contract": None}, True),
+        ({"config": {"contract": True}, "contract": None}, None),
+        ({"config": {}, "contract": None}, None),
+        ({"contract": {"enforced": "yes"}}, None),
+    ],
+)
+def test_a_contract_is_enforced_only_if_dbt_resolved_it_so(tmp_path, node, enforced):
+    put(tmp_path, "a/manifest.json", manifest(nodes={MODEL["unique_id"]: MODEL | node}))
+    assert read(source(tmp_path), NODES)[1][0]["contract_enforced"] is enforced
+
+
+@pytest.mark.parametrize(
+    ("config", "deletes"),
+    [
+        ({}, "ignore"),
+        ({"invalidate_hard_deletes": True}, "invalidate"),
+        ({"hard_deletes": "new_record"}, "new_record"),
+        ({"hard_deletes": "ignore", "invalidate_hard_deletes": True}, "ignore"),
+    ],
+)
+def test_hard_deletes_as_dbt_resolves_them(tmp_path, config, deletes):
+    put(tmp_path, "a/manifest.json", manifest(nodes={"snapshot.shop.snap": SNAPSHOT | {"config": config}}))
+    assert read(source(tmp_path), NODES)[1][0]["hard_deletes"] == deletes
+
+
+def test_arguments_of_tests_keep_names_and_leave_values_out(tmp_path):
+    kwargs = {
+        "column_name": "order_id", "combination_of_columns": ["a", "b"], "to": "ref('c')", "values": ["Jane Doe", 3],
+        "expression": "name <> 'Jane'", "quote": False, "min_value": 5, "datepart": "day",
+    }  # fmt: skip
+    node = TEST | {"test_metadata": {"name": "t", "kwargs": kwargs}}
+    put(tmp_path, "a/manifest.json", manifest(nodes={TEST["unique_id"]: node}))
+    (row,) = read(source(tmp_path), TESTS)[1]
+    assert json.loads(row["kwargs"]) == {
+        "column_name": "order_id", "combination_of_columns": ["a", "b"], "to": "ref('c')", "values": ["?", "?"],
+        "expression": "?", "quote": False, "min_value": 5, "datepart": "day",
+    }  # fmt: skip
+
+
+CRITERION = {"count": 2, "period": "day"}
+NONE = {"count": None, "period": None}
+
+
+@pytest.mark.parametrize(
+    ("node", "stated", "minutes"),
+    [
+        ({"freshness": {"warn_after": None, "error_after": CRITERION}}, True, 2880),
+        ({"freshness": {"warn_after": NONE, "error_after": NONE}}, False, None),
+        ({"freshness": {"warn_after": {"count": 12, "period": "hour"}, "error_after": NONE}}, True, None),
+        (
+            {"freshness": None, "config": {"freshness": {"error_after": CRITERION}}},
+            False,
+            None,
+        ),  # node level is the resolved one
+        ({"config": {"freshness": {"error_after": CRITERION}}}, True, 2880),
+        ({}, False, None),
+    ],
+)
+def test_freshness_criteria_of_a_source(tmp_path, node, stated, minutes):
+    put(tmp_path, "a/manifest.json", manifest(sources={SOURCE["unique_id"]: SOURCE | node}))
+    (row,) = read(source(tmp_path), named("sources"))[1]
+    assert (row["freshness_stated"], row["error_after_minutes"]) == (stated, minutes)
+
+
+def test_exposures_and_edges(tmp_path):
+    put(tmp_path, "a/manifest.json", whole())
+    (row,) = read(source(tmp_path), named("exposures"))[1]
+    assert (row["exposure_type"], row["owner_email"], row["described"]) == ("dashboard", "team@carrier.example", True)
+    reading, rows, reasons = read(source(tmp_path), named("lineage"))
+    assert {(edge["parent_id"], edge["child_id"]) for edge in rows} >= {("model.shop.orders", "exposure.shop.weekly")}
+    assert (len(rows), reading.totals.rows, reasons) == (4, 4, [])
+
+
+def test_edges_are_counted_on_both_sides(tmp_path):
+    put(tmp_path, "a/manifest.json", whole(parent_map={"model.shop.orders": ["model.shop.stg", "model.shop.hidden"]}))
+    reading, rows, _ = read(source(tmp_path), named("lineage"))
+    assert (len(rows), reading.totals.rows) == (4, 2)  # collect seals that as incomplete
+
+
+def test_a_disabled_node_has_no_edges(tmp_path):
+    put(tmp_path, "a/manifest.json", manifest(nodes={}, disabled={MODEL["unique_id"]: [MODEL]}, parent_map={}))
+    assert read(source(tmp_path), named("lineage"))[1] == []
+    assert [row["enabled"] for row in read(source(tmp_path), NODES)[1] if row["resource_type"] == "model"] == [False]
+
+
+def test_a_manifest_is_one_row_joined_to_its_run_by_invocation(tmp_path):
+    value = whole()
+    value["metadata"] |= {
+        "generated_at": "2026-07-01T01:55:00Z",
+        "env": {"GIT_SHA": "ABCDEF1234567", "PASSWORD": SECRET},
+    }
+    put(tmp_path, "a/manifest.json", value)
+    put(tmp_path, "a/run_results.json", results())
+    put(tmp_path, "b/manifest.json", manifest("2026-07-01T05:00:00Z", "parse-only"))
+    reading, rows, reasons = read(source(tmp_path), named("manifest"))
+    built, parsed = rows
+    assert reasons == []
+    assert (built["command"], built["target_name"], built["git_sha"]) == ("build", "prod", "abcdef1234567")
+    assert (built["models"], built["tests"], built["snapshots"], built["exposures"], built["sources"]) == (
+        1,
+        1,
+        1,
+        1,
+        1,
+    )
+    assert (parsed["command"], parsed["target_name"], parsed["invocation_id"]) == (None, None, "parse-only")
+    assert built["env_names"] == ["GIT_SHA", "PASSWORD"]
+    assert SECRET not in json.dumps(rows, default=str)
+    assert reading.totals.rows == 2
+
+
+def test_an_invocation_that_ran_nothing_is_a_row(tmp_path):
+    put(tmp_path, "a/run_results.json", results() | {"results": [], "elapsed_time": 0.25})
+    put(tmp_path, "a/manifest.json", manifest("2026-07-01T01:00:00Z"))
+    assert read(source(tmp_path), RUNS)[1] == []
+    (row,) = read(source(tmp_path), named("invocations"))[1]
+    assert (row["results"], row["tests"], row["command"], row["project_name"]) == (0, 0, "build", "shop")
+    assert (str(row["elapsed_seconds"]), json.loads(row["statuses"])) == ("0.250000000000", {})
+
+
+EXECUTED = {
+    "build": True, "run": True, "test": True, "seed": True, "snapshot": True, "retry": True, "generate": False, "compile": False,
+    "show": False, "clone": False, "run-operation": False, "parse": False, "list": False, "freshness": False, "docs.generate": False,
+    None: None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", EXECUTED)
+def test_only_commands_that_run_tests_leave_test_evidence(tmp_path, which):
+    put(tmp_path, "a/run_results.json", results(which=which))
+    test, model = read(source(tmp_path), RUNS)[1]
+    assert test["executed"] is model["executed"] is EXECUTED[which]
+    assert test["test_evidence"] is (None if which is None else which in {"build", "test", "retry"})
+    assert model["test_evidence"] is False
+
+
+@pytest.mark.parametrize("flags", [{"empty": True}, {"sample": "3 days"}, {"sample": {"start": "x", "end": "y"}}])
+def test_a_build_over_no_rows_or_some_proves_nothing(tmp_path, flags):
+    value = results()
+    value["args"] |= flags
+    put(tmp_path, "a/run_results.json", value)
+    test, _ = read(source(tmp_path), RUNS)[1]
+    assert (test["executed"], test["test_evidence"], test["command"]) == (False, False, "build")
+    (row,) = read(source(tmp_path), named("invocations"))[1]
+    assert (bool(row["empty"]), row["sample"]) == ("empty" in flags, "sample" in flags)
+
+
+def test_what_a_test_says_when_it_did_not_run_is_no_evidence(tmp_path):
+    value = results()
+    value["results"] = [
+        value["results"][0] | {"status": status} for status in ("pass", "warn", "error", "success", "skipped", "no-op")
+    ]
+    put(tmp_path, "a/run_results.json", value)
+    evidence = [row["test_evidence"] for row in read(source(tmp_path), RUNS)[1]]
+    assert evidence == [True, True, True, False, False, False]
+
+
+def test_the_state_of_a_night_is_not_that_of_another_target(tmp_path):
+    put(tmp_path, "a/manifest.json", manifest("2026-07-02T01:00:00Z", "ci"))
+    put(tmp_path, "a/run_results.json", results("2026-07-02T01:10:00Z", "ci", target="ci"))
+    put(tmp_path, "b/manifest.json", manifest("2026-07-02T03:00:00Z", "prod"))
+    put(tmp_path, "b/run_results.json", results("2026-07-02T03:10:00Z", "prod"))
+    reading, rows, reasons = read(source(tmp_path, target="prod"), NODES)
+    assert ({row["invocation_id"] for row in rows}, reasons) == ({"prod"}, [])
+    assert any(note.startswith("a/manifest.json: of a run on another target") for note in reading.notes)
+    assert {row["invocation_id"] for row in read(source(tmp_path), NODES)[1]} == {"ci"}
+
+
+def test_previews_of_fusion_are_refused_with_the_way_out(tmp_path):
+    put(tmp_path, "a/manifest.json", manifest(version=20))
+    (reason,) = read(source(tmp_path), NODES)[2]
+    assert reason.startswith("a/manifest.json: manifest/v20 is not known")
+    assert "later ones write v12" in reason
+
+
+def test_no_free_text_reaches_a_part(tmp_path):
+    """Land everything and search the sealed bytes for what was planted in every free text."""
+    value = whole()
+    value["nodes"][TEST["unique_id"]] = TEST | {
+        "config": TEST["config"] | {"where": "name <> 'Jane Doe'"}, "description": "Jane Doe",
+    }  # fmt: skip
+    value["sources"][SOURCE["unique_id"]] = SOURCE | {
+        "description": "Jane Doe", "source_description": "Jane Doe", "loaded_at_field": "nullif(at, 'Jane Doe')",
+        "loaded_at_query": "select max(at) from t where name = 'Jane Doe'",
+        "freshness": {"error_after": CRITERION, "filter": "name = 'Jane Doe'"},
+    }  # fmt: skip
+    run = results()
+    run["results"][0]["message"] = "Database Error: value 'Jane Doe' is not a number"
+    fresh = freshness()
+    fresh["results"][1]["error"] = "no such table 'Jane Doe'"
+    for name, artifact in (("manifest", value), ("run_results", run), ("sources", fresh), ("catalog", catalog())):
+        put(tmp_path, f"in/{name}.json", artifact)
+    opened = source(tmp_path / "in", live=False)
+    redactor, seen = Redactor(b"k" * 32, "test"), set()
+    for dataset in opened.datasets():
+        contract = CONTRACTS[dataset]
+        for night in opened.nights(contract):
+            folder = tmp_path / "out" / dataset / night.isoformat()
+            folder.mkdir(parents=True, mode=0o700)
+            window = Window(night, contract.kind)
+            reading = opened.read(contract, window)
+            landed = land(reading.batches, reading.rejected, contract, window, folder, redactor)
+            assert landed.quarantined == 0
+            rows = [row for part in landed.parts for row in pq.read_table(folder / part.path).to_pylist()]
+            seen |= {dataset} if rows else set()
+            assert "Jane" not in json.dumps(rows, default=str), dataset
+    assert seen == {name for name in CONTRACTS if name.startswith("dbt.")}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ulid import ULID
 
@@ -16,6 +17,7 @@ from evidence.config import (
     FILE_NAME,
     AwsSourceConfig,
     Config,
+    DbtSourceConfig,
     SnowflakeSourceConfig,
     SourceConfig,
     content_root,
@@ -152,7 +154,10 @@ class Workspace:
             words = section.model_dump(exclude={"kind"}) | {"run": new_id()}
             return open_source("aws", name, contracts=self.contracts, clock=now, settings=words)
         settings = section.model_dump(exclude={"kind", "datasets"}, exclude_unset=True)
-        settings["path"] = self.config.path(section.path)
+        if isinstance(section, DbtSourceConfig):
+            settings |= _dbt_place(section, self.config)
+        else:
+            settings["path"] = self.config.path(section.path)
         return open_source(section.kind, name, contracts=self.contracts, clock=now, settings=settings)
 
     def datasets_asked(self) -> dict[str, Sequence[str]]:
@@ -231,6 +236,14 @@ def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Worksp
     )
     every = [contract for contract in workspace.contracts if contract.startswith("snowflake.")]
     return SnowflakeSource(name, login, section.datasets or every, run=new_id(), clock=now, edition=section.edition)
+
+
+def _dbt_place(section: DbtSourceConfig, config: Config) -> dict[str, Any]:
+    """Return where the artifacts are: a resolved folder, an S3 prefix as it is, or dbt Cloud with a way to its token."""
+    if section.cloud is None:
+        return {"path": section.path if section.path.startswith("s3://") else config.path(section.path)}
+    token = section.cloud.token
+    return {"cloud": section.cloud.model_dump() | {"token": lambda: config.secret(token).decode().strip()}}
 
 
 def library_of(path: Path) -> Library:

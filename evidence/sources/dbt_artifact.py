@@ -1,4 +1,4 @@
-"""dbt artifacts on disk: which kind, which schema version, when and by which invocation; the rest stays unread.
+"""dbt artifacts: which kind, which schema version, when and by which invocation; the rest stays unread.
 
 dbt writes ``{"metadata": {...`` first, so the head of a file says all that an index needs; a file written otherwise is
 parsed whole. Unknown kinds and versions are refused aloud: a field may have changed its meaning.
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evidence.sources import exact
+from evidence.sources.dbt_file import ArtifactFile, of_tree
 from evidence.sources.moment import parse_moment
-from evidence.sources.tree import TreeFile, open_text, walk
+from evidence.sources.tree import walk
 
 Kind = Literal["manifest", "run-results", "sources", "catalog"]
 VERSIONS: dict[str, range] = {
@@ -26,9 +27,12 @@ VERSIONS: dict[str, range] = {
     "catalog": range(1, 2),
 }
 # dbt's own by-products in target/, none of them an artifact with a published schema for evidence
-BY_PRODUCTS = frozenset({"graph_summary.json", "semantic_manifest.json", "partial_parse.json"})
-MAX_BYTES = 512 * 2**20
-_HEAD_BYTES = 64 * 1024
+BY_PRODUCTS = frozenset(
+    {"graph_summary.json", "semantic_manifest.json", "partial_parse.json", "perf_info.json", "osi_document.json"}
+)
+# Previews of dbt Fusion wrote a manifest of their own that was never finished or published; later ones write v12
+# (dbt reference, "Manifest JSON file"; dbt Fusion upgrade guide, "Manifest compatibility").
+FUSION_PREVIEW = ("manifest", 20)
 _SCHEMA = re.compile(r"https://schemas\.getdbt\.com/dbt/([a-z-]{1,20})/v(\d{1,3})\.json\Z")
 _METADATA = re.compile(r'\A(?:\xef\xbb\xbf)?\s*\{\s*"metadata"\s*:\s*')
 _IDENTIFIER = re.compile(r"[\w.:-]{1,100}\Z")
@@ -38,7 +42,7 @@ _IDENTIFIER = re.compile(r"[\w.:-]{1,100}\Z")
 class Artifact:
     """One file. ``refusal`` says why its rows cannot be used; then the other fields are what could be learned."""
 
-    file: TreeFile
+    file: ArtifactFile
     kind: Kind | None
     version: int
     generated_at: dt.datetime | None
@@ -66,13 +70,18 @@ class Artifact:
 def index(folder: Path) -> Iterator[Artifact]:
     """Yield every JSON file below ``folder`` in order of name, with what its metadata says."""
     for file in walk(folder, skip=(".",)):
-        name = file.parts[-1]
-        linked = file.refusal and "." not in name  # may be a folder of artifacts
-        if linked or (name.endswith((".json", ".json.gz")) and name not in BY_PRODUCTS):
-            yield describe(file)
+        linked = file.refusal and "." not in file.parts[-1]  # may be a folder of artifacts
+        if linked or may_be(file.name):
+            yield describe(of_tree(file))
 
 
-def describe(file: TreeFile) -> Artifact:
+def may_be(name: str) -> bool:
+    """Say whether a file of this name is looked at: JSON that is none of dbt's by-products."""
+    last = name.rpartition("/")[2]
+    return last.endswith((".json", ".json.gz")) and last.removesuffix(".gz") not in BY_PRODUCTS
+
+
+def describe(file: ArtifactFile) -> Artifact:
     """Read the metadata of one file; what is wrong with it stands in ``refusal``."""
     if file.refusal:
         return _refused(file, file.refusal)
@@ -96,26 +105,30 @@ def load(artifact: Artifact) -> tuple[dict[str, Any], str]:
     Fractions become ``Decimal``; a manifest of some megabytes is held only while its rows are made.
     """
     try:
-        with open_text(artifact.file) as stream:
-            body = stream.read(MAX_BYTES + 1)
-        if len(body) > MAX_BYTES:
-            raise ValueError(f"over {MAX_BYTES} bytes")
+        body = artifact.file.body()
         value = exact.loads(body)
     except (OSError, EOFError) as exc:
-        raise ValueError(f"cannot be read as JSON: {type(exc).__name__}") from None
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__
+        raise ValueError(f"cannot be read: {reason}") from None
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - callers catch one kind of error
     return value, hashlib.sha256(body).hexdigest()
 
 
-def _known(file: TreeFile, metadata: dict[str, Any], kind: Any, version: int) -> Artifact:
+def moment_of(artifact: Artifact) -> dt.datetime:
+    """Return when it was generated; for a file that does not say, when it last changed."""
+    return artifact.generated_at or artifact.file.modified
+
+
+def _known(file: ArtifactFile, metadata: dict[str, Any], kind: Any, version: int) -> Artifact:
     moment = metadata.get("generated_at")
     # dbt writes UTC; versions before 1.0 could leave the Z out
     generated_at = parse_moment(moment, zone=dt.UTC) if isinstance(moment, str) else None
     refusal = ""
     if version not in VERSIONS[kind]:
         newest = VERSIONS[kind][-1]
-        refusal = f"{file.label}: {kind}/v{version} is not known (v1 to v{newest} are)"
+        fusion = "; previews of dbt Fusion wrote it, later ones write v12" if (kind, version) == FUSION_PREVIEW else ""
+        refusal = f"{file.label}: {kind}/v{version} is not known (v1 to v{newest} are){fusion}"
     elif generated_at is None:
         refusal = f"{file.label}: metadata.generated_at is missing or no moment"
     return Artifact(
@@ -130,7 +143,7 @@ def _known(file: TreeFile, metadata: dict[str, Any], kind: Any, version: int) ->
     )
 
 
-def _refused(file: TreeFile, reason: str) -> Artifact:
+def _refused(file: ArtifactFile, reason: str) -> Artifact:
     """A file whose kind only its name tells, if anything does."""
     stem = file.parts[-1].partition(".")[0].replace("_", "-").lower()
     kinds: tuple[Kind, ...] = ("manifest", "run-results", "sources", "catalog")
@@ -138,19 +151,17 @@ def _refused(file: TreeFile, reason: str) -> Artifact:
     return Artifact(file, kind, 0, None, "", "", "", f"{file.label}: {reason}")
 
 
-def _metadata(file: TreeFile) -> dict[str, Any]:
-    with open_text(file) as stream:
-        head = stream.read(_HEAD_BYTES)
-        text = head.decode("utf-8", "ignore")
-        start = _METADATA.match(text)
-        if start:
-            try:
-                found, _ = json.JSONDecoder().raw_decode(text, start.end())
-                return found if isinstance(found, dict) else {}
-            except ValueError:
-                pass  # longer than the head
-        body = head + stream.read(MAX_BYTES)
-    value = json.loads(body)
+def _metadata(file: ArtifactFile) -> dict[str, Any]:
+    head, whole = file.start()
+    text = head.decode("utf-8", "ignore")
+    start = _METADATA.match(text)
+    if start:
+        try:
+            found, _ = json.JSONDecoder().raw_decode(text, start.end())
+            return found if isinstance(found, dict) else {}
+        except ValueError:
+            pass  # longer than the head
+    value = json.loads(head if whole else file.body())
     found = value.get("metadata") if isinstance(value, dict) else None
     return found if isinstance(found, dict) else {}
 

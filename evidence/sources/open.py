@@ -7,12 +7,14 @@ something that fulfils ``evidence.sources.protocol.Source`` (the suite in ``test
 import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 from evidence.datasets.contract import Contract
 from evidence.errors import ConfigError
+from evidence.sources.dbt_shelf import Shelf
 from evidence.sources.protocol import Source
 
 GROUP = "evidence.sources"
@@ -70,13 +72,44 @@ def _dbt(
     *,
     contracts: Mapping[str, Contract],  # noqa: ARG001 - every factory is called alike
     clock: Clock,
-    path: Path,
+    path: Path | str = "",
+    cloud: Mapping[str, Any] | None = None,
     target: str = "",
     live: bool | None = None,
+    endpoint_url: str = "",
+    profile: str = "",
+    region: str = "",
 ) -> Source:
     from evidence.sources.dbt import DbtSource
 
-    return DbtSource(name, path, clock=clock, target=target, live=live)
+    place: Path | Shelf
+    if cloud is not None:
+        place = _dbt_cloud(**cloud)
+    elif isinstance(path, str) and path.startswith("s3://"):
+        from evidence.sources.dbt_s3 import S3Shelf, connect, parse_place
+
+        bucket, prefix = parse_place(path)
+        place = S3Shelf(partial(connect, endpoint_url=endpoint_url, profile=profile, region=region), bucket, prefix)
+    else:
+        place = Path(path)
+    return DbtSource(name, place, clock=clock, target=target, live=live)
+
+
+def _dbt_cloud(
+    *,
+    account_id: int,
+    token: Callable[[], str],
+    host: str = "cloud.getdbt.com",
+    project_id: int | None = None,
+    environment_id: int | None = None,
+    job_ids: Sequence[int] = (),
+    lookback_days: int = 35,
+) -> Shelf:
+    from evidence.sources.dbt_cloud import CloudShelf, Scope
+    from evidence.sources.dbt_cloud_api import CloudApi
+
+    scope = Scope(project_id, environment_id, tuple(job_ids))
+    return CloudShelf(CloudApi(host, account_id, token), scope, lookback_days=lookback_days)
 
 
 def _contracts(

@@ -1,10 +1,12 @@
--- what really ran: docs, compile and show write results too, with success also for tests, which pass, warn or fail when they run
+-- what really ran: docs, compile and show write results too, with success also for tests, which pass, warn or fail when they run;
+-- a build with --empty or --sample is marked as not executed: what passes over no rows has not been tested
 with results as (
   select
     r.source, r.night, r.invocation_id, r.unique_id, coalesce(r.resource_type, split_part(r.unique_id, '.', 1)) as resource_type,
     lower(r.status) as status, r.target_name, r.generated_at
   from dbt.run_results r
   where coalesce(r.command, 'build') in ('build', 'run', 'test', 'seed', 'snapshot', 'retry')
+    and r.executed is distinct from false
     and (coalesce(r.resource_type, split_part(r.unique_id, '.', 1)) = 'test' and lower(r.status) = 'success') is not true
 ),
 production as (

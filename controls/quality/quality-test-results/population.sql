@@ -3,6 +3,7 @@ from dbt.run_results r
 cross join params c
 where list_contains(c.targets, r.target_name)
   and coalesce(r.command, 'build') in ('build', 'run', 'test', 'seed', 'snapshot', 'retry')
+  and r.executed is distinct from false
   and (coalesce(r.resource_type, split_part(r.unique_id, '.', 1)) = 'test' and lower(r.status) = 'success') is not true
   and coalesce(r.generated_at >= c.night::timestamp - to_hours(c.fix_hours) and r.generated_at < c.night::timestamp + to_days(1) - to_hours(c.fix_hours), true)
 union all
