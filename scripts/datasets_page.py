@@ -23,7 +23,9 @@ def page() -> str:
     parts = [HEAD]
     for product, group in groupby(contracts, key=lambda contract: contract.name.partition(".")[0]):
         rows = [_row(contract) for contract in group]
-        parts.append(f"\n## {product} ({len(rows)})\n\n| dataset | kind | reads | late | edition | role | columns | treated |\n")
+        parts.append(
+            f"\n## {product} ({len(rows)})\n\n| dataset | kind | reads | late | edition | role | columns | treated |\n"
+        )
         parts.append("|---|---|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n")
     return "".join(parts)
 
