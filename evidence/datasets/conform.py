@@ -7,7 +7,9 @@ optional columns, columns nobody knows, times without a zone that were taken as 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evidence.datasets.cast import cast, stored
 from evidence.datasets.contract import Column, Contract
@@ -68,12 +70,21 @@ def conform(batch: pa.RecordBatch, contract: Contract, drift: Drift) -> Conforme
         if column.type == "time" and pa.types.is_timestamp(raw.type) and raw.type.tz is None:
             drift.assumed_utc.add(column.name)
         array, wrong = cast(raw, column.type)
+        if column.values:
+            wrong = {**_strange(array, column.values), **wrong}
         if wrong:
             unfit.add(column.name)
         for row, reason in wrong.items():
             bad.setdefault(row, Bad(column.landed, reason))
         arrays.append(array)
     return Conformed(pa.RecordBatch.from_arrays(arrays, schema=source_schema(contract)), bad, frozenset(unfit))
+
+
+def _strange(array: pa.Array, vocabulary: tuple[str, ...]) -> dict[int, str]:
+    """Return the rows whose value is no word of the vocabulary; NULL is said elsewhere."""
+    known = pc.is_in(array, value_set=pa.array(vocabulary, pa.string()))
+    rows = np.flatnonzero(pc.and_(pc.invert(known), array.is_valid()).to_numpy(zero_copy_only=False))
+    return dict.fromkeys(rows.tolist(), "not a word of the contract's vocabulary")
 
 
 def _matched(batch: pa.RecordBatch, contract: Contract, drift: Drift) -> dict[str, pa.Array]:
