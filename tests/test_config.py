@@ -17,7 +17,8 @@ SECTIONS = {
 }  # fmt: skip
 SOURCES = {
     "carrier": config.SnowflakeSourceConfig, "exports": config.FilesSourceConfig, "dbt": config.DbtSourceConfig,
-    "products": config.ContractsSourceConfig,
+    "products": config.ContractsSourceConfig, "records": config.RecordsSourceConfig,
+    "infrastructure": config.TerraformSourceConfig,
 }  # fmt: skip
 
 

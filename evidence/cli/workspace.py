@@ -149,6 +149,8 @@ class Workspace:
             return _open_snowflake(name, section, self)
         settings = section.model_dump(exclude={"kind", "datasets"}, exclude_unset=True)
         settings["path"] = self.config.path(section.path)
+        if "mappings" in settings:
+            settings["mappings"] = [ref if ":" in ref else str(self.config.path(ref)) for ref in settings["mappings"]]
         return open_source(section.kind, name, contracts=self.contracts, clock=now, settings=settings)
 
     def datasets_asked(self) -> dict[str, Sequence[str]]:

@@ -6,7 +6,7 @@ something that fulfils ``evidence.sources.protocol.Source`` (the suite in ``test
 
 import datetime as dt
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -29,7 +29,7 @@ class Factory(Protocol):
 def open_source(
     kind: str, name: str, *, contracts: Mapping[str, Contract], clock: Clock, settings: Mapping[str, Any]
 ) -> Source:
-    """Return the source ``name`` of ``kind`` (``files``, ``dbt``, ``contracts``, or a registered one).
+    """Return the source ``name`` of ``kind`` (``files``, ``dbt``, ``contracts``, ``records``, ``terraform``, or a registered one).
 
     ``settings`` are the keys of the configuration's section beside ``kind``, paths already resolved. Raises
     ``ConfigError`` naming the source and the setting.
@@ -85,14 +85,39 @@ def _contracts(
     contracts: Mapping[str, Contract],  # noqa: ARG001 - every factory is called alike
     clock: Clock,
     path: Path,
+    branch: str = "",
+    folder: str = "",
+    history: bool = False,
 ) -> Source:
     from evidence.sources.contracts import ContractsSource
 
-    return ContractsSource(name, path, clock=clock)
+    return ContractsSource(name, path, clock=clock, branch=branch, folder=folder, history=history)
+
+
+def _records(
+    name: str,
+    *,
+    contracts: Mapping[str, Contract],
+    clock: Clock,
+    path: Path,
+    mappings: Sequence[str] = (),
+) -> Source:
+    from evidence.sources.presets import load_mappings
+    from evidence.sources.records import RecordsSource
+
+    return RecordsSource(name, path, contracts=contracts, clock=clock, mappings=load_mappings(mappings, contracts))
+
+
+def _terraform(name: str, *, contracts: Mapping[str, Contract], clock: Clock, path: Path) -> Source:
+    from evidence.sources.terraform import TerraformSource
+
+    return TerraformSource(name, path, contracts=contracts, clock=clock)
 
 
 BUILT_IN: Mapping[str, Factory] = {
     "files": cast("Factory", _files),
     "dbt": cast("Factory", _dbt),
     "contracts": cast("Factory", _contracts),
+    "records": cast("Factory", _records),
+    "terraform": cast("Factory", _terraform),
 }
