@@ -9,16 +9,24 @@ import os
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from evidence.cli.workspace import Workspace
 from evidence.collect import Task, collect
+from evidence.control.evidence import part_rows
+from evidence.datasets.conform import Drift, conform
 from evidence.datasets.load import load_contracts
 from evidence.errors import ConfigError, SourceDeniedError, SourceUnavailableError
 from evidence.snapshot.model import Window
 from evidence.snapshot.redact import Redactor
+from evidence.sources import exact
+from evidence.sources.document import MappedFiles
 from evidence.sources.mapping import parse_mapping
 from evidence.sources.open import open_source
 from evidence.sources.presets import load_mappings, presets
 from evidence.sources.records import RecordsSource
+from evidence.sources.tree import walk
 from tests.contracts.source import SourceSuite
 
 CONTRACTS = load_contracts()
@@ -146,7 +154,7 @@ def test_an_export_that_states_too_little_is_never_complete(root, stated, why):
     export(root, csv_of(TICKET))
     claim(root, **stated)
     receipt, rows, _ = landed(root)
-    assert receipt.status == "incomplete"
+    assert (receipt.status, receipt.reason) == ("incomplete", why)
     assert why in receipt.notes
     assert len(rows) == 1  # what is there can still make a control fail
 
@@ -171,6 +179,13 @@ def test_fewer_rows_than_stated_is_incomplete(root):
     claim(root, totals={"rows": 2})
     receipt, _, _ = landed(root)
     assert (receipt.status, receipt.differences) == ("incomplete", ("rows 2 / 1",))
+
+
+def test_a_file_that_did_not_arrive_is_missed(root):
+    export(root, csv_of(TICKET))
+    claim(root, totals={"rows": 1}, documents=2)
+    receipt, _, _ = landed(root)
+    assert (receipt.status, receipt.reason) == ("incomplete", "unproven: 2 files are stated, 1 are there")
 
 
 def test_none_is_said_by_the_exporter(root):
@@ -547,6 +562,13 @@ def test_a_fractional_and_a_huge_number_keep_their_digits(root):
     assert receipt.drift["unknown"] == ("extra", "score")
 
 
+def test_a_key_that_is_somebodys_number_is_not_shown(root):
+    export(root, ndjson(TICKET | {"123-45-6789": 1, "n" * 300: 2, "extra": 3}), "a.ndjson")
+    claim(root, totals={"rows": 1})
+    receipt, _, _ = landed(root)
+    assert (receipt.status, receipt.drift["unknown"]) == ("complete", ("?", "extra"))
+
+
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_dataset_takes_a_row_of_its_own_columns(root, name):
     contract = CONTRACTS[name]
@@ -561,3 +583,84 @@ def test_a_dataset_takes_a_row_of_its_own_columns(root, name):
     assert all(value is not None for value in rows[0].values())
     assert contract.must_state
     assert contract.page == "docs/formats/records.md"
+
+
+# --- anything at all ----------------------------------------------------------------------------------------------
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+    | st.sampled_from(["2026-07-01", "2026-07-01 02:30:00", "1782864000", "9" * 30, "true", "{", "[1]", "closed"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc.*", max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def nodes(value, path=()):
+    yield path
+    for key, child in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from nodes(child, (*path, key))
+
+
+def replaced(value, path, new):
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = replaced(value[path[0]], path[1:], new)
+    return copy
+
+
+PLACES = [(name, path) for name, (_, document, _) in EXAMPLES.items() for path in nodes(document)]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(place=st.sampled_from(PLACES), value=ANYTHING)
+def test_any_answer_is_read_or_set_aside(tmp_path_factory, place, value):
+    """A true answer in which one node, anywhere, is something else: rows and rejects, never an error."""
+    name, path = place
+    dataset, document, _ = EXAMPLES[name]
+    contract = CONTRACTS[f"records.{dataset}"]
+    file = tmp_path_factory.mktemp("any") / "a.json"
+    file.write_text(exact.dumps(replaced(document, path, value)))
+    files = MappedFiles(contract, load_mappings([f"preset:{name}"], CONTRACTS)[contract.name])
+    (tree,) = walk(file.parent)
+    for item in files.decode(tree):
+        if isinstance(item, pa.RecordBatch):
+            assert conform(item, contract, Drift()).batch.num_rows == item.num_rows
+        else:
+            assert item.reason.startswith("a.json")
+    assert files.stated is None or files.stated >= 0
+
+
+def test_the_configuration_opens_it(tmp_path):
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps/ours.toml").write_text(OWN)
+    (tmp_path / "evidence.toml").write_text(
+        """
+        [entity]
+        name = "x"
+        system = "y"
+        [sources.hr]
+        kind = "records"
+        path = "exports"
+        mappings = ["maps/ours.toml", "preset:github-pulls"]
+        """
+    )
+    export(tmp_path / "exports", csv_of(PERSON), dataset="roster")
+    opened = Workspace.open(tmp_path).source("hr")
+    assert opened.datasets() == ["records.roster"]
+    reading = opened.read(CONTRACTS["records.roster"], Window(NIGHT, "state"))
+    assert [row["status"] for batch in reading.batches for row in batch.to_pylist()] == ["terminated"]
+    assert "maps" not in reading.system["mapping"]  # the receipt names the file and its digest, not the machine's path
+
+
+def test_a_part_of_an_older_contract_is_read_with_what_it_had(tmp_path):
+    contract = CONTRACTS["records.dlq"]
+    body = io.BytesIO()
+    pq.write_table(pa.table({"queue": ["q"], "messages": [3]}), body)
+    rows = part_rows(body.getvalue(), ["queue", "oldest_at", "messages"], contract.landed_schema)
+    assert rows.to_pylist() == [{"queue": "q", "oldest_at": None, "messages": 3}]
+    assert rows.schema.field("oldest_at").type == contract.landed_schema.field("oldest_at").type

@@ -23,7 +23,7 @@ CONTRACTS = load_contracts()
 NIGHT = dt.date(2026, 7, 1)
 NOW = dt.datetime(2026, 10, 1, 9, tzinfo=dt.UTC)
 SECRETS = [f"planted-secret-{n}" for n in range(40)]
-SLOW = settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def shown(address, kind, *, values=None, sensitive=None, **more):

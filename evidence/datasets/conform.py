@@ -13,6 +13,9 @@ import pyarrow.compute as pc
 
 from evidence.datasets.cast import cast, stored
 from evidence.datasets.contract import Column, Contract
+from evidence.snapshot import phi
+
+_NAME_LENGTH = 256  # an identifier has 255 characters (Snowflake: Identifier requirements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +99,19 @@ def _matched(batch: pa.RecordBatch, contract: Contract, drift: Drift) -> dict[st
         column = spellings.get(name.lower())
         if column is None:
             if name.lower() not in omitted:
-                drift.unknown.add(name)
+                drift.unknown.add(_shown(name))
         elif column.treatment == "drop":
             drift.dropped[column.landed] = drift.dropped.get(column.landed, 0) + len(raw) - raw.null_count
         elif column.name in found:
-            drift.unknown.add(name)  # a second spelling of the same column
+            drift.unknown.add(_shown(name))  # a second spelling of the same column
         else:
             found[column.name] = raw
     return found
+
+
+def _shown(name: str) -> str:
+    """Return an unknown column's name for the receipt, unless it looks like somebody's number: JSON keys can be anything."""
+    return name if len(name) <= _NAME_LENGTH and not phi.hit(name) else "?"
 
 
 def _spellings(contract: Contract) -> dict[str, Column]:

@@ -19,7 +19,7 @@ from evidence.snapshot.model import Finality, Statement, Totals, Window
 from evidence.sources.claims import Claims, reach_problems, read_claims
 from evidence.sources.decode import Reject, decode
 from evidence.sources.loose import Loose, UnrecognisedReading
-from evidence.sources.protocol import Reading
+from evidence.sources.protocol import UNPROVEN, Reading
 from evidence.sources.shape import Shape, load_shapes
 from evidence.sources.tree import TreeFile, night_of, walk
 
@@ -199,8 +199,8 @@ class DatedReading:
         if self._borrowed():
             found.append("as_of lies outside the window of this night and is not used")
         shortfall = self._shortfall()
-        found += [f"unproven: {lack}" for lack in self._unproven()]
-        return [*found, shortfall] if shortfall else found
+        found += [f"{UNPROVEN}{lack}" for lack in self._unproven()]
+        return [*found, f"{UNPROVEN}{shortfall}"] if shortfall else found
 
     def _decoded(self, file: TreeFile) -> Iterator[pa.RecordBatch | Reject]:
         """Decode a file; rows of a table that shares no column with the contract (a CSV without header) are rejects."""
@@ -237,6 +237,8 @@ class DatedReading:
             return ""
         if self._claims.status == "incomplete":
             return f"the exporter reports incomplete: {self._claims.reason or 'no reason given'}"
+        if self._claims.documents not in (None, len(self._files)):
+            return f"{self._claims.documents} files are stated, {len(self._files)} are there"
         exported = self._claims.exported_at
         if self._window.kind == "event" and exported is not None and exported < self._window.end:
             return "exported before the day had ended"

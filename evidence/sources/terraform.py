@@ -18,7 +18,7 @@ from evidence.sources.claims import Claims, read_claims
 from evidence.sources.dated import DatedFolders
 from evidence.sources.decode import Reject
 from evidence.sources.files import UNRECOGNISED
-from evidence.sources.protocol import Reading
+from evidence.sources.protocol import UNPROVEN, Reading
 from evidence.sources.reading import RowsReading
 from evidence.sources.terraform_rows import Document, read_document
 from evidence.sources.tree import TreeFile, open_plain, walk
@@ -110,7 +110,7 @@ def _read(
     reading.unproven = _unproven(claimed, len(files))
     reading.notes = [
         f"{len(files)} documents; moments are claims of the exporter or of the plan",
-        *(f"unproven: {lack}" for lack in reading.unproven),
+        *(f"{UNPROVEN}{lack}" for lack in reading.unproven),
     ]
     return reading
 
