@@ -315,6 +315,17 @@ def test_a_mapping_renames_translates_and_reads_dates(root, tmp_path, kind):
     assert receipt.system["mapping"].startswith("ours.toml sha256:")
 
 
+def test_dates_of_parquet_are_moments_only_by_the_mapping(root, tmp_path):
+    (tmp_path / "ours.toml").write_text(OWN)
+    path = export(root, b"", "a.parquet", "roster")
+    reported = dt.datetime(2026, 6, 28, 14, 30)  # noqa: DTZ001 - as files hold it
+    pq.write_table(pa.Table.from_pylist([PERSON | {"Austritt": dt.date(2026, 6, 30), "Gemeldet": reported}]), path)
+    claim(root, "roster", totals={"rows": 1})
+    _, (row,), _ = landed(root, str(tmp_path / "ours.toml"), dataset="roster")
+    assert row["terminated_at"] == dt.datetime(2026, 6, 30, 22, tzinfo=dt.UTC)
+    assert row["termination_recorded_at"] == dt.datetime(2026, 6, 28, 12, 30, tzinfo=dt.UTC)
+
+
 def test_an_hour_that_the_clock_showed_twice_is_set_aside(root, tmp_path):
     (tmp_path / "ours.toml").write_text(OWN)
     twice = PERSON | {"Gemeldet": "25.10.2026 02:30"}

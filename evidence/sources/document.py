@@ -30,7 +30,7 @@ class MappedFiles:
         self._counts: dict[str, int | None] = {}
         self._rows: dict[str, int] = {}
         self._used: dict[str, FieldMapping] = {}
-        self._chosen: dict[tuple[str, ...], FieldMapping | None] = {}
+        self._chosen: dict[tuple[str, ...], Mapper | None] = {}
         self._unmapped: dict[str, None] = {}
 
     @property
@@ -125,26 +125,26 @@ class MappedFiles:
 
     def _empty(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the mapped columns of a file that has a header and no row."""
-        mapping = self._mapping(batch.schema.names)
-        if mapping is None:
-            return batch
-        return text_batch([], [*mapping.columns, *mapping.constants, *mapping.lists])
+        mapper = self._mapper(batch.schema.names)
+        return batch if mapper is None else text_batch([], mapper.names)
 
     def _row(self, where: str, members: Members) -> dict[str, str | None] | Reject:
-        mapping = self._mapping(list(members)) if self._mappings else None
+        mapper = self._mapper(list(members)) if self._mappings else None
         try:
-            if self._mappings and mapping is None:
+            if self._mappings and mapper is None:
                 raise ValueError("of no shape that a mapping of this source knows")  # noqa: TRY301 - one way out
-            row = Mapper(mapping, self._contract).row(members) if mapping else members
+            row = mapper.row(members) if mapper else members
             return {name: text_of(value) for name, value in row.items()}
         except (ValueError, TypeError, OverflowError) as exc:
             reason = str(exc) if type(exc) is ValueError else "a value that no column can hold"
             return Reject(repr(members), f"{where}: {reason}")
 
-    def _mapping(self, names: Sequence[str]) -> FieldMapping | None:
+    def _mapper(self, names: Sequence[str]) -> Mapper | None:
+        """Return what maps rows of these columns; the mapping is noted as used, what it does not take as unmapped."""
         key = tuple(names)
         if key not in self._chosen:
-            found = self._chosen[key] = next((mapping for mapping in self._mappings if mapping.fits(names)), None)
+            found = next((mapping for mapping in self._mappings if mapping.fits(names)), None)
+            self._chosen[key] = Mapper(found, self._contract) if found else None
             if found is not None:
                 self._used[found.ref] = found
                 self._unmapped.update(dict.fromkeys(self._apart(name) for name in found.unmapped(names)))
@@ -157,6 +157,8 @@ class MappedFiles:
 
 def text_of(value: Any) -> str | None:
     """Spell one value for the cast. Raises ``ValueError`` or ``TypeError`` for what has no spelling."""
+    if value is None or isinstance(value, str):
+        return value
     match value:
         case dt.datetime() | dt.date() | dt.time():
             return value.isoformat()
@@ -164,7 +166,7 @@ def text_of(value: Any) -> str | None:
             return repr(value)
         case bytes():
             return value.decode()
-        case None | str() | bool() | int() | Decimal() | list() | dict():
+        case bool() | int() | Decimal() | list() | dict():
             return exact.as_text(value)
         case _:
             raise TypeError(type(value).__name__)

@@ -8,9 +8,9 @@ vocabulary as it is, and a column that no mapping takes is reported as drift.
 import datetime as dt
 import tomllib
 import zoneinfo
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -143,66 +143,106 @@ def _words(mapping: FieldMapping, name: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Mapper:
-    """A mapping applied to rows of one contract."""
+class _Step:
+    """How one column is filled: paths to try, whether an object may stand there, what is done to its text."""
 
-    mapping: FieldMapping
-    contract: Contract
+    name: str
+    tries: tuple[str, ...]
+    nested: bool
+    treat: Callable[[str], str] | None
+
+
+class Mapper:
+    """A mapping applied to rows of one contract; made once, for every row of a read."""
+
+    def __init__(self, mapping: FieldMapping, contract: Contract) -> None:
+        self._mapping = mapping
+        self._steps = tuple(
+            _Step(
+                name,
+                tuple(tries),
+                contract.by_name[name.lower()].type in {"json", "texts"},
+                self._treatment(name, contract),
+            )
+            for name, tries in mapping.columns.items()
+        )
+        self._constants, self._lists = dict(mapping.constants), tuple(mapping.lists.items())
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of a row."""
+        return [*(step.name for step in self._steps), *self._constants, *(name for name, _ in self._lists)]
 
     def row(self, members: Mapping[str, Any]) -> dict[str, Any]:
         """Return one row under the contract's names. ``members`` are the export's, nested ones as they came."""
         found: dict[str, Any] = {}
-        for name, tries in self.mapping.columns.items():
-            found[name] = self._value(name, self._first(name, members, tries))
-        found.update(self.mapping.constants)
-        for name, part in self.mapping.lists.items():
+        for step in self._steps:
+            value = _first(step, members)
+            if value is not None and step.treat is not None:
+                text = _scalar(value)
+                value = value if text is None else step.treat(text)
+            found[step.name] = value
+        found.update(self._constants)
+        for name, part in self._lists:
             found[name] = _list_of(part, members)
         return found
 
-    def _first(self, name: str, members: Mapping[str, Any], tries: Sequence[str]) -> Any:
-        """Return the first value that is there: not NULL, not an empty text, not an object where a scalar belongs."""
-        nested_fits = self.contract.by_name[name.lower()].type in {"json", "texts"}
-        for path in tries:
-            value = reach(members, path)
-            if value is None or value == "" or (isinstance(value, dict | list) and not nested_fits):
-                continue
-            return value
-        return None
-
-    def _value(self, name: str, value: Any) -> Any:
-        text = exact.as_text(value) if isinstance(value, str | bool | int) else None
-        if text is None:
-            return value
-        if name in self.mapping.split:
-            parts = [part.strip() for part in text.split(self.mapping.split[name])]
-            return exact.dumps([part for part in parts if part])
-        if name in self.mapping.values:
-            translated = self.mapping.values[name].get(text)
-            return translated if translated is not None else self.mapping.otherwise.get(name, text)
-        if self.contract.by_name[name.lower()].type == "time":
-            return self._moment(name, text)
-        return text
+    def _treatment(self, name: str, contract: Contract) -> Callable[[str], str] | None:
+        mapping = self._mapping
+        if name in mapping.split:
+            return partial(_split, mapping.split[name])
+        if name in mapping.values:
+            return partial(_translated, mapping.values[name], mapping.otherwise.get(name))
+        return partial(self._moment, name) if contract.by_name[name.lower()].type == "time" else None
 
     def _moment(self, name: str, text: str) -> str:
         """Return a moment with its zone; what cannot be read stays as it is and is set aside by the cast."""
-        for spelling in self.mapping.times.get(name, ()):
+        zone = self._mapping.timezone
+        for spelling in self._mapping.times.get(name, ()):
             moment = _spelled(text, spelling)
             if moment is not None:
-                return _with_zone(moment, self.mapping.timezone) or text
-        if name in self.mapping.days and len(text) == _DAY_LENGTH:
-            return self._day(text, self.mapping.days[name]) or text
-        if parse_moment(text) is not None or self.mapping.timezone is None:
+                return _with_zone(moment, zone) or text
+        if name in self._mapping.days and len(text) == _DAY_LENGTH:
+            return _day(text, self._mapping.days[name], zone) or text
+        if zone is None or parse_moment(text) is not None:
             return text
         naive = parse_moment(text, zone=dt.UTC)
-        return (_with_zone(naive.replace(tzinfo=None), self.mapping.timezone) if naive else None) or text
+        return (_with_zone(naive.replace(tzinfo=None), zone) if naive else None) or text
 
-    def _day(self, text: str, edge: str) -> str | None:
-        try:
-            day = dt.date.fromisoformat(text)
-        except ValueError:
-            return None
+
+def _first(step: _Step, members: Mapping[str, Any]) -> Any:
+    """Return the first value that is there: not NULL, not an empty text, not an object where a scalar belongs."""
+    for path in step.tries:
+        value = reach(members, path)
+        if value is None or value == "" or (not step.nested and isinstance(value, dict | list)):
+            continue
+        return value
+    return None
+
+
+def _scalar(value: Any) -> str | None:
+    if isinstance(value, dt.date):  # a datetime is one, too
+        return value.isoformat()
+    return exact.as_text(value) if isinstance(value, str | bool | int) else None
+
+
+def _split(separator: str, text: str) -> str:
+    parts = (part.strip() for part in text.split(separator))
+    return exact.dumps([part for part in parts if part])
+
+
+def _translated(words: Mapping[str, str], otherwise: str | None, text: str) -> str:
+    found = words.get(text, otherwise)
+    return text if found is None else found
+
+
+def _day(text: str, edge: str, zone: dt.tzinfo | None) -> str | None:
+    try:
+        day = dt.date.fromisoformat(text)
         start = dt.datetime.combine(day, dt.time()) + dt.timedelta(days=edge == "end")
-        return _with_zone(start, self.mapping.timezone)
+    except (ValueError, OverflowError):
+        return None
+    return _with_zone(start, zone)
 
 
 def reach(members: Mapping[str, Any], path: str) -> Any:
@@ -211,7 +251,7 @@ def reach(members: Mapping[str, Any], path: str) -> Any:
         return members[path]
     value: Any = members
     for part in path.split("."):
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             value = value.get(part)
         elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]
