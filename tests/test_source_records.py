@@ -490,7 +490,20 @@ def test_the_total_of_the_answer_is_the_count(root):
     export(root, json.dumps(pages[0] | {"total": 4}), "page1.json")
     receipt, _, _ = landed(root, "preset:jira-issues", tmp="two")
     assert receipt.status == "incomplete"
-    assert any("state different totals" in note for note in receipt.notes)
+    assert any("do not fit together" in note for note in receipt.notes)
+
+
+def test_whole_answers_of_several_repositories_add_up(root):
+    runs = EXAMPLES["github-runs"][1]
+    export(root, json.dumps(runs), "a.json", "ci_runs")
+    two = [runs["workflow_runs"][0] | {"id": n} for n in (1, 2)]
+    export(root, json.dumps({"total_count": 2, "workflow_runs": two}), "b.json", "ci_runs")
+    export(root, json.dumps({"total_count": 0, "workflow_runs": []}), "c.json", "ci_runs")
+    claim(root, "ci_runs", as_of=None)
+    receipt, rows, _ = landed(root, "preset:github-runs", dataset="ci_runs")
+    assert (receipt.status, len(rows), receipt.source_totals.rows) == ("complete", 3, 3)
+    export(root, json.dumps({"total_count": 3, "workflow_runs": two}), "b.json", "ci_runs")
+    assert landed(root, "preset:github-runs", dataset="ci_runs", tmp="two")[0].status == "incomplete"
 
 
 def test_an_export_cut_at_the_tools_default_is_not_whole(root):

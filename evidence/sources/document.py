@@ -27,7 +27,7 @@ class MappedFiles:
     def __init__(self, contract: Contract, mappings: Sequence[FieldMapping]) -> None:
         self._contract, self._mappings = contract, tuple(mappings)
         self._spellings = {name.lower() for column in contract.columns for name in (column.name, *column.aliases)}
-        self._counts: dict[str, int | None] = {}
+        self._answers: dict[str, tuple[int | None, int]] = {}  # file -> total that it states, items that it holds
         self._rows: dict[str, int] = {}
         self._used: dict[str, FieldMapping] = {}
         self._chosen: dict[tuple[str, ...], Mapper | None] = {}
@@ -35,8 +35,11 @@ class MappedFiles:
 
     @property
     def stated(self) -> int | None:
-        """The count that the documents state themselves: one total that every page of them repeats."""
-        counts = set(self._counts.values())
+        """The count that the documents state themselves: the sum of whole answers, or the total that pages of one repeat."""
+        answers = list(self._answers.values())
+        if answers and all(count == items for count, items in answers):
+            return sum(items for _, items in answers)
+        counts = {count for count, _ in answers}
         return counts.pop() if len(counts) == 1 else None
 
     def used(self) -> dict[str, str]:
@@ -47,8 +50,8 @@ class MappedFiles:
 
     def shortfall(self) -> str:
         """Say why the documents themselves look cut, if they do."""
-        if len(set(self._counts.values())) > 1:
-            return "the documents state different totals: they are pages of different answers"
+        if self._answers and self.stated is None:
+            return "the documents state totals that do not fit together: an answer is not whole"
         if self.stated is not None:
             return ""
         caps = {cap for mapping in self._used.values() for cap in mapping.row_caps}
@@ -80,7 +83,7 @@ class MappedFiles:
             mapping = next((item for item in self._mappings if _rows_of(item, document) is not None), None)
             rows = document if mapping is None else _rows_of(mapping, document)
             if mapping is not None and mapping.count:
-                self._counts[file.name] = _count(mapping, document)
+                self._answers[file.name] = _count(mapping, document), len(rows) if isinstance(rows, list) else 0
             if not isinstance(rows, list):
                 raise ValueError("no list of rows: name the member that holds it (rows) in a mapping")  # noqa: TRY301, TRY004 - one way out
         except ValueError as exc:
