@@ -5,17 +5,15 @@ size it read; the same evidence, content and clock give the same findings, and t
 """
 
 import datetime as dt
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from evidence.control.definition import Library
 from evidence.control.engine import Engine, assess_night
-from evidence.control.evidence import Sealed, sealed_of
+from evidence.control.evidence import Sealed, part_rows, sealed_of
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
@@ -66,13 +64,10 @@ class StoreReader:
     def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
         """Read the named columns of every part, verified."""
         manifest = self._manifests[sealed.input.manifest_sha256]
-        tables = []
-        for part in manifest.parts:
-            body = self.store.get(part.path, sha256=part.sha256)
-            tables.append(pq.read_table(io.BytesIO(body), columns=list(columns)))
+        schema = self.contracts[manifest.key.dataset].landed_schema
+        tables = [part_rows(self.store.get(part.path, sha256=part.sha256), columns, schema) for part in manifest.parts]
         if tables:
             return pa.concat_tables(tables)
-        schema = self.contracts[manifest.key.dataset].landed_schema
         return pa.schema([schema.field(name) for name in columns]).empty_table()
 
     def manifest(self, entry: SealedEntry) -> Manifest:

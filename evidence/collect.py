@@ -19,7 +19,7 @@ from evidence.snapshot.collected import Collected
 from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.model import DAY, Finality, Receipt, SnapshotKey, Status, Totals, Window, start_of
 from evidence.snapshot.redact import Redactor
-from evidence.sources.protocol import PartialReading, Reading, Source
+from evidence.sources.protocol import UNPROVEN, PartialReading, Reading, Source
 from evidence.store.index import Index
 
 Clock = Callable[[], dt.datetime]
@@ -142,9 +142,10 @@ def _read(
     source_totals = reading.totals
     as_of = reading.as_of
     moment = clock()
-    differences = _reconcile(source_totals, landed)
+    differences = _reconcile(source_totals, landed, reading.notes)
     gaps = tuple(reading.gaps) if isinstance(reading, PartialReading) else ()
-    status, reason = _judge(task.contract, landed, differences, gaps, known_moment=as_of is not None)
+    stated = source_totals is not None
+    status, reason = _judge(task.contract, landed, differences, gaps, known_moment=as_of is not None, stated=stated)
     receipt = Receipt(
         status=status,
         reason=reason,
@@ -179,17 +180,27 @@ def _read(
     )
 
 
-def _reconcile(source: Totals | None, landed: Landed) -> tuple[str, ...]:
+def _reconcile(source: Totals | None, landed: Landed, notes: Sequence[str]) -> tuple[str, ...]:
     """Compare both sides (source / arrived); rows set aside count as arrived."""
-    return ("the source stated no totals",) if source is None else tuple(source.differences(landed.totals))
+    if source is not None:
+        return tuple(source.differences(landed.totals))
+    why = tuple(note.removeprefix(UNPROVEN) for note in notes if note.startswith(UNPROVEN))
+    return why or ("the source stated no totals",)
 
 
 def _judge(
-    contract: Contract, landed: Landed, differences: tuple[str, ...], gaps: tuple[str, ...], *, known_moment: bool
+    contract: Contract,
+    landed: Landed,
+    differences: tuple[str, ...],
+    gaps: tuple[str, ...],
+    *,
+    known_moment: bool,
+    stated: bool,
 ) -> tuple[Status, str]:
     problems = []
     if differences:
-        problems.append("totals differ (source / arrived): " + "; ".join(differences[:5]))
+        said = "totals differ (source / arrived)" if stated else "unproven"
+        problems.append(f"{said}: " + "; ".join(differences[:5]))
     if gaps:
         more = f" (and {len(gaps) - 3} more, see the notes)" if len(gaps) > 3 else ""
         problems.append("not answered: " + "; ".join(gaps[:3]) + more)

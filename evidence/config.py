@@ -95,9 +95,29 @@ class DbtSourceConfig(_Section):
 
 
 class ContractsSourceConfig(_Section):
-    """Data-product contracts: YAML files in a checkout, or dated exports of one."""
+    """Data-product contracts: YAML files in a checkout, in a branch of a git repository, or dated exports."""
 
     kind: Literal["contracts"]
+    path: str
+    branch: str = ""
+    folder: str = ""
+    history: bool = False
+    datasets: tuple[str, ...] = ()
+
+
+class RecordsSourceConfig(_Section):
+    """Exports of systems of record: tickets, roster, identity provider, git host, scanners (docs/formats/records.md)."""
+
+    kind: Literal["records"]
+    path: str
+    mappings: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+
+
+class TerraformSourceConfig(_Section):
+    """State and plan documents of Terraform: addresses, types and actions (docs/formats/terraform.md)."""
+
+    kind: Literal["terraform"]
     path: str
     datasets: tuple[str, ...] = ()
 
@@ -149,7 +169,13 @@ class AwsSourceConfig(_Section):
 
 
 SourceConfig = Annotated[
-    FilesSourceConfig | DbtSourceConfig | ContractsSourceConfig | SnowflakeSourceConfig | AwsSourceConfig,
+    FilesSourceConfig
+    | DbtSourceConfig
+    | ContractsSourceConfig
+    | RecordsSourceConfig
+    | TerraformSourceConfig
+    | SnowflakeSourceConfig
+    | AwsSourceConfig,
     Field(discriminator="kind"),
 ]
 

@@ -5,7 +5,6 @@ parts (a packet that only references them) it says "not checked", never ok.
 """
 
 import datetime as dt
-import io
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from evidence.bag.exhibit import ENTRY, MANIFEST, OBJECT, ROOT, exhibit_folders
 from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
 from evidence.bag.findings import canonical_findings, canonical_night
 from evidence.control.definition import Library, load_library, load_overlay
 from evidence.control.engine import assess_night
-from evidence.control.evidence import Sealed, sealed_of
+from evidence.control.evidence import Sealed, part_rows, sealed_of
 from evidence.control.period import assess_period
 from evidence.control.register import Registers, load_registers
 from evidence.control.result import NightFinding
@@ -89,13 +87,13 @@ class BagReader:
     def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
         """The named columns of every part."""
         carried = self._by_digest[sealed.input.manifest_sha256]
-        tables = []
-        for part in carried.manifest.parts:
-            body = read(self.files, f"{carried.folder}/{part.path.rsplit('/', 1)[-1]}")
-            tables.append(pq.read_table(io.BytesIO(body), columns=list(columns)))
+        schema = self.contracts[carried.manifest.key.dataset].landed_schema
+        tables = [
+            part_rows(read(self.files, f"{carried.folder}/{part.path.rsplit('/', 1)[-1]}"), columns, schema)
+            for part in carried.manifest.parts
+        ]
         if tables:
             return pa.concat_tables(tables)
-        schema = self.contracts[carried.manifest.key.dataset].landed_schema
         return pa.schema([schema.field(name) for name in columns]).empty_table()
 
 

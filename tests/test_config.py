@@ -18,6 +18,7 @@ SECTIONS = {
 SOURCES = {
     "carrier": config.SnowflakeSourceConfig, "exports": config.FilesSourceConfig, "dbt": config.DbtSourceConfig,
     "products": config.ContractsSourceConfig, "aws": config.AwsSourceConfig,
+    "records": config.RecordsSourceConfig, "infrastructure": config.TerraformSourceConfig,
 }  # fmt: skip
 
 

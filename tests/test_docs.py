@@ -35,7 +35,21 @@ def test_every_page_linked_from_the_docs_exists():
 
 
 @pytest.mark.parametrize(
-    "name", ["manifest", "log", "rows", "contract", "export", "registers", "control", "findings", "packet"]
+    "name",
+    [
+        "manifest",
+        "log",
+        "rows",
+        "contract",
+        "export",
+        "registers",
+        "control",
+        "findings",
+        "packet",
+        "records",
+        "terraform",
+        "product-contract",
+    ],
 )
 def test_every_format_has_its_page(name):
     text = (ROOT / "docs" / "formats" / f"{name}.md").read_text()

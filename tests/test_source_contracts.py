@@ -1,12 +1,13 @@
 import datetime as dt
 import json
+import os
 import subprocess
 
 import pytest
 
 from evidence.datasets.conform import Drift, conform
 from evidence.datasets.load import load_contracts
-from evidence.errors import SourceDeniedError, SourceUnavailableError
+from evidence.errors import ConfigError, SourceDeniedError, SourceUnavailableError
 from evidence.snapshot.model import Window
 from evidence.sources.contracts import ContractsSource
 from evidence.sources.product import qualified
@@ -296,3 +297,239 @@ def test_names_resolve_as_snowflake_resolves_them(text, parts):
             qualified(text)
     else:
         assert qualified(text) == parts
+
+
+# --- the whole contract, and its history in git --------------------------------------------------------------------
+
+WHOLE = (
+    PUBLIC
+    + """\
+criticality: high
+limited_data_set: false
+deidentification: {method: expert, document: DOC-7, expires: 2027-03-31}
+cost: {monthly_cap_usd: 1200, tags: {cost_center: CC-123, env: prod}}
+lineage: {sources: ["kafka:orders.v1"], transforms: ["dbt:STG_ORDERS"]}
+collectors: [{name: orders_events_v1, key: order_id}]
+audit_evidence: [{access_history: enabled}]
+deprecation: {replaces: orders_core_v2, sunset: 2026-03-31, 7: x}
+"""
+)
+
+
+def test_every_section_is_a_column(tmp_path):
+    put(tmp_path, "a.yaml", WHOLE)
+    _, (table, _), reasons = read(tmp_path)
+    assert reasons == []
+    sections = {
+        key: json.loads(table[key]) for key in ("cost", "lineage", "deprecation", "quality_slo", "deidentification")
+    }
+    assert sections["cost"]["monthly_cap_usd"] == 1200
+    assert sections["deprecation"] == {"replaces": "orders_core_v2", "sunset": "2026-03-31", "7": "x"}
+    assert sections["deidentification"]["expires"] == "2027-03-31"
+    assert sections["quality_slo"] == {"freshness_p95": "<=10m"}
+    assert (table["criticality"], table["limited_data_set"], table["deidentified"]) == ("high", False, None)
+    assert table["owners"] == ["data-commerce@carrier.example"]
+    assert json.loads(table["interfaces"])["shares"] == ["carrier_share"]
+    assert json.loads(table["security_controls"])["network_policy"] == "INTERNAL_ONLY_V1"
+    assert json.loads(table["collectors"])[0]["key"] == "order_id"
+    assert table["domain_database"] == "CARRIER_COMMERCE"
+    assert len(table["file_sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("said", "deidentified", "limited"),
+    [
+        ("de-identified", True, None),
+        ("Limited data set", None, True),
+        ("limited_data_set", None, True),
+        ("PHI", None, None),
+    ],
+)
+def test_the_classification_says_what_kind_of_data_set(tmp_path, said, deidentified, limited):
+    put(tmp_path, "a.yaml", PUBLIC.replace("PHI-pseudonymous", f'"{said}"'))
+    _, (table, _), _ = read(tmp_path)
+    assert (table["deidentified"], table["limited_data_set"]) == (deidentified, limited)
+
+
+def test_columns_state_their_type(tmp_path):
+    put(tmp_path, "b.yml", FULL.replace("class: SSN,", "class: SSN, type: 'VARCHAR(11)',"))
+    _, (_, ssn, mixed, _), _ = read(tmp_path)
+    assert (ssn["column_type"], mixed["column_type"]) == ("VARCHAR(11)", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        (PUBLIC + "cost: {cap: .nan}\n", "cost"),
+        (PUBLIC + "cost: {cap: !!binary aGVsbG8=}\n", "cost"),
+        (PUBLIC.replace('quality_slo: {freshness_p95: "<=10m"}', "quality_slo: fresh"), "quality_slo"),
+        (PUBLIC + "limited_data_set: perhaps\n", "limited_data_set"),
+        (PUBLIC[: PUBLIC.index("  tables")], "interfaces"),
+        (PUBLIC[: PUBLIC.index("  tables")].rstrip() + " {}\n", "interfaces: names no table"),
+    ],
+)
+def test_a_section_that_cannot_be_read_is_counted(tmp_path, text, pattern):
+    put(tmp_path, "bad.yaml", text)
+    put(tmp_path, "good.yml", FULL)
+    _, rows, reasons = read(tmp_path)
+    assert len(rows) == 4
+    assert [pattern in reason and reason.startswith("bad.yaml: ") for reason in reasons] == [True]
+
+
+def commit(repository, text, when, name="products/a.yaml", **more):
+    put(repository, name, text)
+    git(repository, "add", ".")
+    stamp = f"{when} +0000"
+    command = [
+        "git",
+        "-C",
+        str(repository),
+        "-c",
+        "user.name=t",
+        "-c",
+        f"user.email={more.get('author', 't@t.example')}",
+    ]
+    subprocess.run(
+        [*command, "commit", "-q", "-m", "x"],
+        check=True,
+        env={"PATH": os.defpath, "GIT_COMMITTER_DATE": stamp, "GIT_AUTHOR_DATE": stamp, "HOME": str(repository)},
+    )
+    return git(repository, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """Three states of one contract on main, the last two on one day; another branch; a changed working tree."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    first = commit(folder, PUBLIC + "version: 1\n", "2026-09-01 10:00:00", author="ada@c.example")
+    second = commit(folder, PUBLIC + "version: 2\n", "2026-09-20 10:00:00")
+    third = commit(folder, PUBLIC + "version: 3\n", "2026-09-20 18:00:00", author="bob@c.example")
+    commit(folder, FULL, "2026-09-25 09:00:00", "products/b.yml")
+    git(folder, "checkout", "-q", "-b", "feature")
+    commit(folder, PUBLIC + "version: 9\n", "2026-09-26 09:00:00")
+    put(folder, "products/a.yaml", PUBLIC + "version: 10\n")
+    return folder, (first, second, third)
+
+
+def branch_source(folder, **more):
+    return ContractsSource("contracts", folder, clock=lambda: NOW, branch="main", folder="products", **more)
+
+
+def product_rows(opened, night):
+    reading = opened.read(PRODUCTS, Window(night, "state"))
+    (batch,) = reading.batches
+    return reading, {row["product"]: row for row in batch.to_pylist()}
+
+
+class TestBranch(SourceSuite):
+    @pytest.fixture
+    def contracts(self):
+        return CONTRACTS
+
+    @pytest.fixture
+    def source(self, repository):
+        return branch_source(repository[0])
+
+
+class TestBranchHistory(SourceSuite):
+    @pytest.fixture
+    def contracts(self):
+        return CONTRACTS
+
+    @pytest.fixture
+    def source(self, repository):
+        return branch_source(repository[0], history=True)
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_branch_is_read_whatever_the_working_tree_says(repository, tmp_path, bare):
+    folder, (_, _, third) = repository
+    if bare:
+        git(tmp_path, "clone", "-q", "--bare", str(folder), "bare.git")
+        folder = tmp_path / "bare.git"
+    reading, products = product_rows(branch_source(folder), TONIGHT)
+    orders = products["orders_core"]
+    assert set(products) == {"orders_core", "members"}
+    assert (orders["version"], orders["file"], orders["file_commit_sha"]) == ("3", "a.yaml", third)
+    assert (orders["file_author"], orders["commit_sha"]) == ("bob@c.example", reading.system["commit"])
+    assert orders["file_authored_at"] == dt.datetime(2026, 9, 20, 18, tzinfo=dt.UTC)
+    assert reading.as_of == (NOW, False)
+
+
+def test_history_gives_each_night_its_commit(repository):
+    folder, (first, _, _) = repository
+    opened = branch_source(folder, history=True)
+    nights = opened.nights(PRODUCTS)
+    assert (nights[0], nights[-1], len(nights)) == (dt.date(2026, 9, 1), TONIGHT, 31)
+    versions = {}
+    for night in nights:
+        reading, products = product_rows(opened, night)
+        versions[night.day if night.month == 9 else 31] = products["orders_core"]["version"]
+        moment, claimed = reading.as_of
+        assert claimed is (night != TONIGHT)
+        assert moment == (NOW if night == TONIGHT else Window(night, "state").start)
+    assert [versions[day] for day in (1, 19, 20, 31)] == ["1", "1", "3", "3"]
+    _, products = product_rows(opened, dt.date(2026, 9, 10))
+    assert (products["orders_core"]["commit_sha"], set(products)) == (first, {"orders_core"})
+    with pytest.raises(SourceUnavailableError):
+        product_rows(opened, dt.date(2026, 8, 1))
+
+
+def test_links_and_broken_files_of_a_commit_are_counted(repository):
+    folder, _ = repository
+    git(folder, "checkout", "-q", "-f", "main")
+    (folder / "products/link.yaml").symlink_to("/etc/hostname")
+    put(folder, "products/_draft/x.yaml", PUBLIC)
+    commit(folder, "name: [", "2026-09-28 09:00:00", "products/broken.yaml")
+    reading, products = product_rows(branch_source(folder), TONIGHT)
+    assert set(products) == {"orders_core", "members"}
+    assert [reason.partition(":")[0] for _, reason in reading.rejected] == ["broken.yaml", "link.yaml"]
+
+
+def test_a_time_that_runs_backwards_is_said(repository):
+    folder, _ = repository
+    git(folder, "checkout", "-q", "-f", "main")
+    commit(folder, PUBLIC + "version: 4\n", "2020-01-01 09:00:00")
+    reading, products = product_rows(branch_source(folder), TONIGHT)
+    assert products["orders_core"]["version"] == "4"
+    assert "commit times run backwards on this branch" in reading.notes
+
+
+def test_a_cut_history_an_unknown_branch_and_no_repository_are_refused(repository, tmp_path):
+    folder, _ = repository
+    git(tmp_path, "clone", "-q", "--depth", "1", "-b", "main", folder.as_uri(), "shallow")
+    for path, branch in [(tmp_path / "shallow", "main"), (folder, "gone"), (folder, "--output=x"), (tmp_path, "main")]:
+        opened = ContractsSource("contracts", path, clock=lambda: NOW, branch=branch)
+        with pytest.raises(SourceUnavailableError) as caught:
+            opened.read(PRODUCTS, Window(TONIGHT, "state"))
+        assert caught.value.fix
+    with pytest.raises(ConfigError):
+        ContractsSource("contracts", folder, clock=lambda: NOW, history=True)
+
+
+def test_a_branch_of_a_hostile_repository_runs_nothing_and_shows_no_substitute(repository, tmp_path):
+    folder, (first, _, third) = repository
+    witness = tmp_path / "witness"
+    script = put(tmp_path, "evil.sh", f"#!/bin/sh\ntouch {witness}\ncat\n")
+    script.chmod(0o755)
+    for key in ("core.fsmonitor", "core.pager", "gpg.program", "diff.external", "core.sshCommand", "filter.x.smudge"):
+        git(folder, "config", key, str(script))
+    git(folder, "config", "log.showSignature", "true")
+    put(folder, ".git/info/attributes", "* filter=x diff=x\n")
+    tip = git(folder, "rev-parse", "main")
+    git(folder, "replace", tip, first)
+    git(folder, "replace", third, first)
+    reading, products = product_rows(branch_source(folder), TONIGHT)
+    assert reading.system["commit"] == tip
+    assert products["orders_core"]["version"] == "3"
+    assert not witness.exists()
+
+
+def test_a_checkout_names_the_last_change_of_each_file(repository):
+    folder, _ = repository
+    git(folder, "checkout", "-q", "-f", "main")
+    _, rows, _ = read(folder / "products")
+    changed = {row["file"]: row["file_author"] for row in rows}
+    assert changed == {"a.yaml": "bob@c.example", "b.yml": "t@t.example"}

@@ -53,3 +53,10 @@ def test_content_is_in_the_wheel_and_found(unpacked, tmp_path):
             if p.is_file()
         }
         assert inside == carried
+
+
+def test_contracts_and_presets_are_in_the_wheel(unpacked):
+    for folder in ("evidence/datasets", "evidence/sources"):
+        inside = {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*.toml")}
+        assert inside == {p.relative_to(unpacked) for p in (unpacked / folder).rglob("*.toml")}
+        assert inside

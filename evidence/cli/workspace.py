@@ -158,6 +158,8 @@ class Workspace:
             settings |= _dbt_place(section, self.config)
         else:
             settings["path"] = self.config.path(section.path)
+        if "mappings" in settings:
+            settings["mappings"] = [ref if ":" in ref else str(self.config.path(ref)) for ref in settings["mappings"]]
         return open_source(section.kind, name, contracts=self.contracts, clock=now, settings=settings)
 
     def datasets_asked(self) -> dict[str, Sequence[str]]:

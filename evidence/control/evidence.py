@@ -4,11 +4,13 @@
 """
 
 import datetime as dt
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from evidence.control.result import Input
 from evidence.snapshot import canonical
@@ -39,6 +41,19 @@ def sealed_of(manifest: Manifest, sha256: str) -> Sealed:
         rows=int(receipt["landed"]),
     )
     return Sealed(source_input, receipt, canonical.parse_time(as_of) if as_of else None)
+
+
+def part_rows(body: bytes, columns: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """Return ``columns`` of one part. What an older version of the contract did not have is NULL: not collected then.
+
+    ``schema`` is the landed schema of the contract as it is now.
+    """
+    file = pq.ParquetFile(io.BytesIO(body))
+    held = set(file.schema_arrow.names)
+    table = file.read(columns=[name for name in columns if name in held])
+    rows = file.metadata.num_rows
+    arrays = [table[name] if name in held else pa.nulls(rows, schema.field(name).type) for name in columns]
+    return pa.table(arrays, names=list(columns))
 
 
 class EvidenceReader(Protocol):

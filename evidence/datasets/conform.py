@@ -7,10 +7,15 @@ optional columns, columns nobody knows, times without a zone that were taken as 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evidence.datasets.cast import cast, stored
 from evidence.datasets.contract import Column, Contract
+from evidence.snapshot import phi
+
+_NAME_LENGTH = 256  # an identifier has 255 characters (Snowflake: Identifier requirements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +73,21 @@ def conform(batch: pa.RecordBatch, contract: Contract, drift: Drift) -> Conforme
         if column.type == "time" and pa.types.is_timestamp(raw.type) and raw.type.tz is None:
             drift.assumed_utc.add(column.name)
         array, wrong = cast(raw, column.type)
+        if column.values:
+            wrong = {**_strange(array, column.values), **wrong}
         if wrong:
             unfit.add(column.name)
         for row, reason in wrong.items():
             bad.setdefault(row, Bad(column.landed, reason))
         arrays.append(array)
     return Conformed(pa.RecordBatch.from_arrays(arrays, schema=source_schema(contract)), bad, frozenset(unfit))
+
+
+def _strange(array: pa.Array, vocabulary: tuple[str, ...]) -> dict[int, str]:
+    """Return the rows whose value is no word of the vocabulary; NULL is said elsewhere."""
+    known = pc.is_in(array, value_set=pa.array(vocabulary, pa.string()))
+    rows = np.flatnonzero(pc.and_(pc.invert(known), array.is_valid()).to_numpy(zero_copy_only=False))
+    return dict.fromkeys(rows.tolist(), "not a word of the contract's vocabulary")
 
 
 def _matched(batch: pa.RecordBatch, contract: Contract, drift: Drift) -> dict[str, pa.Array]:
@@ -85,14 +99,19 @@ def _matched(batch: pa.RecordBatch, contract: Contract, drift: Drift) -> dict[st
         column = spellings.get(name.lower())
         if column is None:
             if name.lower() not in omitted:
-                drift.unknown.add(name)
+                drift.unknown.add(_shown(name))
         elif column.treatment == "drop":
             drift.dropped[column.landed] = drift.dropped.get(column.landed, 0) + len(raw) - raw.null_count
         elif column.name in found:
-            drift.unknown.add(name)  # a second spelling of the same column
+            drift.unknown.add(_shown(name))  # a second spelling of the same column
         else:
             found[column.name] = raw
     return found
+
+
+def _shown(name: str) -> str:
+    """Return an unknown column's name for the receipt, unless it looks like somebody's number: JSON keys can be anything."""
+    return name if len(name) <= _NAME_LENGTH and not phi.hit(name) else "?"
 
 
 def _spellings(contract: Contract) -> dict[str, Column]:

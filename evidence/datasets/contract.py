@@ -17,6 +17,7 @@ ColumnType = Literal["int", "text", "time", "bool", "float", "decimal", "date", 
 Edition = Literal["standard", "enterprise", "business_critical"]
 Read = Literal["view", "show", "artifact", "file", "api"]
 ScrubAs = Literal["statement", "expression", "message", "label"]
+Stated = Literal["totals", "covers"]
 
 TIME = pa.timestamp("us", tz="UTC")
 _SOURCE_ELEMENT = pa.struct(
@@ -97,7 +98,8 @@ class Column(BaseModel):
 
     ``scrub_as`` says what a scrubbed text is: a whole SQL ``statement``, an SQL ``expression``, a ``message`` in prose, or a
     ``label`` that stays as it is unless the PHI detector hits. ``source_type`` is the documented type where it is not the
-    usual one for ``type``; ``aliases`` are other spellings of the name that exports and older accounts use.
+    usual one for ``type``; ``aliases`` are other spellings of the name that exports and older accounts use. ``values`` is a
+    closed vocabulary of a text column: a row that says anything else is set aside, for no control could judge it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -110,6 +112,7 @@ class Column(BaseModel):
     scrub_as: ScrubAs = "statement"
     source_type: str = ""
     aliases: tuple[Identifier, ...] = ()
+    values: tuple[str, ...] = ()
     note: str = ""
 
     @property
@@ -140,6 +143,7 @@ class Contract(BaseModel):
     statements: tuple[str, ...] = ()  # SHOW forms, with {name} placeholders for enumerated objects
     empty_means: Literal["nothing", "suspect"] = "suspect"
     omitted: tuple[str, ...] = ()  # documented columns that are left out: the source never fills them
+    must_state: tuple[Stated, ...] = ()  # what an export has to state itself before it can be complete
     columns: tuple[Column, ...]
     sha256: str = ""
 
@@ -157,6 +161,8 @@ class Contract(BaseModel):
                 raise ValueError(
                     f"{self.name}: {column.name}: a column of type {column.type} cannot be {column.treatment}"
                 )
+            if column.values and (column.type != "text" or column.treatment != "keep"):
+                raise ValueError(f"{self.name}: {column.name}: only a kept text has a vocabulary")
         if self.kind == "event" and not self.watermark:
             raise ValueError(f"{self.name}: an event dataset needs a watermark")
         return self

@@ -3,13 +3,13 @@
 import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from evidence.datasets.contract import Contract
 from evidence.errors import SourceDeniedError, SourceEditionError, SourceUnavailableError
-from evidence.snapshot.model import ColumnTotals, Statement, Status, Totals
+from evidence.snapshot.model import DAY, ColumnTotals, Statement, Status, Totals, Window, start_of
 from evidence.sources import exact
 from evidence.sources.moment import parse_moment
 from evidence.sources.tree import TreeFile, open_plain
@@ -55,29 +55,57 @@ class ClaimedStatement(_Model):
     query_id: str | None = None
 
 
+def _zoned(value: Any) -> dt.datetime | None:
+    if value is None:
+        return None
+    moment = parse_moment(value) if isinstance(value, str) else None
+    if moment is None:
+        raise ValueError("no ISO 8601 moment with a zone")
+    return moment.astimezone(dt.UTC)
+
+
+Moment = Annotated[dt.datetime | None, BeforeValidator(_zoned)]
+
+
+class ClaimedSpan(_Model):
+    """What the records of an export cover: all that existed or changed in ``[start, end)``."""
+
+    start: Moment
+    end: Moment
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start is None or self.end is None or self.start > self.end:
+            raise ValueError("start and end are needed, in order")
+        return self
+
+
 class Claims(_Model):
     """The whole file. Moments are ISO 8601 with a zone."""
 
     format: Literal["evidence-export-v1"]
     dataset: str
     night: dt.date
-    exported_at: dt.datetime | None = None
-    as_of: dt.datetime | None = None
+    exported_at: Moment = None
+    exported_by: str = ""
+    as_of: Moment = None
+    covers: ClaimedSpan | None = None
+    documents: int | None = None
     status: Status = "complete"
     reason: str = ""
     system: Mapping[str, str] = {}
     totals: ClaimedTotals | None = None
     statements: tuple[ClaimedStatement, ...] = ()
 
-    @field_validator("exported_at", "as_of", mode="before")
-    @classmethod
-    def _moment(cls, value: Any) -> dt.datetime | None:
-        if value is None:
-            return None
-        moment = parse_moment(value) if isinstance(value, str) else None
-        if moment is None:
-            raise ValueError("no ISO 8601 moment with a zone")
-        return moment.astimezone(dt.UTC)
+    def facts(self) -> dict[str, str]:
+        """Return what a receipt says of the system: the exporter's words."""
+        span = (
+            {}
+            if self.covers is None
+            else {"covers_start": _spelled(self.covers.start), "covers_end": _spelled(self.covers.end)}
+        )
+        who = {"exported_by": self.exported_by} if self.exported_by else {}
+        return {**self.system, **who, **span}
 
     def refuse(self, where: str) -> None:
         """Raise the error that a claimed refusal stands for; do nothing for ``complete`` and ``incomplete``."""
@@ -93,6 +121,17 @@ class Claims(_Model):
     def sent(self) -> list[Statement]:
         """Return the statements as claimed."""
         return [Statement(item.text, query_id=item.query_id, rows=item.rows) for item in self.statements]
+
+
+def reach_problems(claims: Claims | None, window: Window) -> list[str]:
+    """Say why the records do not reach over the night of ``window``: an export of changes covers a span, and says which."""
+    if claims is None or claims.covers is None or claims.covers.end is None:
+        return ["the span that the records cover is not stated (covers)"]
+    return ["covers ends before the night does"] if claims.covers.end < start_of(window.night) + DAY else []
+
+
+def _spelled(moment: dt.datetime | None) -> str:
+    return moment.isoformat() if moment else ""
 
 
 def read_claims(folder: Path, name: str, dataset: str, night: dt.date) -> Claims | str | None:

@@ -1,59 +1,94 @@
 """The ``contracts`` source: data-product contracts in YAML (``docs/formats/product-contract.md``).
 
-The folder as it stands is captured now, with the git commit of each unchanged file. Folders ``date=D/`` beside it make it a
-history instead: each is the state of night D, with the moment its ``_export.json`` claims.
+Three ways to read them. The folder as it stands is captured now, with the git commit of each unchanged file. Folders ``date=D/``
+beside it make it a history instead: each is the state of night D, with the moment its ``_export.json`` claims. With
+``branch``, files are read from the commit that the branch stands at, or with ``history`` stood at at the end of each night.
 """
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from evidence.datasets.contract import Contract
-from evidence.errors import SourceUnavailableError
-from evidence.snapshot.model import Statement, Window
+from evidence.errors import ConfigError, SourceUnavailableError
+from evidence.snapshot.model import DAY, Statement, Window
 from evidence.sources.claims import Claims, read_claims
 from evidence.sources.decode import Reject
-from evidence.sources.git import Checkout, checkout
+from evidence.sources.git import Blob, Branch, Checkout, Commit, checkout, current, last_changes
 from evidence.sources.product import Product, Row, parse_product, rows
 from evidence.sources.protocol import Reading
 from evidence.sources.reading import RowsReading
-from evidence.sources.tree import TreeFile, night_of, open_plain, walk
+from evidence.sources.safe_yaml import load_yaml
+from evidence.sources.tree import LABEL_LENGTH, TreeFile, night_of, open_plain, walk
 
 DATASET = "contracts.products"
 ENDINGS = (".yaml", ".yml")
 MAX_BYTES = 2**20
-MAX_DEPTH = 40
+HISTORY_NIGHTS = 365
+_FILE_MODES = {"100644", "100755"}  # not 120000, a link, nor 160000, a submodule
+
+
+@dataclass(frozen=True, slots=True)
+class ContractFile:
+    """One file that may hold a contract: its name below the folder, how to get its bytes, what is known of it."""
+
+    name: str
+    body: Callable[[], bytes]
+    facts: Mapping[str, Any]
 
 
 class ContractsSource:
-    """A folder of contracts. ``clock`` is the moment of a live capture."""
+    """A folder of contracts, or a branch of a repository that holds them. ``clock`` is the moment of a live capture."""
 
-    def __init__(self, name: str, folder: Path, *, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        *,
+        clock: Callable[[], dt.datetime],
+        branch: str = "",
+        folder: str = "",
+        history: bool = False,
+    ) -> None:
+        if (folder or history) and not branch:
+            raise ConfigError(
+                f"sources.{name}: folder and history are read from a branch", fix="name the branch, such as origin/main"
+            )
         self.name = name
-        self._folder = folder
+        self._path = path
         self._clock = clock
+        self._branch = Branch(path, branch, folder) if branch else None
+        self._history = history
         self._parsed: dict[str, Product] = {}  # by SHA-256: nights of a history share most files
 
     @property
     def live(self) -> bool:
-        """False if there are dated folders."""
-        return not self._dated
+        """False if past nights can be read: from dated folders or from the commits of a branch."""
+        return not self._history if self._branch else not self._dated
 
     def datasets(self) -> Sequence[str]:
         """``contracts.products``."""
         return [DATASET]
 
     def nights(self, contract: Contract) -> Sequence[dt.date] | None:  # noqa: ARG002 - one dataset
-        """Nights of the dated folders, or ``None``: ask for tonight."""
+        """Nights of the dated folders or of the branch's history, or ``None``: ask for tonight."""
+        if self._branch:
+            return self._past_nights() if self._history else None
         return sorted(self._dated) or None
 
     def read(self, contract: Contract, window: Window) -> Reading:
         """Read one night. Raises ``SourceUnavailableError`` if the folder is gone, or holds no contract."""
+        if self._branch:
+            return self._from_branch(contract, self._branch, window)
         if self.live:
-            reading = self._read(contract, self._folder, "", checkout(self._folder))
+            git = checkout(self._path)
+            reading = self._read(contract, _checked_out(self._path, git), "the folder")
+            reading.system, reading.notes = _system(git.commit), _notes(git, reading.statements)
             reading.as_of = self._clock(), False
             return reading
         folder = self._dated.get(window.night)
@@ -64,7 +99,8 @@ class ContractsSource:
         claims = read_claims(folder, folder.name, DATASET, window.night)
         if isinstance(claims, Claims):
             claims.refuse(folder.name)
-        reading = self._read(contract, folder, folder.name + "/", Checkout("", frozenset()))
+        reading = self._read(contract, _plain_files(folder, folder.name + "/"), folder.name)
+        reading.system, reading.notes = _system(""), _notes(Checkout("", frozenset()), reading.statements)
         return _claimed(reading, claims, window)
 
     def close(self) -> None:
@@ -73,39 +109,130 @@ class ContractsSource:
     @cached_property
     def _dated(self) -> dict[dt.date, Path]:
         found = {}
-        for folder in sorted(self._folder.glob("date=*")):
+        for folder in sorted(self._path.glob("date=*")):
             night = night_of(folder.name)
             if night is not None and folder.is_dir() and not folder.is_symlink():
                 found[night] = folder
         return found
 
-    def _read(self, contract: Contract, folder: Path, prefix: str, git: Checkout) -> RowsReading:
+    @cached_property
+    def _commits(self) -> Sequence[Commit]:
+        return self._branch.commits() if self._branch else ()
+
+    def _past_nights(self) -> Sequence[dt.date]:
+        """Return the nights since the branch's first commit, at most a year of them; tonight is the last."""
+        last = Window.of_capture(self._clock()).night
+        oldest = min(commit.committed_at for commit in self._commits).date()
+        first = min(max(oldest, last - HISTORY_NIGHTS * DAY), last)
+        return [first + number * DAY for number in range((last - first).days + 1)]
+
+    def _from_branch(self, contract: Contract, branch: Branch, window: Window) -> Reading:
+        """Read the commit of one night: tonight's is the tip as it stands, a past one goes by the commits' own times."""
+        now = self._clock()
+        tonight = not self._history or window.start <= now < window.end
+        commits = self._commits
+        commit = commits[0] if tonight else current(commits, window.start)
+        if commit is None:
+            raise SourceUnavailableError(
+                f"{self.name}: the branch has no commit before the end of {window.night}",
+                fix="ask for nights since the first commit",
+            )
+        reading = self._read(contract, _committed(branch, commit), f"commit {commit.sha}")
+        reading.system = _system(commit.sha)
+        reading.as_of = (now, False) if tonight else (window.start, True)
+        reading.notes = [
+            f"{len(reading.statements)} contract files at commit {commit.sha}, as this clone knows the branch; nothing was fetched",
+            *([] if tonight else ["which commit was current is told by the commits' own times"]),
+            *(["commit times run backwards on this branch"] if _backwards(commits) else []),
+        ]
+        return reading
+
+    def _read(self, contract: Contract, files: Iterable[ContractFile], where: str) -> RowsReading:
         found: list[Row] = []
         rejects: list[Reject] = []
         statements: list[Statement] = []
         owners: dict[str, str] = {}
-        for file in _yaml_files(folder):
-            name = prefix + file.name
-            commit = git.commit if git.commit and file.name not in git.changed else None
+        for file in files:
             try:
-                body, digest = _body(file)
-                product = self._parsed.get(digest) or parse_product(_document(body))
+                body = file.body()
+                digest = hashlib.sha256(body).hexdigest()
+                product = self._parsed.get(digest) or parse_product(load_yaml(body))
                 self._parsed[digest] = product
                 if product.name in owners:
                     raise ValueError(f"the product of {owners[product.name]} once more")  # noqa: TRY301 - one way out
-                mine = list(rows(product, name, commit))
+                mine = list(rows(product, {"file": file.name, "file_sha256": digest, **file.facts}))
             except ValueError as exc:
-                rejects.append(Reject("", f"{prefix}{file.label}: {exc}"))
+                rejects.append(Reject("", f"{_label(file.name)}: {exc}"))
                 continue
-            owners[product.name] = name
+            owners[product.name] = file.name
             found += mine
-            statements.append(Statement(f"read {name} sha256:{digest}", rows=len(mine)))
+            statements.append(Statement(f"read {file.name} sha256:{digest}", rows=len(mine)))
         if not found and not rejects:
             raise SourceUnavailableError(
-                f"{self.name}: no contract (.yaml, .yml) in {prefix or 'the folder'}",
+                f"{self.name}: no contract (.yaml, .yml) in {where}",
                 fix="point the source's path at the folder that holds the data-product contracts",
             )
-        return RowsReading(contract, found, rejects, statements, _system(git), notes=_notes(git, statements))
+        return RowsReading(contract, found, rejects, statements)
+
+
+def _plain_files(folder: Path, prefix: str) -> Iterator[ContractFile]:
+    for file in _yaml_files(folder):
+        yield ContractFile(prefix + file.name, partial(_body, file), {"commit_sha": None})
+
+
+def _checked_out(folder: Path, git: Checkout) -> Iterator[ContractFile]:
+    """Yield the files of a working tree; one that differs from the commit belongs to none."""
+    changes = last_changes(folder, git.commit) if git.commit else {}
+    for file in _yaml_files(folder):
+        unchanged = bool(git.commit) and file.name not in git.changed
+        facts = _history_of(changes.get(file.name)) if unchanged else {}
+        yield ContractFile(file.name, partial(_body, file), {"commit_sha": git.commit if unchanged else None, **facts})
+
+
+def _committed(branch: Branch, commit: Commit) -> Iterator[ContractFile]:
+    """Yield the files of a commit, with the rules of a folder: bookkeeping is passed over, links are refused."""
+    changes = branch.last_changes(commit)
+    for blob in sorted(branch.files(commit), key=lambda blob: blob.path):
+        parts = blob.path.split("/")
+        if any(part.startswith((".", "_")) for part in parts):
+            continue
+        if blob.path.lower().endswith(ENDINGS) or (blob.mode not in _FILE_MODES and "." not in parts[-1]):
+            facts = {
+                "commit_sha": commit.sha,
+                "committed_at": commit.committed_at,
+                **_history_of(changes.get(blob.path)),
+            }
+            yield ContractFile(blob.path, partial(_blob_body, branch, blob), facts)
+
+
+def _blob_body(branch: Branch, blob: Blob) -> bytes:
+    if blob.mode not in _FILE_MODES:
+        raise ValueError(
+            "a symbolic link or a repository inside the repository; contracts are read from real files only"
+        )
+    if blob.size > MAX_BYTES:
+        raise ValueError(f"over {MAX_BYTES} bytes")
+    return branch.body(blob)
+
+
+def _history_of(change: Commit | None) -> dict[str, Any]:
+    if change is None:
+        return {}
+    return {
+        "file_commit_sha": change.sha,
+        "file_author": change.author,
+        "file_authored_at": change.authored_at,
+        "file_committed_at": change.committed_at,
+    }
+
+
+def _backwards(commits: Sequence[Commit]) -> bool:
+    """Say whether a later commit claims an earlier time than the one before it."""
+    return any(later.committed_at < earlier.committed_at for later, earlier in pairwise(commits))
+
+
+def _label(name: str) -> str:
+    return name if len(name) <= LABEL_LENGTH else "…" + name[1 - LABEL_LENGTH :]
 
 
 def _claimed(reading: RowsReading, claims: Claims | str | None, window: Window) -> RowsReading:
@@ -130,75 +257,21 @@ def _yaml_files(folder: Path) -> Iterator[TreeFile]:
             yield file
 
 
-def _body(file: TreeFile) -> tuple[bytes, str]:
-    """Return the bytes of a file and their SHA-256. Raises ``ValueError``."""
+def _body(file: TreeFile) -> bytes:
+    """Return the bytes of a file. Raises ``ValueError``."""
     if file.refusal:
         raise ValueError(file.refusal)
     if file.size > MAX_BYTES:
         raise ValueError(f"over {MAX_BYTES} bytes")
     try:
         with open_plain(file) as stream:
-            body = stream.read(MAX_BYTES)
+            return stream.read(MAX_BYTES)
     except OSError as exc:
         raise ValueError(f"cannot be read: {exc.strerror}") from None
-    return body, hashlib.sha256(body).hexdigest()
 
 
-def _document(body: bytes) -> Any:
-    """Parse one YAML document without running anything in it. Raises ``ValueError`` that quotes no value."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it was built in: ten times faster
-    try:
-        text = body.decode("utf-8-sig")
-        _check_events(yaml.parse(text, Loader=loader))
-        return yaml.load(text, Loader=loader)  # noqa: S506 - either loader is the safe one
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8") from None
-    except yaml.MarkedYAMLError as exc:
-        line = exc.problem_mark.line + 1 if exc.problem_mark else "?"
-        raise ValueError(f"line {line}: not YAML that we read") from None
-    except (yaml.YAMLError, RecursionError):
-        raise ValueError("not YAML that we read") from None
-
-
-def _check_events(events: Iterator[Any]) -> None:
-    """Refuse aliases (a few lines can unfold to gigabytes), deep nesting and a key that stands twice."""
-    import yaml
-
-    stack: list[tuple[set[str], list[bool]] | None] = []
-    for event in events:
-        if isinstance(event, yaml.AliasEvent):
-            raise ValueError(f"{_line(event)}: aliases are not read")  # noqa: TRY004 - callers catch one kind of error
-        if isinstance(event, yaml.CollectionEndEvent):
-            stack.pop()
-            continue
-        if not isinstance(event, yaml.NodeEvent):
-            continue
-        top = stack[-1] if stack else None
-        if top is not None:
-            _check_key(event, *top)
-        if isinstance(event, yaml.CollectionStartEvent):
-            stack.append((set(), [True]) if isinstance(event, yaml.MappingStartEvent) else None)
-            if len(stack) > MAX_DEPTH:
-                raise ValueError(f"{_line(event)}: nested too deeply")
-
-
-def _check_key(event: Any, keys: set[str], turn: list[bool]) -> None:
-    """Nodes of a mapping alternate: key, value, key, value."""
-    if turn[0] and hasattr(event, "value"):
-        if event.value in keys:
-            raise ValueError(f"{_line(event)}: a key stands twice")
-        keys.add(event.value)
-    turn[0] = not turn[0]
-
-
-def _line(event: Any) -> str:
-    return f"line {event.start_mark.line + 1}"
-
-
-def _system(git: Checkout) -> dict[str, str]:
-    return {"product": "data-product contracts", **({"commit": git.commit} if git.commit else {})}
+def _system(commit: str) -> dict[str, str]:
+    return {"product": "data-product contracts", **({"commit": commit} if commit else {})}
 
 
 def _notes(git: Checkout, statements: Sequence[Statement]) -> list[str]:

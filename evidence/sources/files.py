@@ -16,14 +16,15 @@ from evidence.datasets.contract import Contract
 from evidence.datasets.timing import due_at
 from evidence.errors import SourceUnavailableError
 from evidence.snapshot.model import Finality, Statement, Totals, Window
-from evidence.sources.claims import Claims, read_claims
+from evidence.sources.claims import Claims, reach_problems, read_claims
 from evidence.sources.decode import Reject, decode
 from evidence.sources.loose import Loose, UnrecognisedReading
-from evidence.sources.protocol import Reading
+from evidence.sources.protocol import UNPROVEN, Reading
 from evidence.sources.shape import Shape, load_shapes
 from evidence.sources.tree import TreeFile, night_of, walk
 
 UNRECOGNISED = "files.unrecognised"
+Decoder = Callable[[TreeFile], Iterator[pa.RecordBatch | Reject]]
 
 
 class FilesSource:
@@ -104,10 +105,12 @@ class FilesSource:
 
 
 class DatedReading:
-    """One folder of the layout, streamed; the claims are read first."""
+    """One folder of the layout, streamed; the claims are read first. ``decoder`` turns a file into batches and rejects."""
 
-    def __init__(self, root: Path, folder: str, contract: Contract, window: Window) -> None:
-        self._contract, self._window, self._folder = contract, window, folder
+    def __init__(
+        self, root: Path, folder: str, contract: Contract, window: Window, *, decoder: Decoder = decode
+    ) -> None:
+        self._contract, self._window, self._folder, self._decode = contract, window, folder, decoder
         claims = read_claims(root / folder, folder, contract.name, window.night)
         self._claims = claims if isinstance(claims, Claims) else None
         self._faults = [Reject("", claims)] if isinstance(claims, str) else []
@@ -159,16 +162,14 @@ class DatedReading:
     @property
     def system(self) -> Mapping[str, str]:
         """The exporter's words."""
-        return dict(self._claims.system) if self._claims else {}
+        return self._claims.facts() if self._claims else {}
 
     @property
     def totals(self) -> Totals | None:
         """The claimed totals; without them the rows counted in the files. None where the exporter says it is not all."""
-        if self._shortfall():
+        if self._shortfall() or self._unproven():
             return None
-        if self._claims and self._claims.totals:
-            return self._claims.totals.totals(self._contract)
-        return Totals(sum(self._per_file.values()) + sum(self._broken.values()) + len(self._faults))
+        return self._stated() or Totals(sum(self._per_file.values()) + sum(self._broken.values()) + len(self._faults))
 
     @property
     def as_of(self) -> tuple[dt.datetime, bool] | None:
@@ -191,18 +192,19 @@ class DatedReading:
     def notes(self) -> Sequence[str]:
         """Where the numbers come from and what the export does not say."""
         found = [f"file export {self._folder}: moments and totals are the exporter's claims"]
-        if self._claims is None or self._claims.totals is None:
+        if self._stated() is None:
             found.append("no totals stated: the source side is the number of rows counted in the files")
         if self._window.kind == "event" and (self._claims is None or self._claims.exported_at is None):
             found.append("exported_at is not stated: late rows cannot be excluded")
         if self._borrowed():
             found.append("as_of lies outside the window of this night and is not used")
         shortfall = self._shortfall()
-        return [*found, shortfall] if shortfall else found
+        found += [f"{UNPROVEN}{lack}" for lack in self._unproven()]
+        return [*found, f"{UNPROVEN}{shortfall}"] if shortfall else found
 
     def _decoded(self, file: TreeFile) -> Iterator[pa.RecordBatch | Reject]:
         """Decode a file; rows of a table that shares no column with the contract (a CSV without header) are rejects."""
-        for item in decode(file):
+        for item in self._decode(file):
             if isinstance(item, Reject) or self._known & {name.lower() for name in item.schema.names}:
                 yield item
             else:
@@ -216,12 +218,27 @@ class DatedReading:
             self._window.kind == "state" and moment is not None and not self._window.start <= moment < self._window.end
         )
 
+    def _stated(self) -> Totals | None:
+        """Return the totals that the export itself states."""
+        return self._claims.totals.totals(self._contract) if self._claims and self._claims.totals else None
+
+    def _unproven(self) -> list[str]:
+        """Say what the contract wants an export to state and this one does not: it cannot be complete without."""
+        found = []
+        if "totals" in self._contract.must_state and self._stated() is None:
+            found.append("no row count is stated (totals.rows)")
+        if "covers" in self._contract.must_state:
+            found += reach_problems(self._claims, self._window)
+        return found
+
     def _shortfall(self) -> str:
         """Say why the export itself is not the whole window, if it is not."""
         if self._claims is None:
             return ""
         if self._claims.status == "incomplete":
             return f"the exporter reports incomplete: {self._claims.reason or 'no reason given'}"
+        if self._claims.documents not in (None, len(self._files)):
+            return f"{self._claims.documents} files are stated, {len(self._files)} are there"
         exported = self._claims.exported_at
         if self._window.kind == "event" and exported is not None and exported < self._window.end:
             return "exported before the day had ended"

@@ -31,7 +31,7 @@ class Factory(Protocol):
 def open_source(
     kind: str, name: str, *, contracts: Mapping[str, Contract], clock: Clock, settings: Mapping[str, Any]
 ) -> Source:
-    """Return the source ``name`` of ``kind`` (``files``, ``dbt``, ``contracts``, ``aws``, or a registered one).
+    """Return the source ``name`` of ``kind``: one of ``BUILT_IN``, or a registered one.
 
     ``settings`` are the keys of the configuration's section beside ``kind``, paths already resolved. Raises
     ``ConfigError`` naming the source and the setting.
@@ -118,10 +118,33 @@ def _contracts(
     contracts: Mapping[str, Contract],  # noqa: ARG001 - every factory is called alike
     clock: Clock,
     path: Path,
+    branch: str = "",
+    folder: str = "",
+    history: bool = False,
 ) -> Source:
     from evidence.sources.contracts import ContractsSource
 
-    return ContractsSource(name, path, clock=clock)
+    return ContractsSource(name, path, clock=clock, branch=branch, folder=folder, history=history)
+
+
+def _records(
+    name: str,
+    *,
+    contracts: Mapping[str, Contract],
+    clock: Clock,
+    path: Path,
+    mappings: Sequence[str] = (),
+) -> Source:
+    from evidence.sources.presets import load_mappings
+    from evidence.sources.records import RecordsSource
+
+    return RecordsSource(name, path, contracts=contracts, clock=clock, mappings=load_mappings(mappings, contracts))
+
+
+def _terraform(name: str, *, contracts: Mapping[str, Contract], clock: Clock, path: Path) -> Source:
+    from evidence.sources.terraform import TerraformSource
+
+    return TerraformSource(name, path, contracts=contracts, clock=clock)
 
 
 def _aws(
@@ -167,4 +190,6 @@ BUILT_IN: Mapping[str, Factory] = {
     "dbt": cast("Factory", _dbt),
     "contracts": cast("Factory", _contracts),
     "aws": cast("Factory", _aws),
+    "records": cast("Factory", _records),
+    "terraform": cast("Factory", _terraform),
 }

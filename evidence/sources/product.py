@@ -5,8 +5,10 @@ class and policy, ``inherited_by``, ``system_parents``, ``version``) are one mod
 they like; a misspelled key where we do read is an error, never a rule that silently does not apply.
 """
 
+import datetime as dt
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -19,6 +21,32 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _plain(value: Any) -> Any:
+    """Return ``value`` with what JSON can hold: YAML dates become text, keys become text. Raises ``ValueError`` for the rest."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case dt.datetime() | dt.date():
+            return value.isoformat()
+        case list():
+            return [_plain(item) for item in value]
+        case dict():
+            found = {_key(key): _plain(item) for key, item in value.items()}
+            if len(found) == len(value):
+                return found
+    raise ValueError("a value that JSON cannot hold")
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bool) or key is None:
+        return {True: "true", False: "false", None: "null"}[key]
+    return key.isoformat() if isinstance(key, dt.date) else str(key)
+
+
+Section = Annotated[dict[str, Any] | None, BeforeValidator(_plain)]
+Sections = Annotated[dict[str, Any] | list[Any] | None, BeforeValidator(_plain)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -28,10 +56,11 @@ class _Strict(BaseModel):
 
 
 class ProductColumn(_Strict):
-    """One declared column; ``class`` is its classification, ``masking_policy`` the policy that must sit on it."""
+    """One declared column; ``class`` is its classification, ``type`` its SQL type, ``masking_policy`` the policy that must sit on it."""
 
     name: Text
     column_class: str | None = Field(default=None, alias="class")
+    data_type: str | None = Field(default=None, alias="type")
     masking_policy: str | None = None
 
 
@@ -72,7 +101,7 @@ class Interfaces(_Strict):
 
 
 class Product(BaseModel):
-    """One contract. Sections beyond these (SLOs, cost, lineage …) belong to others and are not read."""
+    """One contract. What stands beside these keys belongs to others and is not read."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -86,6 +115,17 @@ class Product(BaseModel):
     inherited_by: Texts | None = None
     system_parents: Texts | None = None
     interfaces: Interfaces
+    domain_database: str | None = None
+    criticality: str | None = None
+    deidentified: bool | None = None
+    limited_data_set: bool | None = None
+    deidentification: Section = None
+    quality_slo: Section = None
+    cost: Section = None
+    deprecation: Section = None
+    lineage: Sections = None
+    collectors: Sections = None
+    audit_evidence: Sections = None
 
 
 def parse_product(value: Any) -> Product:
@@ -95,21 +135,24 @@ def parse_product(value: Any) -> Product:
     except ValidationError as exc:
         parts = sorted({f"{'.'.join(map(str, error['loc'])) or 'document'}: {error['msg']}" for error in exc.errors()})
         raise ValueError("; ".join(parts[:10])) from None
-    for item in (*product.interfaces.tables, *product.interfaces.views):
+    served = (*product.interfaces.tables, *product.interfaces.views)
+    for item in served:
         qualified(item.name)
+    if not served and not product.interfaces.shares:
+        raise ValueError("interfaces: names no table, view or share, so there is nothing the contract could be held to")
     return product
 
 
-def rows(product: Product, file: str, commit_sha: str | None) -> Iterator[Row]:
-    """Yield one row per object (``column_name`` NULL) and one per declared column."""
+def rows(product: Product, file: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield one row per object (``column_name`` NULL) and one per declared column; ``file`` holds what is known of the file."""
     shared: Row = {
         "product": product.name,
         "version": None if product.version is None else str(product.version),
         "owner": ", ".join(product.owners),
         "legal_basis": product.legal_basis,
         "retention_policy": product.retention_policy,
-        "file": file,
-        "commit_sha": commit_sha,
+        **_sections(product),
+        **file,
     }
     kinds: tuple[tuple[Literal["table", "view"], tuple[ProductObject, ...]], ...] = (
         ("table", product.interfaces.tables),
@@ -125,10 +168,42 @@ def rows(product: Product, file: str, commit_sha: str | None) -> Iterator[Row]:
                 yield own | {
                     "column_name": identifier(column.name),
                     "column_class": column.column_class,
+                    "column_type": column.data_type,
                     "masking_policy": column.masking_policy,
                 }
     for share in product.interfaces.shares:
         yield _own(product, None) | {"object_name": identifier(share), "interface": "share"} | shared
+
+
+def _sections(product: Product) -> Row:
+    """Return what holds for the product as a whole, sections as they stand in the file."""
+    said = _squeezed(product.classification)
+    return {
+        "owners": list(product.owners),
+        "domain_database": None if product.domain_database is None else identifier(product.domain_database),
+        "criticality": product.criticality,
+        # The classification says it in so many words, or the key does; neither is "not stated".
+        "deidentified": True if said == "deidentified" else product.deidentified,
+        "limited_data_set": True if said == "limiteddataset" else product.limited_data_set,
+        "deidentification": product.deidentification,
+        "security_controls": _said(product.security_controls) or None,
+        "interfaces": _said(product.interfaces),
+        "quality_slo": product.quality_slo,
+        "cost": product.cost,
+        "deprecation": product.deprecation,
+        "lineage": product.lineage,
+        "collectors": product.collectors,
+        "audit_evidence": product.audit_evidence,
+    }
+
+
+def _said(model: BaseModel) -> dict[str, Any]:
+    """Return a section as the file states it, without what it leaves to defaults."""
+    return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"[^a-z]", "", text.lower())
 
 
 def qualified(text: str) -> tuple[str, str, str]:

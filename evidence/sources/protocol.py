@@ -13,6 +13,8 @@ import pyarrow as pa
 from evidence.datasets.contract import Contract
 from evidence.snapshot.model import Finality, Statement, Totals, Window
 
+UNPROVEN = "unproven: "
+
 
 class Reading(Protocol):
     """One read of one dataset for one window. Iterate ``batches`` to the end before asking for the rest."""
@@ -47,7 +49,7 @@ class Reading(Protocol):
 
     @property
     def notes(self) -> Sequence[str]:
-        """Things an auditor should know, in plain words."""
+        """Things an auditor should know, in plain words. One that begins with ``UNPROVEN`` says why no totals are stated."""
 
 
 @runtime_checkable
