@@ -81,7 +81,7 @@ class DbtSourceConfig(_Section):
     kind: Literal["dbt"]
     path: str = ""
     cloud: DbtCloudConfig | None = None
-    target: str = "prod"
+    target: str = ""
     endpoint_url: str = ""
     profile: str = ""
     region: str = ""

@@ -1,6 +1,7 @@
 """The documents keep up: every command, exit code, dataset and format that exists is written down."""
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -85,3 +86,8 @@ def test_dependencies_are_pinned_with_hashes_and_without_addresses():
 def test_no_regulation_text_ships():
     for file in (ROOT / "controls" / "frameworks").glob("*.json"):
         assert '"text"' not in file.read_text(), file
+
+
+def test_the_page_of_datasets_is_the_one_made_from_the_contracts():
+    made = runpy.run_path(str(ROOT / "scripts" / "datasets_page.py"))["page"]()
+    assert (ROOT / "docs" / "datasets.md").read_text() == made

@@ -95,8 +95,9 @@ def collect(
 def _collect_source(workspace: Workspace, tally: Tally, spool: Path, chosen: Chosen, jobs: int) -> None:
     source = workspace.source(tally.source)
     index = workspace.index.catch_up(workspace.log)
+    datasets = chosen.datasets or workspace.datasets_of(tally.source)
     tasks = verb.plan(
-        source, workspace.contracts, index, now(), since=chosen.since, nights=chosen.nights, datasets=chosen.datasets
+        source, workspace.contracts, index, now(), since=chosen.since, nights=chosen.nights, datasets=datasets
     )
     nights = nights_of(tasks, spool)
     with output.progress(f"collect {tally.source}", len(tasks)) as step:

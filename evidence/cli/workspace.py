@@ -164,7 +164,20 @@ class Workspace:
 
     def datasets_asked(self) -> dict[str, Sequence[str]]:
         """Source name -> datasets it is configured to be asked for, without connecting anywhere."""
-        return {name: self.source(name).datasets() for name in self.config.sources}
+        return {name: self.datasets_of(name) for name in self.config.sources}
+
+    def datasets_of(self, name: str) -> Sequence[str]:
+        """Return what one source is asked for: all it holds, or those that its section names.
+
+        Raises ``ConfigError`` for a name that no contract has.
+        """
+        every, wanted = self.source(name).datasets(), self.config.sources[name].datasets
+        unknown = sorted(set(wanted) - self.contracts.keys())
+        if unknown:
+            raise ConfigError(
+                f"sources.{name}.datasets: no dataset {', '.join(unknown)}", fix="docs/datasets.md lists every dataset"
+            )
+        return [dataset for dataset in every if dataset in wanted] if wanted else every
 
     @property
     def stamp(self) -> dict[str, str]:
