@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ulid import ULID
 
@@ -15,6 +16,8 @@ from evidence import __version__
 from evidence.config import (
     FILE_NAME,
     Config,
+    SnowflakeElevatedConfig,
+    SnowflakeLoginConfig,
     SnowflakeSourceConfig,
     SourceConfig,
     content_root,
@@ -38,6 +41,9 @@ from evidence.store.log import Log
 from evidence.store.objects import ObjectStore
 from evidence.store.open import open_store
 from evidence.tlog.note import Verifier
+
+if TYPE_CHECKING:
+    from evidence.sources.snowflake_login import Login
 
 
 def now() -> dt.datetime:
@@ -155,6 +161,11 @@ class Workspace:
         """Source name -> datasets it is configured to be asked for, without connecting anywhere."""
         return {name: self.source(name).datasets() for name in self.config.sources}
 
+    def not_captured(self, name: str) -> Mapping[str, str]:
+        """Return dataset -> why source ``name`` is not asked for it, where the source says so."""
+        said = getattr(self.source(name), "not_captured", None)
+        return said() if said is not None else {}
+
     @property
     def stamp(self) -> dict[str, str]:
         """What receipts say of the collector."""
@@ -194,10 +205,42 @@ class Workspace:
 
 def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:
     from evidence.sources.snowflake import SnowflakeSource
+    from evidence.sources.snowflake_datasets import choose
+
+    choice = choose(
+        name,
+        workspace.contracts,
+        section.datasets,
+        organization=section.organization,
+        elevated=section.elevated is not None,
+    )
+    return SnowflakeSource(
+        name,
+        _login(section, workspace.config),
+        choice.datasets,
+        run=new_id(),
+        clock=now,
+        edition=section.edition,
+        elevated=_login(_above(section, section.elevated), workspace.config) if section.elevated else None,
+        left_out=choice.left_out,
+    )
+
+
+def _above(section: SnowflakeSourceConfig, elevated: SnowflakeElevatedConfig) -> SnowflakeElevatedConfig:
+    """Return the elevated sign-in with the place of the first one where it names none."""
+    place = ("account", "host", "port", "protocol", "timeout_seconds")
+    same = {
+        key: getattr(section, key) for key in place if not elevated.connection and getattr(elevated, key) in {"", None}
+    }
+    same |= {key: getattr(section, key) for key in place if key not in elevated.model_fields_set}
+    return elevated.model_copy(update=same)
+
+
+def _login(section: SnowflakeLoginConfig, config: Config) -> "Login":
     from evidence.sources.snowflake_login import Login
 
     def secret(ref: str | None) -> bytes | None:
-        return workspace.config.secret(ref) if ref else None
+        return config.secret(ref) if ref else None
 
     def text(ref: str | None) -> str | None:
         value = secret(ref)
@@ -208,7 +251,7 @@ def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Worksp
         return not section.connection or key in section.model_fields_set
 
     provider = section.workload_identity_provider
-    login = Login(
+    return Login(
         account=section.account,
         user=section.user,
         role=section.role if stated("role") else "",
@@ -225,8 +268,6 @@ def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Worksp
         protocol=section.protocol,
         timeout_seconds=section.timeout_seconds,
     )
-    every = [contract for contract in workspace.contracts if contract.startswith("snowflake.")]
-    return SnowflakeSource(name, login, section.datasets or every, run=new_id(), clock=now, edition=section.edition)
 
 
 def library_of(path: Path) -> Library:
