@@ -227,13 +227,12 @@ def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Worksp
 
 
 def _above(section: SnowflakeSourceConfig, elevated: SnowflakeElevatedConfig) -> SnowflakeElevatedConfig:
-    """Return the elevated sign-in with the place of the first one where it names none."""
+    """Return the elevated sign-in with the place of the first one where it names none; a named connection has its own."""
+    if elevated.connection:
+        return elevated
     place = ("account", "host", "port", "protocol", "timeout_seconds")
-    same = {
-        key: getattr(section, key) for key in place if not elevated.connection and getattr(elevated, key) in {"", None}
-    }
-    same |= {key: getattr(section, key) for key in place if key not in elevated.model_fields_set}
-    return elevated.model_copy(update=same)
+    unset = [key for key in place if key not in elevated.model_fields_set or getattr(elevated, key) == ""]
+    return elevated.model_copy(update={key: getattr(section, key) for key in unset})
 
 
 def _login(section: SnowflakeLoginConfig, config: Config) -> "Login":

@@ -13,9 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from evidence.datasets.contract import ARROW, Contract
+from evidence.datasets.contract import ARROW, Connection, Contract
 from evidence.datasets.totals import from_row
-from evidence.errors import SourceDeniedError, SourceEditionError
+from evidence.errors import SourceDeniedError, SourceEditionError, SourceUnavailableError
 from evidence.snapshot.model import Finality, Statement, Totals, Window
 from evidence.sources import snowflake_sql as sql
 from evidence.sources.protocol import Reading
@@ -92,6 +92,18 @@ class SnowflakeSource:
                 fix=f"add [sources.{self.name}.elevated], with a role of its own: evidence setup snowflake",
             )
         return self.elevated
+
+    def held(self, connection: Connection) -> list[tuple[str, str, str]]:
+        """Return privilege, kind and name of everything the role of a connection was granted itself."""
+        session = self.session if connection == "base" or self.elevated is None else self.elevated
+        session.open()
+        answer = session.rows(f"SHOW GRANTS TO ROLE {sql.quoted(session.system.get('role', ''))}")
+        if len(answer.rows) >= sql.PAGE_ROWS:
+            raise SourceUnavailableError(
+                "SHOW GRANTS TO ROLE reached its row cap", fix="a role that only reads metadata holds a few grants"
+            )
+        columns = [answer.column(name) for name in ("privilege", "granted_on", "name")]
+        return [(str(privilege), str(kind), str(name)) for privilege, kind, name in zip(*columns, strict=True)]
 
     def close(self) -> None:
         """Log out. Idempotent."""

@@ -170,9 +170,14 @@ def _is_beside(contract: Contract, name: str) -> bool:
     return any(name in listing.beside for _, listing in contract.lists)
 
 
+def unquoted(statement: str) -> str:
+    """Return a statement without its quoted names and literals."""
+    return _QUOTED.sub(" ", statement)
+
+
 def is_read(statement: str) -> bool:
     """Say whether a statement can only read: one SELECT, SHOW or DESCRIBE, whatever its quoted names and literals hold."""
-    bare = _QUOTED.sub(" ", statement)
+    bare = unquoted(statement)
     word = bare.split(maxsplit=1)[0].upper() if bare.strip() else ""
     return word in READ_WORDS and not any(mark in bare for mark in _UNQUOTED_MARKS)
 

@@ -76,7 +76,8 @@ class Engine:
 
     def captured_at(self, night: dt.date, name: str | None = None) -> dt.datetime | None:
         """Return when the exporter says it saw the state of ``night`` (in the view ``name``), if it says so."""
-        views = [self.views[name]] if name else [view for view in self.views.values() if view.kind == "state"]
+        named = self.views.get(f"SHOW.{name}") or self.views.get(str(name))
+        views = [named] if named else [view for view in self.views.values() if view.kind == "state"]
         claims = [view.nights.get(night.isoformat(), {}) for view in views]
         moments = [claim["as_of"] for claim in claims if "as_of" in claim]
         return max(map(dt.datetime.fromisoformat, moments), default=None)
