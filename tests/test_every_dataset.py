@@ -15,10 +15,13 @@ from evidence.sources.files import FilesSource
 from evidence.sources.snowflake import SnowflakeSource
 from evidence.sources.snowflake_login import Login
 from evidence.sources.snowflake_session import Backoff
+from evidence.sources.snowflake_show import argument_types
 from evidence.sources.snowflake_sql import is_read
+from tests.contracts.source import SourceSuite
 from tests.servers import every_export
 from tests.servers.emulated import run_emulator
 
+ALL = load_contracts()
 CONTRACTS = every_export.CONTRACTS
 NIGHT, ROLE = every_export.NIGHT, every_export.ROLE
 MOMENT = dt.datetime(2026, 7, 9, tzinfo=dt.UTC)
@@ -143,7 +146,7 @@ def test_comments_and_bodies_among_properties_are_keyed(read):
 @pytest.mark.parametrize("dataset", KINDS)
 def test_the_wire_lands_what_the_files_land(read, folder, tmp_path, dataset):
     contract = CONTRACTS[dataset]
-    files = FilesSource("files", folder, contracts=load_contracts(), clock=lambda: MOMENT)
+    files = FilesSource("files", folder, contracts=ALL, clock=lambda: MOMENT)
     assert dataset in files.datasets()
     spool = tmp_path / "files"
     spool.mkdir()
@@ -199,3 +202,35 @@ def test_everything_that_was_sent_is_a_read(account, read):
         assert not re.search(r"SELECT\s+\*", entry["sql"])
     assert any("o'brien" in entry["sql"] for entry in sent)
     assert any("o''brien \\\\ and; -- sons\nltd" in entry["sql"] for entry in sent), "escaped inside a literal"
+
+
+@pytest.mark.parametrize(
+    ("signature", "name", "types"),
+    [
+        ("P(VARCHAR, NUMBER) RETURN VARCHAR", "P", "(VARCHAR, NUMBER)"),
+        ('odd "x"(TABLE(A NUMBER(38,0))) RETURN TABLE ()', 'odd "x"', "(TABLE(A NUMBER(38,0)))"),
+        ("P(DEFAULT VARCHAR, [NUMBER]) RETURN X", "P", "(VARCHAR, NUMBER)"),
+        ("p(q() RETURN NULL", "p(q", "()"),
+        ("P(VARCHAR'); DROP) RETURN X", "P", None),
+        ('P("A") RETURN X', "P", None),
+        ("P(VARCHAR", "P", None),
+        ("", "P", None),
+    ],
+)
+def test_a_signature_gives_plain_argument_types_or_none(signature, name, types):
+    assert argument_types(signature, name) == types
+
+
+class TestFilesServeTheSame(SourceSuite):
+    """The contract suite over an export of every dataset."""
+
+    @pytest.fixture
+    def contracts(self):
+        return ALL
+
+    @pytest.fixture
+    def source(self, folder, contracts):
+        return FilesSource("every", folder, contracts=contracts, clock=lambda: MOMENT)
+
+    def test_every_dataset_is_held(self, source):
+        assert set(source.datasets()) == set(CONTRACTS)

@@ -354,6 +354,13 @@ def test_a_dropped_object_is_noted_and_the_rest_is_complete(account, make):
     assert not list(reading.rejected)
 
 
+def test_a_listing_that_is_refused_for_one_object_names_it(account, make):
+    account.post("rules", [{"match": "SHOW SCHEMAS", **REFUSED}])
+    reading, rows = read(make(), "snowflake.future_grants")
+    assert (len(rows), reading.totals.rows) == (1, 2), "the database's own grants, and one row for what is missing"
+    assert ['refused: "PROD"' in reason for _, reason in reading.rejected] == [True]
+
+
 def test_a_capture_in_which_all_is_refused_is_denied(account, make):
     account.post("rules", [{"match": "SHOW FUTURE GRANTS", **REFUSED}])
     with pytest.raises(SourceDeniedError, match='"PROD"'):

@@ -42,6 +42,7 @@ class Enumeration:
         self.notes: list[str] = []
         self.refused: list[str] = []  # reasons, each with the object's name
         self._answered = False
+        self._denied: list[tuple[str, Listed, SourceDeniedError]] = []  # listing, object, refusal
 
     def answers(self) -> Iterator[Rows]:
         """Yield the answer of every form for every object.
@@ -56,36 +57,36 @@ class Enumeration:
                 yield from self._pages(form)
             else:
                 yield self._one(form, {})
+        self._settle()
 
     def _listing_of(self, form: str) -> str:
         """Return the listing that a form is run over, or nothing."""
-        asked = {
-            name.removesuffix("_text") if name not in self._contract.listings else name for name in placeholders(form)
-        }
-        return next((name for name in self._contract.listings if name in asked), "")
+        listings = self._contract.listings
+        asked = {name if name in listings else name.removesuffix("_text") for name in placeholders(form)}
+        return next((name for name in listings if name in asked), "")
 
     def _each(self, form: str, name: str) -> Iterator[Rows]:
-        """Run a form for each object. Which of the refused ones are gone is looked up once, at the end."""
+        """Run a form for each object."""
         beside = self._contract.listings[name].beside
-        refused: dict[Listed, SourceDeniedError] = {}
         for item in self._objects(name):
             try:
                 answer = self._one(form, {name: item.identifier})
             except SourceDeniedError as exc:
-                refused[item] = exc
+                self._denied.append((name, item, exc))
                 continue
             self._answered = True
             yield _beside(beside, item, answer)
-        if refused:
-            self._tell(refused, set(self._objects(name)))
 
-    def _tell(self, refused: Mapping[Listed, SourceDeniedError], still: set[Listed]) -> None:
-        """Note what was dropped meanwhile; keep what was refused."""
-        denied = {item: exc for item, exc in refused.items() if item in still}
-        if denied and not self._answered:
-            raise next(iter(denied.values()))
-        self.notes += [f"{item.identifier} was dropped while the capture ran" for item in refused if item not in still]
-        self.refused += [_reason(f"refused: {item.identifier}", str(exc)) for item, exc in denied.items()]
+    def _settle(self) -> None:
+        """Note which of the refused objects were dropped meanwhile, looked up once; keep those that were refused."""
+        denied, self._denied = self._denied, []
+        still = {name: set(self._objects(name)) for name in {name for name, _, _ in denied}}
+        refused = [(item, exc) for name, item, exc in denied if item in still[name]]
+        if refused and not self._answered:
+            raise refused[0][1]
+        gone = [item for name, item, _ in denied if item not in still[name]]
+        self.notes += [f"{item.identifier} was dropped while the capture ran" for item in gone]
+        self.refused += [_reason(f"refused: {item.identifier}", str(exc)) for item, exc in refused]
 
     def _one(self, form: str, names: Mapping[str, str]) -> Rows:
         """Run a form; an answer of SHOW at the cap may be cut, so it does not count."""
@@ -106,13 +107,19 @@ class Enumeration:
         """Yield the objects of a listing, those of a nested one under each of the outer one's."""
         listing = self._contract.listings[name]
         outer = self._listing_of(listing.statement)
-        for parent in self._objects(outer) if outer else (None,):
-            names = {outer: parent.identifier} if parent else {}
-            statement = listing.statement.format_map(names)
-            seen = dict.fromkeys(
-                item for page in self._listed(statement, listing) for item in self._chosen(page, listing, parent)
-            )
-            yield from seen
+        if not outer:
+            yield from self._below(listing, listing.statement, None)
+            return
+        for parent in self._objects(outer):
+            try:
+                yield from self._below(listing, listing.statement.format_map({outer: parent.identifier}), parent)
+            except SourceDeniedError as exc:
+                self._denied.append((outer, parent, exc))
+
+    def _below(self, listing: Listing, statement: str, parent: Listed | None) -> list[Listed]:
+        """Return the objects of one answer of a listing, each once."""
+        pages = self._listed(statement, listing)
+        return list(dict.fromkeys(item for page in pages for item in self._chosen(page, listing, parent)))
 
     def _listed(self, statement: str, listing: Listing) -> Iterator[Rows]:
         if listing.paged:
@@ -132,12 +139,11 @@ class Enumeration:
                 continue
             if set(parts) & set(listing.leave_out):
                 continue
-            arguments = _argument_types(values[listing.arguments], parts[-1]) if listing.arguments else ""
+            arguments = argument_types(values[listing.arguments], parts[-1]) if listing.arguments else ""
             full = (*(parent.parts if parent else ()), *parts)
             if arguments is None:
-                self.refused.append(
-                    _reason(f"not asked for: {Listed(full).identifier}", "its arguments are not understood")
-                )
+                reason = _reason(f"not asked for: {Listed(full).identifier}", "its arguments are not understood")
+                self.refused += [] if reason in self.refused else [reason]  # a listing may be read twice
             else:
                 yield Listed(full, arguments)
 
@@ -167,7 +173,7 @@ def _beside(names: tuple[str, ...], item: Listed, answer: Rows) -> Rows:
     return Rows((*names, *answer.names), tuple((*parts, *row) for row in answer.rows))
 
 
-def _argument_types(signature: str, name: str) -> str | None:
+def argument_types(signature: str, name: str) -> str | None:
     """Return the argument types of ``NAME(types) RETURN type`` in parentheses, or None if they are not plain words."""
     rest = signature.removeprefix(name).strip()
     depth = 0
