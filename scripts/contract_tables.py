@@ -758,7 +758,7 @@ COMMANDS: dict[str, dict] = {
             },
             "added": _beside("group_name"),
             "page": _page(f"SHOW DATABASES IN {kind} GROUP"),
-            "grants": [f"MONITOR ON {kind} GROUP {{group}}", "MONITOR ON DATABASE {database}"],
+            "grants": [f"MONITOR ON {kind} GROUP {{{kind.lower()}_group}}", "MONITOR ON DATABASE {database}"],
         }
         for kind in ("REPLICATION", "FAILOVER")
     },

@@ -107,6 +107,8 @@ def test_the_elevated_role_is_apart_and_decides_nothing_by_itself():
         line for line in run_as_is if re.search("APPLY|MANAGE|OWNERSHIP|ACCOUNTADMIN|ORGADMIN|IMPORT SHARE", line)
     ]
     assert re.search(r"your decision: GRANT APPLY PASSWORD POLICY ON ACCOUNT TO ROLE EVIDENCE_ELEVATED;", elevated)
+    assert re.search(r"-- for each, more than reading, your decision: GRANT OWNERSHIP ON USER <user> TO ROLE", elevated)
+    assert "OWNERSHIP" not in base
     assert "IMPORTED PRIVILEGES" not in text
 
 
@@ -169,7 +171,7 @@ def test_a_text_is_named_once_and_under_each_dataset_something_is():
     assert len(set(TEXTS)) == len(TEXTS)
     named = statements(OURS)
     assert all(named[contract.name] for contract in OURS if contract.read == "view")
-    assert len(named) == len(OURS) + 1
+    assert len(named) == len(OURS) + 2
 
 
 @pytest.mark.parametrize("start", range(0, len(TEXTS), 100))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from evidence.datasets.contract import Connection, Contract
 from evidence.sources import snowflake_sql as sql
 
-POWERFUL = ("ROLE ", "MANAGE GRANTS ", "OWNERSHIP ", "IMPORT SHARE ", "APPLY ")  # more than reading
+# More than reading; OWNERSHIP of an object moves, so it is taken from the role that had it.
+POWERFUL = ("ROLE ", "MANAGE GRANTS ", "OWNERSHIP ", "IMPORT SHARE ", "APPLY ")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\Z")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -102,7 +103,7 @@ def _warehouse(who: Identity) -> Iterator[str]:
 
 def _user(who: Identity) -> Iterator[str]:
     user, role, warehouse = identifier(who.user), identifier(who.role), identifier(who.warehouse)
-    yield f"CREATE ROLE IF NOT EXISTS {role} COMMENT = 'evidence: reads metadata, nothing else';"
+    yield f"CREATE ROLE IF NOT EXISTS {role} COMMENT = 'evidence collector: see evidence setup snowflake';"
     yield f"CREATE USER IF NOT EXISTS {user} TYPE = SERVICE DEFAULT_ROLE = {role} DEFAULT_WAREHOUSE = {warehouse}"
     yield "  DEFAULT_SECONDARY_ROLES = () COMMENT = 'evidence collector';"
     yield f"-- its public key, without header and line breaks: ALTER USER {user} SET RSA_PUBLIC_KEY = '<key>';"
@@ -119,12 +120,16 @@ def _grants(who: Identity, needed: Needs) -> Iterator[str]:
     for grant, datasets in needed.grants.items():
         spelled = _PLACEHOLDER.sub(r"<\1>", grant)
         statement = f"GRANT {spelled} TO ROLE {role};"
-        if _PLACEHOLDER.search(grant):
-            yield f"-- for each: {statement} -- {_named(datasets)}"
-        elif grant.startswith(POWERFUL):
-            yield f"-- more than reading, your decision: {statement} -- {_named(datasets)}"
-        else:
-            yield f"{statement} -- {_named(datasets)}"
+        aside = [
+            *(["for each"] if "{" in grant else []),
+            *(["more than reading, your decision"] if _is_power(grant) else []),
+        ]
+        before = f"-- {', '.join(aside)}: " if aside else ""
+        yield f"{before}{statement} -- {_named(datasets)}"
+
+
+def _is_power(grant: str) -> bool:
+    return grant.startswith(POWERFUL)
 
 
 def _named(datasets: Sequence[str]) -> str:

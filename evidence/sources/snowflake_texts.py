@@ -16,6 +16,7 @@ from evidence.snapshot.model import Window
 from evidence.sources import snowflake_sql as sql
 
 SIGN_IN = (sql.CONTEXT, sql.NOW, sql.SESSION_PARAMETERS)
+CHECK = ('SHOW GRANTS TO ROLE "<role>"',)  # evidence setup snowflake --check
 _NIGHT = dt.date(2026, 1, 1)  # the window is bound, so any night gives the same text
 _PAGE = re.compile(r" LIMIT \d+(?: FROM '(?:[^'\\]|\\.|'')*')?\Z")
 _PATTERN = re.compile(r" LIKE '[^']*'")
@@ -23,10 +24,14 @@ _CALL = re.compile(r"([A-Za-z_][\w$]*(?:\.[A-Za-z_][\w$]*)*)\s*\(", re.ASCII)
 
 
 def statements(contracts: Iterable[Contract]) -> Mapping[str, tuple[str, ...]]:
-    """Return dataset -> what is sent for it, in order; ``sign-in`` first. A text that was named before is not named again."""
+    """Return dataset -> what is sent for it, in order; ``sign-in`` and ``check`` first. A text is named once, where it first comes."""
     seen: set[str] = set()
     found: dict[str, tuple[str, ...]] = {}
-    for name, texts in (("sign-in", SIGN_IN), *((contract.name, tuple(_texts(contract))) for contract in contracts)):
+    for name, texts in (
+        ("sign-in", SIGN_IN),
+        ("check", CHECK),
+        *((contract.name, tuple(_texts(contract))) for contract in contracts),
+    ):
         fresh = tuple(text for text in dict.fromkeys(texts) if text not in seen)
         seen.update(fresh)
         found[name] = fresh
