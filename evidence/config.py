@@ -122,15 +122,13 @@ class TerraformSourceConfig(_Section):
     datasets: tuple[str, ...] = ()
 
 
-class SnowflakeSourceConfig(_Section):
-    """One Snowflake account. Give ``connection`` (a name in connections.toml) or account and user with a credential."""
+class SnowflakeLoginConfig(_Section):
+    """How to sign in to an account. Give ``connection`` (a name in connections.toml) or account and user with a credential."""
 
-    kind: Literal["snowflake"]
     account: str = ""
     user: str = ""
     role: str = "EVIDENCE_COLLECTOR"
     warehouse: str = "EVIDENCE_WH"
-    edition: Literal["", "standard", "enterprise", "business_critical"] = ""
     connection: str = ""
     authenticator: str = ""
     private_key: SecretRef | None = None
@@ -142,7 +140,22 @@ class SnowflakeSourceConfig(_Section):
     port: int = 443
     protocol: Literal["https", "http"] = "https"
     timeout_seconds: int = 900
+
+
+class SnowflakeElevatedConfig(SnowflakeLoginConfig):
+    """The second sign-in, for datasets that need more than database roles; account and host are those of the first if not set."""
+
+    role: str = "EVIDENCE_ELEVATED"
+
+
+class SnowflakeSourceConfig(SnowflakeLoginConfig):
+    """One Snowflake account."""
+
+    kind: Literal["snowflake"]
+    edition: Literal["", "standard", "enterprise", "business_critical"] = ""
     datasets: tuple[str, ...] = ()
+    organization: bool = False
+    elevated: SnowflakeElevatedConfig | None = None
 
 
 class AwsAccountConfig(_Section):

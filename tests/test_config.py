@@ -16,14 +16,15 @@ SECTIONS = {
     "packet": config.PacketConfig,
 }  # fmt: skip
 SOURCES = {
-    "carrier": config.SnowflakeSourceConfig, "exports": config.FilesSourceConfig, "dbt": config.DbtSourceConfig,
+    "carrier": config.SnowflakeSourceConfig, "carrier.elevated": config.SnowflakeElevatedConfig,
+    "exports": config.FilesSourceConfig, "dbt": config.DbtSourceConfig,
     "products": config.ContractsSourceConfig, "aws": config.AwsSourceConfig,
     "records": config.RecordsSourceConfig, "infrastructure": config.TerraformSourceConfig,
 }  # fmt: skip
 
 
 def keys_of(model: type[BaseModel]) -> set[str]:
-    return set(model.model_fields)
+    return set(model.model_fields) - {"elevated"}  # a section of its own
 
 
 def shown_keys(section: str) -> set[str]:

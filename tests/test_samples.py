@@ -66,9 +66,12 @@ def test_every_snowflake_row_is_landed_or_quarantined(tmp_path):
     landed, aside = land_all(source, tmp_path)
     assert landed.total() + aside.total() == sum(expected.values()) == 60
     assert landed == {
+        "snowflake.data_transfer_history": 1,
         "snowflake.grants_to_users": 1,
         "snowflake.login_history": 15,
         "snowflake.query_history": 3,
+        "snowflake.sessions": 1,
+        "snowflake.stages": 1,
         "snowflake.users": 2,
         "files.unrecognised": 0,
     }

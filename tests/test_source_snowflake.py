@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from evidence.collect import Task, collect
 from evidence.datasets.land import land
 from evidence.datasets.load import load_contracts
 from evidence.errors import ConfigError, SourceDeniedError, SourceEditionError, SourceUnavailableError
@@ -20,13 +21,15 @@ from evidence.sources.files import FilesSource
 from evidence.sources.snowflake import SnowflakeSource
 from evidence.sources.snowflake_login import PINNED, Login, turn_platform_detection_off
 from evidence.sources.snowflake_session import Backoff
+from tests.servers import tiny_export
 from tests.servers.tiny_export import ACCOUNT, BIG_ID, LARGE, NEXT, NIGHT
 
 pytest_plugins = ["tests.servers.fixtures"]
 
 CONTRACTS = load_contracts()
 VIEWS = [contract for contract in CONTRACTS.values() if contract.read == "view"]
-SHOWS = [contract for contract in CONTRACTS.values() if contract.read == "show"]
+# What the tiny export has rows for, and one that is empty there; tests/test_every_dataset.py reads every dataset there is.
+HELD = [CONTRACTS[f"snowflake.{name}"] for name in tiny_export.DATASETS] + [CONTRACTS["snowflake.roles"]]
 ROLE = "EVIDENCE_COLLECTOR"
 ROOT = Path(__file__).parent.parent
 
@@ -58,7 +61,7 @@ def make(account, monkeypatch):
         source = SnowflakeSource(
             "acme",
             Login(**options),
-            [contract.name for contract in (*VIEWS, *SHOWS)],
+            [contract.name for contract in HELD],
             run="01RUN",
             clock=lambda: dt.datetime(2026, 7, 2, 3, 0, 1, tzinfo=dt.UTC),
             edition=edition,
@@ -320,9 +323,53 @@ def test_show_parameters_and_future_grants(account, make):
     assert not [text for text in sent if '"SNOWFLAKE"' in text and "FUTURE" in text], "imported databases are left out"
 
 
-def test_a_schema_dropped_meanwhile_is_noted_but_a_refused_one_is_not_passed_over(account, make):
-    account.post("rules", [{"match": r'IN SCHEMA "PROD"."RAW"', "action": "error", "sqlstate": "02000"}])
-    with pytest.raises(SourceDeniedError, match=r'"PROD"\."RAW"'):
+REFUSED = {"action": "error", "sqlstate": "02000"}
+
+
+def test_one_refused_object_makes_the_capture_incomplete_with_its_name(account, make, tmp_path):
+    account.post("rules", [{"match": r'IN SCHEMA "PROD"."RAW"', **REFUSED}])
+    contract = CONTRACTS["snowflake.future_grants"]
+    task = Task(make(), contract, Window(NIGHT, "state"))
+    moment = dt.datetime(2026, 7, 2, 3, 0, 1, tzinfo=dt.UTC)
+    receipt = collect(task, Redactor(b"k" * 32, "test"), tmp_path, lambda: moment, attempts=1).receipt
+    assert (receipt.status, receipt.landed, receipt.quarantined) == ("incomplete", 1, 1)
+    assert any('refused: "PROD"."RAW"' in reason for reason in receipt.quarantine_reasons)
+    assert any('refused: "PROD"."RAW"' in note for note in receipt.notes)
+    assert receipt.differences == ()
+
+
+def test_a_dropped_object_is_noted_and_the_rest_is_complete(account, make):
+    account.post("rules", [{"match": r'IN SCHEMA "PROD"."odd ""one"""', **REFUSED}])
+    source = make()
+    reading = source.read(CONTRACTS["snowflake.future_grants"], Window(NIGHT, "state"))
+    batches = iter(reading.batches)
+    next(batches)  # the database's own; the schemas are listed next
+    first = next(batches)
+    account.post("view", {"view": "TABLES", "empty": True})  # now there is no schema of that name
+    account.post("night", {"night": "2026-07-01", "clock": "2026-07-02T03:00:00+00:00"})
+    rest = list(batches)
+    account.post("view", {"view": "TABLES"})
+    assert first.num_rows + sum(batch.num_rows for batch in rest) == 1
+    assert '"PROD"."odd ""one""" was dropped while the capture ran' in reading.notes
+    assert not list(reading.rejected)
+
+
+def test_a_listing_that_is_refused_for_one_object_names_it(account, make):
+    account.post("rules", [{"match": "SHOW SCHEMAS", **REFUSED}])
+    reading, rows = read(make(), "snowflake.future_grants")
+    assert (len(rows), reading.totals.rows) == (1, 2), "the database's own grants, and one row for what is missing"
+    assert ['refused: "PROD"' in reason for _, reason in reading.rejected] == [True]
+
+
+def test_a_capture_in_which_all_is_refused_is_denied(account, make):
+    account.post("rules", [{"match": "SHOW FUTURE GRANTS", **REFUSED}])
+    with pytest.raises(SourceDeniedError, match='"PROD"'):
+        read(make(), "snowflake.future_grants")
+
+
+def test_a_refused_listing_is_denied(account, make):
+    account.post("rules", [{"match": "SHOW DATABASES", **REFUSED}])
+    with pytest.raises(SourceDeniedError, match="SHOW DATABASES"):
         read(make(), "snowflake.future_grants")
 
 
@@ -346,7 +393,7 @@ def landed(source, contract, night, spool):
     return reading, land(reading.batches, reading.rejected, contract, window, spool, Redactor(b"k" * 32, "test"))
 
 
-@pytest.mark.parametrize("name", [contract.name for contract in (*VIEWS, *SHOWS)])
+@pytest.mark.parametrize("name", [contract.name for contract in HELD])
 def test_the_wire_lands_what_the_files_land(account, make, tiny_folder, tmp_path, name):
     contract = CONTRACTS[name]
     night = dt.date(2026, 7, 1)
@@ -486,7 +533,7 @@ def test_backoff_has_a_ceiling():
 def test_everything_that_was_sent_is_a_read_and_in_the_receipt(account, make):
     source = make()
     receipts = []
-    for contract in (*VIEWS, *SHOWS):
+    for contract in HELD:
         reading = source.read(contract, Window(NIGHT, contract.kind))
         for _ in reading.batches:
             pass
@@ -519,7 +566,8 @@ def test_every_statement_that_can_be_built_is_a_read_with_named_columns(contract
         assert f'"{column.name}"' in texts[1]
     if contract.kind == "event":
         assert all(text.count("?") == 2 for text in texts[1:])
-        assert f'ORDER BY "{contract.watermark}", "{contract.key[0]}"' in texts[1]
+        order = ", ".join(f'"{name}"' for name in dict.fromkeys((contract.watermark, *contract.key)))
+        assert texts[1].endswith(f"ORDER BY {order}")
 
 
 @pytest.mark.parametrize(

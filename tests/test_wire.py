@@ -127,7 +127,7 @@ def places(size, tmp_path, s3_server, monkeypatch):
             protocol="http",
         )
         moments = {"now": KNOWN_AT}
-        datasets = [name for name in workspace.contracts if name.startswith("snowflake.")]
+        datasets = workspace.source("carrier").datasets()
         wire = SnowflakeSource("carrier", login, datasets, run="test", clock=lambda: moments["now"])
         rest = [workspace.source("dbt"), workspace.source("products")]
         (tmp_path / "a").mkdir()

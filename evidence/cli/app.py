@@ -16,6 +16,7 @@ from evidence.cli.init_command import init
 from evidence.cli.output import show_error
 from evidence.cli.packet_command import packet
 from evidence.cli.query_command import query
+from evidence.cli.setup_command import app as setup
 from evidence.cli.status_command import status
 from evidence.cli.verify_command import verify
 from evidence.errors import EvidenceError
@@ -31,6 +32,7 @@ app = typer.Typer(
 for command in (init, doctor, collect, status, assess, packet, verify, query, diff):
     app.command(command.__name__)(command)
 app.add_typer(controls, name="controls")
+app.add_typer(setup, name="setup")
 
 
 @app.callback(invoke_without_command=True)

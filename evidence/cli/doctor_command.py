@@ -130,4 +130,6 @@ def _source(workspace: Workspace, name: str) -> str:
     datasets = source.datasets()
     if not datasets:
         raise ConfigError(f"source {name} holds no dataset", fix=f"check the keys under [sources.{name}]")
-    return f"{workspace.config.sources[name].kind}, {len(datasets)} datasets"
+    left_out = len(workspace.not_captured(name))
+    rest = f", {left_out} not captured (evidence status names them)" if left_out else ""
+    return f"{workspace.config.sources[name].kind}, {len(datasets)} datasets{rest}"

@@ -31,9 +31,10 @@ def status(
         for name, datasets in sorted(workspace.datasets_asked().items())
         for row in _rows(name, datasets, workspace.contracts, workspace.index, chosen)
     ]
+    left_out = {name: dict(workspace.not_captured(name)) for name in sorted(workspace.config.sources)}
     log = workspace.log
     if json:
-        output.as_json({"origin": log.origin, "log_size": log.size, "datasets": rows})
+        output.as_json({"origin": log.origin, "log_size": log.size, "datasets": rows, "not_captured": left_out})
         return
     output.pairs({"store": workspace.store.url, "log": f"{log.origin}, {log.size} entries"})
     output.table(
@@ -44,6 +45,10 @@ def status(
             for r in rows
         ],
     )
+    for name, reasons in left_out.items():
+        for reason in sorted(set(reasons.values())):
+            names = ", ".join(sorted(dataset for dataset, why in reasons.items() if why == reason))
+            output.say(f"{name}: not captured, {reason}: {names}")
 
 
 def _rows(

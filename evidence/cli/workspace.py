@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ulid import ULID
 
@@ -18,6 +18,8 @@ from evidence.config import (
     AwsSourceConfig,
     Config,
     DbtSourceConfig,
+    SnowflakeElevatedConfig,
+    SnowflakeLoginConfig,
     SnowflakeSourceConfig,
     SourceConfig,
     content_root,
@@ -41,6 +43,9 @@ from evidence.store.log import Log
 from evidence.store.objects import ObjectStore
 from evidence.store.open import open_store
 from evidence.tlog.note import Verifier
+
+if TYPE_CHECKING:
+    from evidence.sources.snowflake_login import Login
 
 
 def now() -> dt.datetime:
@@ -179,6 +184,11 @@ class Workspace:
             )
         return [dataset for dataset in every if dataset in wanted] if wanted else every
 
+    def not_captured(self, name: str) -> Mapping[str, str]:
+        """Return dataset -> why source ``name`` is not asked for it, where the source says so."""
+        said = getattr(self.source(name), "not_captured", None)
+        return said() if said is not None else {}
+
     @property
     def stamp(self) -> dict[str, str]:
         """What receipts say of the collector."""
@@ -218,10 +228,41 @@ class Workspace:
 
 def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:
     from evidence.sources.snowflake import SnowflakeSource
+    from evidence.sources.snowflake_datasets import choose
+
+    choice = choose(
+        name,
+        workspace.contracts,
+        section.datasets,
+        organization=section.organization,
+        elevated=section.elevated is not None,
+    )
+    return SnowflakeSource(
+        name,
+        _login(section, workspace.config),
+        choice.datasets,
+        run=new_id(),
+        clock=now,
+        edition=section.edition,
+        elevated=_login(_above(section, section.elevated), workspace.config) if section.elevated else None,
+        left_out=choice.left_out,
+    )
+
+
+def _above(section: SnowflakeSourceConfig, elevated: SnowflakeElevatedConfig) -> SnowflakeElevatedConfig:
+    """Return the elevated sign-in with the place of the first one where it names none; a named connection has its own."""
+    if elevated.connection:
+        return elevated
+    place = ("account", "host", "port", "protocol", "timeout_seconds")
+    unset = [key for key in place if key not in elevated.model_fields_set or getattr(elevated, key) == ""]
+    return elevated.model_copy(update={key: getattr(section, key) for key in unset})
+
+
+def _login(section: SnowflakeLoginConfig, config: Config) -> "Login":
     from evidence.sources.snowflake_login import Login
 
     def secret(ref: str | None) -> bytes | None:
-        return workspace.config.secret(ref) if ref else None
+        return config.secret(ref) if ref else None
 
     def text(ref: str | None) -> str | None:
         value = secret(ref)
@@ -232,7 +273,7 @@ def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Worksp
         return not section.connection or key in section.model_fields_set
 
     provider = section.workload_identity_provider
-    login = Login(
+    return Login(
         account=section.account,
         user=section.user,
         role=section.role if stated("role") else "",
@@ -249,8 +290,6 @@ def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Worksp
         protocol=section.protocol,
         timeout_seconds=section.timeout_seconds,
     )
-    every = [contract for contract in workspace.contracts if contract.startswith("snowflake.")]
-    return SnowflakeSource(name, login, section.datasets or every, run=new_id(), clock=now, edition=section.edition)
 
 
 def _dbt_place(section: DbtSourceConfig, config: Config) -> dict[str, Any]:

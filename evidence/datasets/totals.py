@@ -136,7 +136,9 @@ def _has_length(column: Column) -> bool:
 
 
 def _key_sql(column: Column, name: str) -> str:
-    return f"DATE_TRUNC('MICROSECOND', \"{name}\")" if column.type == "time" else f'"{name}"'
+    if column.type == "time" and column.source_type != "DATE":  # a DATE has nothing below the day
+        return f"DATE_TRUNC('MICROSECOND', \"{name}\")"
+    return f'"{name}"'
 
 
 def _exact_sum(array: pa.Array) -> int:

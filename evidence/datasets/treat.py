@@ -37,8 +37,8 @@ def treat(batch: pa.RecordBatch, contract: Contract, redactor: Redactor, counts:
         array = batch.column(column.landed)
         if column.type in NESTED:
             arrays += unfolded[column.landed]
-        elif column.treatment in {"scrub", "keyed"}:
-            arrays.append(_texts(array, column, redactor, counts))
+        elif column.treatment in {"scrub", "keyed"} or column.keyed_when:
+            arrays.append(_sensitive(array, batch, column, redactor, counts))
         elif column.type == "json":
             arrays.append(_documents(array, column.landed, redactor, counts))
         else:
@@ -53,11 +53,36 @@ def _texts(array: pa.Array, column: Column, redactor: Redactor, counts: Counts) 
     values = folded.dictionary.to_pylist()
     if column.treatment == "keyed":
         done = [(redactor.keyed(value), "keyed") for value in values]
+    elif column.scrub_as == "location":
+        done = [_located(value, redactor) for value in values]
     else:
         done = [redactor.scrub(value, column.scrub_as) for value in values]
     for (_, outcome), times in zip(done, _times(folded), strict=True):
         counts.setdefault(column.landed, Counter())[outcome] += times
     return pa.array([text for text, _ in done], pa.string()).take(folded.indices)
+
+
+def _located(value: str, redactor: Redactor) -> tuple[str, str]:
+    """Cut a location after its host or stage; what is left goes past the detector."""
+    text, outcome = redactor.scrub(_root(value), "label")
+    return text, outcome if outcome == "phi" or text == value else "located"
+
+
+def _sensitive(array: pa.Array, batch: pa.RecordBatch, column: Column, redactor: Redactor, counts: Counts) -> pa.Array:
+    """Treat a text column: rows that ``keyed_when`` names are keyed, the others as the treatment says."""
+    if not column.keyed_when:
+        return _texts(array, column, redactor, counts)
+    chosen = [
+        pc.is_in(pc.utf8_lower(batch.column(name.lower())), pa.array([value.lower() for value in values], pa.string()))
+        for name, values in column.keyed_when
+    ]
+    rows = pc.and_(functools.reduce(pc.or_, chosen), array.is_valid())
+    rest = pc.if_else(rows, pa.scalar(None, pa.string()), array)
+    treated = rest if column.treatment == "keep" else _texts(rest, column, redactor, counts)
+    texts = [redactor.keyed(text) for text in array.filter(rows).to_pylist()]
+    if texts:
+        counts.setdefault(column.landed, Counter())["keyed"] += len(texts)
+    return pc.replace_with_mask(treated, rows, pa.array(texts, pa.string()))
 
 
 def _times(folded: pa.DictionaryArray) -> list[int]:

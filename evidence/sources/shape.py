@@ -83,7 +83,7 @@ class Placer:
     """Decides which dataset a loose row belongs to, by shape, then by file name and columns."""
 
     def __init__(self, contracts: Mapping[str, Contract], shapes: tuple[Shape, ...]) -> None:
-        self._contracts = {name: contract for name, contract in contracts.items() if contract.read in {"view", "show"}}
+        self._contracts = {name: contract for name, contract in contracts.items() if _tells(contract)}
         self._shapes = shapes
 
     def place(self, members: Mapping[str, Any], stem: str) -> Placed | Misfit:
@@ -97,19 +97,27 @@ class Placer:
         return Placed(found, {name: exact.as_text(value) for name, value in members.items()})
 
     def by_columns(self, names: list[str], stem: str) -> str | Misfit:
-        """Return the one dataset whose required columns all stand in ``names``; the file's name decides between several."""
+        """Return the one dataset whose required columns all stand in ``names``; the file's name decides between several.
+
+        A dataset that asks for all that another one asks for and more is the closer fit: rows of every account of an
+        organization also have all that the rows of one account have.
+        """
         present = {name.lower() for name in names}
         fitting = [name for name, contract in self._contracts.items() if not _missing(contract, present)]
+        fitting = [name for name in fitting if not any(self._asks_more(other, name) for other in fitting)]
         named = [name for name in self._contracts if name.partition(".")[2] in stem.lower()]
         chosen = fitting if len(fitting) == 1 else [name for name in fitting if name in named]
         if chosen:
             return max(chosen, key=len)
         if named:
-            likely = max(named, key=len)
+            likely = max(named, key=lambda name: (len(name.partition(".")[2]), name))
             missing = ", ".join(_missing(self._contracts[likely], present)) or "nothing"
             return Misfit(f"named like {likely}, but these columns are missing: {missing}")
         nearest = self._nearest(present)
         return Misfit(f"fits no dataset{nearest}" if not fitting else f"fits several datasets: {', '.join(fitting)}")
+
+    def _asks_more(self, other: str, name: str) -> bool:
+        return _asked(self._contracts[other]) > _asked(self._contracts[name])
 
     def _nearest(self, present: set[str]) -> str:
         """Name the dataset that shares most columns, if it shares at least three, and what it lacks."""
@@ -206,6 +214,16 @@ def _fit(shape: Shape, contract: Contract, row: dict[str, str | None]) -> Placed
     if missing and not shape.absent_is_null:
         return Misfit(f"{shape.name}: a row of {contract.name} without {', '.join(missing)}")
     return Placed(contract.name, row | dict.fromkeys(missing))
+
+
+def _tells(contract: Contract) -> bool:
+    """Say whether rows can be known by their columns: a property beside an object's name looks like any other property."""
+    beside = any(listing.beside for _, listing in contract.lists)
+    return contract.read in {"view", "show", "function"} and not beside and not contract.unfold
+
+
+def _asked(contract: Contract) -> set[str]:
+    return {column.name.lower() for column in contract.columns if column.required}
 
 
 def _missing(contract: Contract, present: set[str]) -> list[str]:

@@ -1,6 +1,7 @@
-"""A Snowflake account as a source: ACCOUNT_USAGE views and SHOW commands, read and never written.
+"""A Snowflake account as a source: views, SHOW and DESCRIBE commands and table functions, read and never written.
 
-A view is read in one session in this order: its live columns, the server's time, the rows, then COUNT, SUM and HASH_AGG
+Contracts say over which connection they are read: the base one (database roles and one warehouse), or an elevated one
+that is used for nothing else and may be absent. A view is read in one session in this order: its live columns, the server's time, the rows, then COUNT, SUM and HASH_AGG
 over the same window. Totals come last because ACCOUNT_USAGE cannot be read in a snapshot: a row that arrives in
 between shows as a difference, and the window is read again.
 """
@@ -12,9 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from evidence.datasets.contract import ARROW, Contract
+from evidence.datasets.contract import ARROW, Connection, Contract
 from evidence.datasets.totals import from_row
-from evidence.errors import SourceEditionError
+from evidence.errors import SourceDeniedError, SourceEditionError, SourceUnavailableError
 from evidence.snapshot.model import Finality, Statement, Totals, Window
 from evidence.sources import snowflake_sql as sql
 from evidence.sources.protocol import Reading
@@ -26,9 +27,10 @@ EDITIONS = ("standard", "enterprise", "business_critical")
 
 
 class SnowflakeSource:
-    """One account. The session is opened at the first read and closed by :meth:`close`.
+    """One account. Each session is opened at its first read and closed by :meth:`close`.
 
-    ``edition`` is what the configuration says; no view tells it, so the receipt names where it comes from.
+    ``edition`` is what the configuration says; no view tells it, so the receipt names where it comes from. ``elevated``
+    signs in for the contracts whose ``connection`` is elevated; ``left_out`` says which datasets are not captured, and why.
     """
 
     live = True
@@ -42,17 +44,25 @@ class SnowflakeSource:
         run: str,
         clock: Clock,
         edition: str = "",
+        elevated: Login | None = None,
+        left_out: Mapping[str, str] | None = None,
         backoff: Backoff | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
         self.edition = edition
         self.session = Session(login, run, clock, backoff=backoff, sleep=sleep)
+        self.elevated = Session(elevated, run, clock, backoff=backoff, sleep=sleep) if elevated else None
         self._datasets = tuple(datasets)
+        self._left_out = dict(left_out or {})
 
     def datasets(self) -> Sequence[str]:
         """Return the datasets that were configured."""
         return self._datasets
+
+    def not_captured(self) -> Mapping[str, str]:
+        """Return dataset -> why it is not among :meth:`datasets`: no capture is ever tried, so none can look empty."""
+        return self._left_out
 
     def nights(self, contract: Contract) -> None:
         """Return None: any night within the view's retention can be asked for."""
@@ -61,19 +71,45 @@ class SnowflakeSource:
     def read(self, contract: Contract, window: Window) -> Reading:
         """Start reading; nothing is sent before the first batch is asked for.
 
-        Raises ``SourceEditionError`` if the configuration says that the account cannot have this dataset.
+        Raises ``SourceEditionError`` if the configuration says that the account cannot have this dataset, and
+        ``SourceDeniedError`` if it needs an elevated connection and there is none.
         """
         if self.edition and EDITIONS.index(self.edition) < EDITIONS.index(contract.edition):
             raise SourceEditionError(
                 f"{contract.name} needs {contract.edition}; the configuration says {self.edition}",
                 fix="if the account has a higher edition, say so in `edition` of this source",
             )
-        kind = ShowReading if contract.read == "show" else ViewReading
+        kind = ViewReading if contract.read == "view" else ShowReading
         return kind(self, contract, window)
+
+    def session_for(self, contract: Contract) -> Session:
+        """Return the session a contract is read over."""
+        if contract.connection == "base":
+            return self.session
+        if self.elevated is None:
+            raise SourceDeniedError(
+                f"{contract.name} needs an elevated connection, and none is configured",
+                fix=f"add [sources.{self.name}.elevated], with a role of its own: evidence setup snowflake",
+            )
+        return self.elevated
+
+    def held(self, connection: Connection) -> list[tuple[str, str, str]]:
+        """Return privilege, kind and name of everything the role of a connection was granted itself."""
+        session = self.session if connection == "base" or self.elevated is None else self.elevated
+        session.open()
+        answer = session.rows(f"SHOW GRANTS TO ROLE {sql.quoted(session.system.get('role', ''))}")
+        if len(answer.rows) >= sql.PAGE_ROWS:
+            raise SourceUnavailableError(
+                "SHOW GRANTS TO ROLE reached its row cap", fix="a role that only reads metadata holds a few grants"
+            )
+        columns = [answer.column(name) for name in ("privilege", "granted_on", "name")]
+        return [(str(privilege), str(kind), str(name)) for privilege, kind, name in zip(*columns, strict=True)]
 
     def close(self) -> None:
         """Log out. Idempotent."""
         self.session.close()
+        if self.elevated is not None:
+            self.elevated.close()
 
 
 class SnowflakeReading:
@@ -81,11 +117,12 @@ class SnowflakeReading:
 
     def __init__(self, source: SnowflakeSource, contract: Contract, window: Window) -> None:
         self.source, self.contract, self.window = source, contract, window
-        self.session = source.session
+        self.session = source.session_for(contract)
         self.totals: Totals | None = None
         self.batches: Iterator[pa.RecordBatch] = self._read()
         self._first = len(self.session.statements)
         self._notes: list[str] = []
+        self._refused: list[str] = []  # filled while the rows are read
         self._facts: dict[str, str] = {}
         self._moment: dt.datetime | None = None
 
@@ -94,7 +131,7 @@ class SnowflakeReading:
 
     @property
     def rejected(self) -> Iterator[tuple[str, str]]:
-        """Nothing: every row of the wire is a row."""
+        """Nothing for a view: every row of it is a row."""
         return iter(())
 
     @property
@@ -107,7 +144,7 @@ class SnowflakeReading:
         """Account, role, session and the like, as the session says."""
         edition = self.source.edition
         said = {"edition": edition, "edition_source": "configuration"} if edition else {"edition_source": "not known"}
-        return {**self.session.system, **said, **self._facts}
+        return {**self.session.system, "connection": self.contract.connection, **said, **self._facts}
 
     @property
     def as_of(self) -> tuple[dt.datetime, bool] | None:
@@ -175,20 +212,27 @@ class ViewReading(SnowflakeReading):
 
 
 class ShowReading(SnowflakeReading):
-    """The answers of a contract's SHOW forms, as text."""
+    """The answers of a contract's statements, as text. What was refused stands for rows that are missing."""
 
     def _read(self) -> Iterator[pa.RecordBatch]:
         self._mark_time()
-        enumeration = Enumeration(self.session, self.contract)
+        enumeration = Enumeration(self.session, self.contract, self.window)
         count = 0
         for answer in enumeration.answers():
             count += len(answer.rows)
             yield _text_batch(answer.names, answer.rows)
-        self._notes += enumeration.notes
-        self._notes.append(
-            "SHOW lists objects on which the role has a privilege; its totals are the number of rows in the answers"
-        )
-        self.totals = Totals(rows=count)
+        self._refused += enumeration.refused
+        self._notes += [*enumeration.notes, *enumeration.refused]
+        if self.contract.read == "show":
+            self._notes.append(
+                "SHOW lists objects on which the role has a privilege; its totals are the number of rows in the answers"
+            )
+        self.totals = Totals(rows=count + len(self._refused))
+
+    @property
+    def rejected(self) -> Iterator[tuple[str, str]]:
+        """One per object that was refused: the capture lacks its rows and cannot be complete."""
+        return (("", reason) for reason in self._refused)
 
 
 def _text_batch(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:

@@ -71,8 +71,12 @@ def grant(contract: Contract | None, role: str) -> str:
     to = f"TO ROLE {role or '<role>'}"
     if contract is None:
         return f"grant the role what it reads {to}"
-    if contract.roles:
-        return " or ".join(f"GRANT DATABASE ROLE SNOWFLAKE.{name} {to}" for name in contract.roles)
+    ways = [f"GRANT DATABASE ROLE SNOWFLAKE.{name} {to}" for name in contract.roles]
+    ways += [f"GRANT APPLICATION ROLE SNOWFLAKE.{name} {to}" for name in contract.application_roles]
+    if ways:
+        return " or ".join(ways)
+    if contract.grants:
+        return "; ".join(f"GRANT {privilege.replace('{', '<').replace('}', '>')} {to}" for privilege in contract.grants)
     return f"{contract.object} shows what the role has a privilege on: GRANT USAGE on the object {to}"
 
 

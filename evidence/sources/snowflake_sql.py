@@ -5,11 +5,12 @@ change it), rows come ordered by watermark and key. Only SELECT, SHOW and DESCRI
 """
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from evidence.datasets.contract import Column, Contract
+from evidence.datasets.contract import Column, Contract, placeholders
 from evidence.datasets.totals import Expression, expressions
 from evidence.errors import SourceUnavailableError
 from evidence.snapshot.model import Window
@@ -18,6 +19,9 @@ Bind = tuple[str, dt.datetime]
 PAGE_ROWS: Final = 10_000  # SQL reference, SHOW commands: at most 10,000 rows in one answer
 SPELLED_BY_SERVER: Final = frozenset({"VARIANT", "NUMBER"})  # source types whose text form Snowflake makes
 READ_WORDS: Final = frozenset({"SELECT", "SHOW", "DESCRIBE"})
+# What quotes enclose: identifiers double their quote, literals double it or escape by a backslash.
+_QUOTED: Final = re.compile(r""""(?:[^"]|"")*"|'(?:[^'\\]|\\.|'')*'""", re.DOTALL)
+_UNQUOTED_MARKS: Final = (";", "--", "/*", "//", "$$", '"', "'")
 
 CONTEXT: Final = (
     "SELECT CURRENT_ACCOUNT() AS account, CURRENT_ACCOUNT_NAME() AS account_name,"
@@ -139,20 +143,43 @@ def hash_agg(contract: Contract, selection: Selection, window: Window) -> tuple[
     return f"SELECT HASH_AGG({arguments}) AS hash_agg FROM {path(contract.object)}{where}", binds, names
 
 
+def literal(text: str) -> str:
+    """Spell a text as a string literal (SQL reference, String constants: backslash is an escape in single quotes)."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
 def show_page(statement: str, after: str | None = None) -> str:
     """Return ``statement`` for one page of names, those after ``after``."""
-    start = f" FROM '{after.replace(chr(92), chr(92) * 2).replace(chr(39), chr(39) * 2)}'" if after is not None else ""
+    start = f" FROM {literal(after)}" if after is not None else ""
     return f"{statement} LIMIT {PAGE_ROWS}{start}"
 
 
-def fill(form: str, names: Mapping[str, str]) -> str:
-    """Put quoted object names into a SHOW form of a contract."""
-    return form.format_map(names)
+def filled(form: str, contract: Contract, names: Mapping[str, str], window: Window) -> tuple[str, tuple[Bind, ...]]:
+    """Return a form of ``contract`` with the names of objects (as identifiers; ``{x_text}`` takes them as a literal), its own
+    columns for ``{columns}`` and binds for ``{start}`` and ``{end}``.
+    """
+    edges = {"start": ("TIMESTAMP_LTZ", window.start), "end": ("TIMESTAMP_LTZ", window.end)}
+    asked = [column for column in contract.kept if not _is_beside(contract, column.name)]
+    columns = ", ".join(_expression(column.name, column) for column in asked)
+    texts = {f"{name}_text": literal(value) for name, value in names.items()}
+    statement = form.format_map({"columns": columns, "start": "?", "end": "?", **names, **texts})
+    return statement, tuple(edges[name] for name in placeholders(form) if name in edges)
+
+
+def _is_beside(contract: Contract, name: str) -> bool:
+    return any(name in listing.beside for _, listing in contract.lists)
+
+
+def unquoted(statement: str) -> str:
+    """Return a statement without its quoted names and literals."""
+    return _QUOTED.sub(" ", statement)
 
 
 def is_read(statement: str) -> bool:
-    """Say whether a statement can only read: one SELECT, SHOW or DESCRIBE."""
-    return statement.split(maxsplit=1)[0].upper() in READ_WORDS and ";" not in statement
+    """Say whether a statement can only read: one SELECT, SHOW or DESCRIBE, whatever its quoted names and literals hold."""
+    bare = unquoted(statement)
+    word = bare.split(maxsplit=1)[0].upper() if bare.strip() else ""
+    return word in READ_WORDS and not any(mark in bare for mark in _UNQUOTED_MARKS)
 
 
 def spelling(selection: Selection, name: str) -> str:

@@ -15,6 +15,7 @@ from evidence.datasets.load import load_contracts
 NIGHT, NEXT, LARGE = dt.date(2026, 7, 1), dt.date(2026, 7, 2), dt.date(2026, 7, 9)
 ACCOUNT = "TESTACCT"
 BIG_ID = 18_260_702_004_593_906  # 17 digits, beyond 2^53: seen in real rows
+DATASETS = ("users", "parameters", "future_grants", "tables", "login_history", "query_history")
 TIME = pa.timestamp("us", tz="UTC")
 
 

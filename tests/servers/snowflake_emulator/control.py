@@ -8,7 +8,7 @@
     POST people   {"user": "EVIDENCE", "password": …, "public_keys": [pem], "tokens": [text]}
     POST night    {"night": "2026-07-01", "clock": "2026-07-02T03:00:00Z"}   state views show it; the clock stands
                   still there, or at the moment of capture that the export claims (of "view", if one is named)
-    POST rules    [{"match": regex, "action": …, "times": n, …}]             see state.Rule
+    POST rules    [{"match": regex, "action": …, "times": n, …}]             see state.Rule; "clear": forget them
     POST view     {"view": "USERS", "hide": [column], "add": [column], "empty": false}
     POST account  {"facts": {…}, "parameters": {…}, "chunk_rows": n, "first_rows": n}
 """
@@ -58,7 +58,11 @@ async def night(request: Request) -> JSONResponse:
 
 
 async def rules(request: Request) -> JSONResponse:
-    request.app.state.account.rules.extend(Rule(**rule) for rule in await request.json())
+    body = await request.json()
+    if body == "clear":
+        request.app.state.account.rules.clear()
+    else:
+        request.app.state.account.rules.extend(Rule(**rule) for rule in body)
     return JSONResponse({})
 
 

@@ -15,12 +15,12 @@ from fakesnow.instance import FakeSnow
 from fakesnow.rowtype import describe_as_rowtype
 from sqlglot import exp
 
-from tests.servers.snowflake_emulator.load import View, load, shape, table_of
+from tests.servers.snowflake_emulator.load import SCHEMAS, View, load, shape, table_of
 from tests.servers.snowflake_emulator.state import Account, Session
 from tests.servers.snowflake_emulator.wire import describe
 
 CONTEXT = re.compile(r"\b(CURRENT_[A-Z_]+|SYSDATE)\(\)", re.IGNORECASE)
-VIEW = re.compile(r'"?ACCOUNT_USAGE"?\."?([A-Z_]+)"?')
+VIEW = re.compile(rf'"?({"|".join(SCHEMAS)})"?\."?([A-Z_]+)"?')
 HASH_AGG = re.compile(r"\bHASH_AGG\(([^()]*)\)", re.IGNORECASE)
 # Stand-in for Snowflake's HASH_AGG: order-free, counts duplicates and NULLs, 0 for no rows, signed 64 bits.
 HASH_MACRO = """
@@ -46,6 +46,7 @@ class Engine:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[str, list[dict[str, Any]]]] = {}
         self._databases: dict[str, set[str]] | None = None
+        self.reshaped: dict[str, dict[str, Any]] = {}
         self._control = self._connect()
         self._control._duck_conn.execute(HASH_MACRO)  # fakesnow refuses CREATE MACRO, rightly
         self.night: dt.date | None = None
@@ -63,6 +64,10 @@ class Engine:
         with self._lock:
             return self._control._duck_conn.execute(sql, list(parameters)).fetchall()
 
+    def nights_of(self, name: str) -> set[str]:
+        """Return the nights a dataset was exported for."""
+        return set(self.views[name].nights)
+
     def choose(self, night: dt.date) -> None:
         """Let state views show ``night``."""
         self.night = night
@@ -71,7 +76,8 @@ class Engine:
 
     def captured_at(self, night: dt.date, name: str | None = None) -> dt.datetime | None:
         """Return when the exporter says it saw the state of ``night`` (in the view ``name``), if it says so."""
-        views = [self.views[name]] if name else [view for view in self.views.values() if view.kind == "state"]
+        named = self.views.get(f"SHOW.{name}") or self.views.get(str(name))
+        views = [named] if named else [view for view in self.views.values() if view.kind == "state"]
         claims = [view.nights.get(night.isoformat(), {}) for view in views]
         moments = [claim["as_of"] for claim in claims if "as_of" in claim]
         return max(map(dt.datetime.fromisoformat, moments), default=None)
@@ -94,7 +100,7 @@ class Engine:
     def _asked(self, sql: str, bindings: Mapping[str, Any]) -> tuple[View | None, str]:
         """Return the view a statement names and its night: the chosen one, or the window's first day."""
         named = VIEW.search(sql)
-        view = self.views.get(named[1]) if named else None
+        view = self.views.get(key_of(named[1], named[2])) if named else None
         first = bindings.get("1")
         night = from_binding(first).date() if view and view.kind == "event" and first else self.night
         return view, str(night)
@@ -103,6 +109,7 @@ class Engine:
         """Change a view's columns or empty it; without arguments, put it back."""
         with self._lock:
             self._known.clear()
+            self.reshaped[name] = how
             shape(self._control._duck_conn, self.views[name], **how)
 
     def databases(self) -> dict[str, set[str]]:
@@ -112,21 +119,25 @@ class Engine:
             tables = self.duck("SELECT DISTINCT table_catalog, table_schema FROM SNOWFLAKE.ACCOUNT_USAGE.TABLES")
             for database, schema in tables:
                 found.setdefault(database, set()).add(schema)
-            grants = table_of(self.views["FUTURE_GRANTS"])
+            grants = table_of(self.views["SHOW.FUTURE_GRANTS"])
             for (name,) in self.duck(f'SELECT DISTINCT "name" FROM {grants} WHERE night = ?', [self.night]):
                 database, *rest = name.split(".")
                 found.setdefault(database, set()).update(rest[:-1])
+            listed = table_of(self.views["SHOW.DATABASES"])
+            for (name,) in self.duck(f'SELECT DISTINCT "name" FROM {listed} WHERE night = ?', [self.night]):
+                found.setdefault(name, set())
             self._databases = found
         return self._databases
 
-    def columns(self, name: str) -> list[tuple[str, str]]:
+    def columns(self, schema: str, name: str) -> list[tuple[str, str]]:
         """Return the columns a view has now, with Snowflake's type names."""
         found = self.duck(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'SNOWFLAKE' "
-            "AND schema_name = 'ACCOUNT_USAGE' AND table_name = ? ORDER BY column_index",
-            [name],
+            "AND schema_name = ? AND table_name = ? ORDER BY column_index",
+            [schema, name],
         )
         words = {"BIGINT": "NUMBER(38,0)", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_LTZ(9)", "JSON": "VARIANT"}
+        words |= {"DATE": "DATE", "TIMESTAMP": "TIMESTAMP_NTZ(9)", "BOOLEAN": "BOOLEAN", "DOUBLE": "FLOAT"}
         return [(column, words.get(kind, "VARCHAR(16777216)")) for column, kind in found]
 
     def run(self, account: Account, session: Session, sql: str, bindings: Mapping[str, Any] | None) -> Answer:
@@ -147,6 +158,11 @@ class Engine:
         columns = describe(table.schema, describe_as_rowtype(cursor._describe_last_sql()))
         self._known[asked] = (cursor._last_sql, columns)
         return Answer(table, columns)
+
+
+def key_of(schema: str, name: str) -> str:
+    """Return the key of a view under a schema, as :func:`load.name_of` gives it."""
+    return name if schema == "ACCOUNT_USAGE" else f"{schema}.{name}"
 
 
 def rewrite(account: Account, session: Session, sql: str) -> str:

@@ -14,7 +14,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-CONTRACTS = Path(__file__).resolve().parents[3] / "evidence" / "datasets" / "snowflake"
+CONTRACTS = Path(__file__).resolve().parents[3] / "evidence" / "datasets"
+PRODUCTS = ("snowflake", "organization")
+SCHEMAS = ("ACCOUNT_USAGE", "ORGANIZATION_USAGE", "TRUST_CENTER")
+AT_SOURCE = {"DATE": "DATE", "TIMESTAMP_NTZ": "TIMESTAMP"}
 TYPES = {
     "int": "BIGINT",
     "time": "TIMESTAMPTZ",
@@ -31,9 +34,13 @@ TYPES = {
 
 @dataclass(frozen=True)
 class View:
-    """One dataset: its contract's words, the columns the export has, and the nights with the exporter's claims."""
+    """One dataset: its contract, the columns the export has, and the nights with the exporter's claims.
+
+    ``name`` is the view's where it lies in ACCOUNT_USAGE, else the schema stands before it; for commands it is the dataset's after ``SHOW.``.
+    """
 
     name: str
+    contract: dict[str, Any]
     kind: str
     read: str
     columns: dict[str, str]  # name -> DuckDB type, in contract order
@@ -47,13 +54,47 @@ def load(folder: Path, database: Path) -> dict[str, View]:
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         con.execute(f"ATTACH '{database}' AS SNOWFLAKE")
-        con.execute("CREATE SCHEMA SNOWFLAKE.ACCOUNT_USAGE; CREATE SCHEMA SNOWFLAKE.EMULATOR")
+        for schema in (*SCHEMAS, "EMULATOR"):
+            con.execute(f"CREATE SCHEMA SNOWFLAKE.{schema}")
         con.execute("CREATE TABLE SNOWFLAKE.EMULATOR.CHOSEN AS SELECT NULL::DATE AS night")
-        for file in sorted(CONTRACTS.glob("*.toml")):
-            view = _load_view(con, folder / "snowflake" / file.stem, tomllib.loads(file.read_text()))
+        for contract in contracts():
+            product, dataset = contract["name"].split(".")
+            view = _load_view(con, folder / product / dataset, contract)
             views[view.name] = view
             shape(con, view)
     return views
+
+
+def contracts() -> list[dict[str, Any]]:
+    """Return the contracts of our products, each with what it extends."""
+    found = {}
+    for product in PRODUCTS:
+        for file in sorted((CONTRACTS / product).glob("*.toml")):
+            found[f"{product}.{file.stem}"] = tomllib.loads(file.read_text())
+    return [_whole(contract, found) for contract in found.values()]
+
+
+def _whole(contract: dict[str, Any], others: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    if "extends" not in contract:
+        return contract
+    below = others[contract["extends"]]
+    own = {column["name"].lower(): column for column in contract.get("columns", [])}
+    columns = [own.pop(column["name"].lower(), column) for column in below["columns"]]
+    return {**below, **contract, "columns": [*columns, *own.values()]}
+
+
+def name_of(contract: dict[str, Any]) -> str:
+    """Return the key of a contract's view."""
+    if contract["read"] != "view":
+        return "SHOW." + contract["name"].removeprefix("snowflake.").upper()
+    _, schema, name = contract["object"].split(".")
+    return name if schema == "ACCOUNT_USAGE" else f"{schema}.{name}"
+
+
+def place_of(view: View) -> str:
+    """Return the quoted name that a session reads a view by."""
+    _, schema, name = view.contract["object"].split(".")
+    return f'SNOWFLAKE.{schema}."{name}"'
 
 
 def table_of(view: View) -> str:
@@ -79,14 +120,17 @@ def shape(
     where = "true" if view.kind == "event" else "night = (SELECT night FROM SNOWFLAKE.EMULATOR.CHOSEN)"
     rows = f"SELECT {', '.join(columns)} FROM {table_of(view)} WHERE {'false' if empty else where}"
     again = f" UNION ALL ({rows} LIMIT 1)" if late else ""
-    con.execute(f'CREATE OR REPLACE VIEW SNOWFLAKE.ACCOUNT_USAGE."{view.name}" AS {rows}{again}')
+    con.execute(f"CREATE OR REPLACE VIEW {place_of(view)} AS {rows}{again}")
 
 
 def _load_view(con: duckdb.DuckDBPyConnection, folder: Path, contract: dict[str, Any]) -> View:
-    name = contract["object"].split(".")[-1] if contract["read"] == "view" else contract["name"].split(".")[1].upper()
+    name = name_of(contract)
     nights = {path.name.removeprefix("date="): _claims(path) for path in sorted(folder.glob("date=*"))}
-    wanted = {column["name"]: TYPES.get(column["type"], "VARCHAR") for column in contract["columns"]}
-    view = View(name, contract["kind"], contract["read"], dict(wanted), nights)
+    wanted = {
+        column["name"]: AT_SOURCE.get(column.get("source_type", ""), TYPES.get(column["type"], "VARCHAR"))
+        for column in contract["columns"]
+    }
+    view = View(name, contract, contract["kind"], contract["read"], dict(wanted), nights)
     definitions = ", ".join(f'"{column}" {kind}' for column, kind in wanted.items())
     files = sorted(str(path) for path in folder.glob("date=*/*.parquet"))
     if files:

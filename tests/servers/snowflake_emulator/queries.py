@@ -103,7 +103,7 @@ def _run(
         entry["outcome"] = code
         return wire.sql_failure(code, state, f"SQL compilation error:\n{words}", query_id)
     try:
-        shown = answers.answer(engine, account, session, sql)
+        shown = answers.answer(engine, account, session, sql, bindings)
         if shown is not None:
             entry.update(outcome="ok", rows=len(shown[1]))
             return wire.success(wire.rows_result(*shown, {**meta, "statementTypeId": SHOW_TYPE}))
