@@ -19,7 +19,7 @@ from evidence.control.evidence import Sealed, sealed_of
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
-from evidence.datasets.timing import due_at
+from evidence.datasets.timing import overdue_at
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, SealedEntry
@@ -54,9 +54,9 @@ class StoreReader:
         return self.index.coverage_start(source) or self.known_at.date() + dt.timedelta(days=1)
 
     def due(self, dataset: str, night: dt.date) -> bool:
-        """True once the window could have been collected."""
+        """True once the window should have been collected."""
         contract = self.contracts.get(dataset)
-        return contract is None or due_at(contract, night) <= self.known_at
+        return contract is None or overdue_at(contract, night) <= self.known_at
 
     def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
         """The highest revision at this log size."""

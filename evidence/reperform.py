@@ -27,7 +27,7 @@ from evidence.control.register import Registers, load_registers
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
-from evidence.datasets.timing import due_at
+from evidence.datasets.timing import overdue_at
 from evidence.errors import EvidenceError
 from evidence.snapshot import canonical
 from evidence.snapshot.check import Check
@@ -73,9 +73,9 @@ class BagReader:
         return dt.date.fromisoformat(start) if start else self.known_at.date() + dt.timedelta(days=1)
 
     def due(self, dataset: str, night: dt.date) -> bool:
-        """True once the window could have been collected."""
+        """True once the window should have been collected."""
         contract = self.contracts.get(dataset)
-        return contract is None or due_at(contract, night) <= self.known_at
+        return contract is None or overdue_at(contract, night) <= self.known_at
 
     def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
         """The highest revision below the assessment's log size."""

@@ -20,20 +20,30 @@ from evidence.store.sealing import append_new, put_object
 NewId = Callable[[], str]
 
 
-def seal(log: Log, index: Index, collected: Iterable[Collected], new_id: NewId) -> list[Entry]:
+def seal(
+    log: Log,
+    index: Index,
+    collected: Iterable[Collected],
+    new_id: NewId,
+    *,
+    starts: Mapping[str, dt.date] | None = None,
+) -> list[Entry]:
     """Seal a batch in one commit and return the entries that are new in the log.
 
-    A read that found what is sealed already becomes a ``recount`` entry if it settles a provisional window, and nothing
-    otherwise. Raises ``StoreConflictError``, ``ForkError`` or ``RollbackError``; nothing is committed then.
+    A look that makes no new revision becomes a ``recount`` entry if it says anything new, and nothing otherwise. ``starts``
+    says per source where the plan begins, if this batch is only part of it: coverage is sealed with the first of it, so
+    that a backfill that breaks off is known to be unfinished. Raises ``StoreConflictError``, ``ForkError`` or
+    ``RollbackError``; nothing is committed then.
     """
     entries: list[Entry] = []
     first: dict[str, dt.date] = {}
     for item in collected:
         if item.unchanged:
-            entries.extend(_recount(item))
+            entries.extend(_recount(index, item))
             continue
         entries.append(_put(log, item, new_id()))
-        first[item.key.source] = min(item.key.night, first.get(item.key.source, item.key.night))
+        source, planned = item.key.source, (starts or {}).get(item.key.source, item.key.night)
+        first[source] = min(item.key.night, planned, first.get(source, item.key.night))
     return append_new(log, [*_coverage(index, first), *entries])
 
 
@@ -59,7 +69,7 @@ def _put(log: Log, item: Collected, snapshot: str) -> Entry:
         "rows_digest": receipt.rows_digest,
         "collected_at": canonical.format_time(receipt.collected_at),
     }
-    return Entry("snapshot", snapshot_entry_key(key), ref, facts)
+    return Entry("snapshot", snapshot_entry_key(key), ref, {**facts, "late": True} if receipt.late else facts)
 
 
 def _put_part(log: Log, item: Collected, part: Part, path: str) -> Part:
@@ -69,17 +79,27 @@ def _put_part(log: Log, item: Collected, part: Part, path: str) -> Part:
     return replace(part, path=path)
 
 
-def _recount(item: Collected) -> list[Entry]:
-    """A provisional window read again after its latency and found the same is settled."""
-    previous = item.previous
-    if previous is None or previous.body.get("finality") == "settled" or item.receipt.finality != "settled":
+def _recount(index: Index, item: Collected) -> list[Entry]:
+    """Record a second look at a complete window, numbered from 1; one that says the same as the last again is left out."""
+    found, previous = item.recount, item.previous
+    if found is None or previous is None:
         return []
+    receipt, looks = item.receipt, index.recounts(previous)
     body = {
-        "result": "stable",
-        "rows_digest": item.receipt.rows_digest,
-        "collected_at": canonical.format_time(item.receipt.collected_at),
+        "result": found.result,
+        "occasion": found.occasion,
+        "compared": list(found.compared),
+        "reason": found.reason,
+        "finality": receipt.finality if found.result == "stable" else "provisional",
+        "collected_at": canonical.format_time(receipt.collected_at),
+        **found.facts,
     }
-    return [Entry("recount", snapshot_entry_key(previous.key), None, body)]
+    told = [(look["result"], look.get("occasion"), look.get("finality")) for look in looks]
+    mine = (found.result, found.occasion, body["finality"])
+    idle = mine == ("stable", "export", "provisional")  # an export that nobody has made anew
+    if idle or (found.occasion != "packet" and mine in told[-1:]):
+        return []
+    return [Entry("recount", f"{snapshot_entry_key(previous.key)}/{len(looks) + 1}", None, body)]
 
 
 def _coverage(index: Index, first: Mapping[str, dt.date]) -> list[Entry]:

@@ -11,11 +11,11 @@ from evidence.cli import output
 from evidence.cli.period import Period, parse_period
 from evidence.cli.workspace import Workspace, now
 from evidence.datasets.contract import Contract
-from evidence.datasets.timing import due_at
+from evidence.datasets.timing import overdue_at
 from evidence.snapshot.model import DAY
 from evidence.store.index import Index
 
-WORDS = ("complete", "incomplete", "denied", "unavailable", "edition", "missing", "provisional")
+WORDS = ("complete", "incomplete", "denied", "unavailable", "edition", "missing", "provisional", "late")
 
 
 def status(
@@ -38,9 +38,17 @@ def status(
     output.pairs({"store": workspace.store.url, "log": f"{log.origin}, {log.size} entries"})
     output.table(
         "",
-        ["source", "dataset", "first", "last", *WORDS, "rows"],
+        ["source", "dataset", "covered since", "first", "last", *WORDS, "rows"],
         [
-            [r["source"], r["dataset"], r["first"], r["last"], *(r[word] or "" for word in WORDS), f"{r['rows']:,}"]
+            [
+                r["source"],
+                r["dataset"],
+                r["coverage"] or "not collected yet",
+                r["first"],
+                r["last"],
+                *(r[word] or "" for word in WORDS),
+                f"{r['rows']:,}",
+            ]
             for r in rows
         ],
     )
@@ -49,19 +57,26 @@ def status(
 def _rows(
     source: str, datasets: Sequence[str], contracts: Any, index: Index, period: Period | None
 ) -> list[dict[str, Any]]:
-    return [_row(source, contracts[name], index, period) for name in sorted(datasets) if name in contracts]
+    return [row_of(source, contracts[name], index, period, now()) for name in sorted(datasets) if name in contracts]
 
 
-def _row(source: str, contract: Contract, index: Index, period: Period | None) -> dict[str, Any]:
+def row_of(source: str, contract: Contract, index: Index, period: Period | None, moment: dt.datetime) -> dict[str, Any]:
+    """Return what is sealed of one dataset of one source at ``moment``, by word; whatever is not whole and settled is counted.
+
+    ``missing``: covered, due and not sealed. ``provisional``: late rows may still come. ``late``: rows came after settling.
+    ``coverage``: the first covered night; None if the source was never collected, so that nothing can be missing yet.
+    """
     sealed = {s.key.night: s for s in index.snapshots() if (s.key.source, s.key.dataset) == (source, contract.name)}
     if period:
         sealed = {night: s for night, s in sealed.items() if period.start <= night <= period.end}
     counts = Counter(s.status for s in sealed.values())
     counts["provisional"] = sum(not index.settled(s) for s in sealed.values())
-    counts["missing"] = sum(night not in sealed for night in _expected(source, contract, index, period))
+    counts["late"] = sum(bool(s.body.get("late")) for s in sealed.values())
+    counts["missing"] = sum(night not in sealed for night in _expected(source, contract, index, period, moment))
     return {
         "source": source,
         "dataset": contract.name,
+        "coverage": index.coverage_start(source),
         "first": min(sealed, default=None),
         "last": max(sealed, default=None),
         **{word: counts[word] for word in WORDS},
@@ -69,16 +84,16 @@ def _row(source: str, contract: Contract, index: Index, period: Period | None) -
     }
 
 
-def _expected(source: str, contract: Contract, index: Index, period: Period | None) -> list[dt.date]:
-    """Nights that should be sealed by now: covered, in the period, and due."""
+def _expected(
+    source: str, contract: Contract, index: Index, period: Period | None, moment: dt.datetime
+) -> list[dt.date]:
+    """Nights that should be sealed by now: covered, in the period, and overdue."""
     start = index.coverage_start(source)
     if start is None:
         return []
     night = max(start, period.start) if period else start
     expected = []
-    while due_at(contract, night) <= now() and (period is None or night <= period.end):
+    while overdue_at(contract, night) <= moment and (period is None or night <= period.end):
         expected.append(night)
         night += DAY
-    if contract.kind == "state" and expected:
-        expected.pop()  # the capture span of the last one is still open
     return expected

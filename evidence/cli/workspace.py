@@ -4,7 +4,7 @@ import datetime as dt
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -185,11 +185,12 @@ class Workspace:
             shutil.rmtree(path, ignore_errors=True)
 
     def close(self) -> None:
-        """Close the sources and the engine."""
+        """Close the sources and the engine. What a source raises here concerns nothing that was read."""
         if "engine" in self.__dict__:
             self.engine.close()
         for source in self._sources.values():
-            source.close()
+            with suppress(Exception):
+                source.close()
 
 
 def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:

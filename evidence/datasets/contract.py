@@ -87,6 +87,7 @@ ARROW: dict[str, pa.DataType] = {
     "texts": pa.list_(pa.string()),
 }
 NESTED: frozenset[str] = frozenset({"objects", "policies"})
+DELETION_MARKS = frozenset({"DELETED", "DELETED_ON"})  # state views that keep dropped rows name the moment so
 REST_SUFFIX = "_rest"  # canonical JSON of what a nested column held beyond its typed shape
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*$")]
@@ -131,6 +132,7 @@ class Contract(BaseModel):
     description: str
     page: str  # where the columns are documented
     latency_minutes: int = 0
+    recount_nights: Annotated[int, Field(ge=0)] = 2  # nights on which an event window is counted again
     retention_days: int | None = None
     watermark: str = ""
     key: tuple[str, ...] = ()
@@ -139,6 +141,7 @@ class Contract(BaseModel):
     edition: Edition = "standard"
     statements: tuple[str, ...] = ()  # SHOW forms, with {name} placeholders for enumerated objects
     empty_means: Literal["nothing", "suspect"] = "suspect"
+    privilege_filtered: bool = True  # rows depend on what the role may see; False only where documented otherwise
     omitted: tuple[str, ...] = ()  # documented columns that are left out: the source never fills them
     columns: tuple[Column, ...]
     sha256: str = ""
@@ -170,6 +173,11 @@ class Contract(BaseModel):
     def kept(self) -> tuple[Column, ...]:
         """The columns a source is asked for: all but those whose treatment is ``drop``."""
         return tuple(column for column in self.columns if column.treatment != "drop")
+
+    @property
+    def has_history(self) -> bool:
+        """Say whether a missed night leaves traces: events stay at the source, and so do dropped rows with a mark."""
+        return self.kind == "event" or any(column.name.upper() in DELETION_MARKS for column in self.columns)
 
     @property
     def reference(self) -> dict[str, int | str]:

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from evidence.datasets.contract import ARROW, Contract
 from evidence.datasets.totals import from_row
-from evidence.errors import SourceEditionError
-from evidence.snapshot.model import Finality, Statement, Totals, Window
+from evidence.errors import SourceEditionError, SourceError
+from evidence.snapshot.model import Empty, Finality, Statement, Totals, Window
 from evidence.sources import snowflake_sql as sql
-from evidence.sources.protocol import Reading
+from evidence.sources.protocol import Count, Reading
 from evidence.sources.snowflake_login import Login
 from evidence.sources.snowflake_session import Backoff, Clock, Session
 from evidence.sources.snowflake_show import Enumeration
@@ -63,13 +63,30 @@ class SnowflakeSource:
 
         Raises ``SourceEditionError`` if the configuration says that the account cannot have this dataset.
         """
+        self._check_edition(contract)
+        kind = ShowReading if contract.read == "show" else ViewReading
+        return kind(self, contract, window)
+
+    def _check_edition(self, contract: Contract) -> None:
         if self.edition and EDITIONS.index(self.edition) < EDITIONS.index(contract.edition):
             raise SourceEditionError(
                 f"{contract.name} needs {contract.edition}; the configuration says {self.edition}",
                 fix="if the account has a higher edition, say so in `edition` of this source",
             )
-        kind = ShowReading if contract.read == "show" else ViewReading
-        return kind(self, contract, window)
+
+    def count(self, contract: Contract, window: Window, columns: Sequence[str]) -> Count | None:
+        """Count the window on the server and hash ``columns`` again; None if the view or the contract changed meanwhile."""
+        self._check_edition(contract)
+        if contract.read != "view":
+            return None
+        self.session.open()
+        sent = len(self.session.statements)
+        live = self.session.rows(sql.describe(contract), contract=contract).column("name")
+        selection = sql.choose(contract, [str(name) for name in live])
+        if not columns or not set(columns) <= set(sql.hashable(selection)):
+            return None
+        totals, digest, _ = server_totals(self.session, contract, selection, window, columns)
+        return Count(totals, digest, tuple(columns), tuple(self.session.statements[sent:]))
 
     def close(self) -> None:
         """Log out. Idempotent."""
@@ -83,6 +100,7 @@ class SnowflakeReading:
         self.source, self.contract, self.window = source, contract, window
         self.session = source.session
         self.totals: Totals | None = None
+        self.empty: Empty | None = None
         self.batches: Iterator[pa.RecordBatch] = self._read()
         self._first = len(self.session.statements)
         self._notes: list[str] = []
@@ -158,13 +176,29 @@ class ViewReading(SnowflakeReading):
 
     def _take_totals(self, selection: sql.Selection) -> None:
         """Count on the server, over the same window, in the same session."""
-        statement, binds, asked = sql.totals(self.contract, selection, self.window)
-        answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
-        self.totals = from_row(asked, dict(zip(answer.names, answer.rows[0], strict=True)))
-        statement, binds, names = sql.hash_agg(self.contract, selection, self.window)
-        answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
-        self._facts["hash_agg"] = str(answer.rows[0][0])
+        self.totals, digest, names = server_totals(self.session, self.contract, selection, self.window)
+        self._facts["hash_agg"] = digest
         self._facts["hash_agg_columns"] = ",".join(names)
+        if not self.totals.rows:
+            self.empty = self._why_empty(selection)
+
+    def _why_empty(self, selection: sql.Selection) -> Empty:
+        """Say what no rows mean. A day of an unfiltered view is believed if the view shows rows of the weeks around it."""
+        contract = self.contract
+        seen = f"{contract.object} answered DESCRIBE, SELECT and COUNT(*)"
+        if contract.edition != "standard" and not self.source.edition:
+            seen += f"; it needs {contract.edition}, and the edition is not stated"
+        if contract.privilege_filtered:
+            return Empty("unproven", f"{seen}; it may show only what the role has a privilege on")
+        if contract.kind != "event":
+            return Empty("unproven", f"{seen}; a view without any row shows nothing that was to be seen")
+        statement, binds = sql.neighbours(contract, selection, self.window)
+        try:
+            near = int(self.session.bound(statement, binds, contract=contract, same_session=True).rows[0][0])
+        except SourceError as exc:
+            return Empty("unproven", f"{seen}; the weeks around could not be counted: {exc}")
+        first, last = self.window.night - sql.NEARBY, self.window.night + sql.NEARBY
+        return Empty("nothing" if near else "unproven", f"{seen}; it shows {near} rows from {first} to {last}")
 
     def _say_drift(self, selection: sql.Selection) -> None:
         if selection.unknown:
@@ -189,6 +223,18 @@ class ShowReading(SnowflakeReading):
             "SHOW lists objects on which the role has a privilege; its totals are the number of rows in the answers"
         )
         self.totals = Totals(rows=count)
+
+
+def server_totals(
+    session: Session, contract: Contract, selection: sql.Selection, window: Window, columns: Sequence[str] = ()
+) -> tuple[Totals, str, tuple[str, ...]]:
+    """Return control totals and HASH_AGG with its columns, taken in the session that is open."""
+    statement, binds, asked = sql.totals(contract, selection, window)
+    answer = session.bound(statement, binds, contract=contract, same_session=True)
+    totals = from_row(asked, dict(zip(answer.names, answer.rows[0], strict=True)))
+    statement, binds, names = sql.hash_agg(contract, selection, window, columns)
+    answer = session.bound(statement, binds, contract=contract, same_session=True)
+    return totals, str(answer.rows[0][0]), names
 
 
 def _text_batch(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:

@@ -14,9 +14,10 @@ from evidence.datasets.totals import Expression, expressions
 from evidence.errors import SourceUnavailableError
 from evidence.snapshot.model import Window
 
-Bind = tuple[str, dt.datetime]
+Bind = tuple[str, dt.datetime | str]
 PAGE_ROWS: Final = 10_000  # SQL reference, SHOW commands: at most 10,000 rows in one answer
 SPELLED_BY_SERVER: Final = frozenset({"VARIANT", "NUMBER"})  # source types whose text form Snowflake makes
+NEARBY: Final = dt.timedelta(days=30)
 READ_WORDS: Final = frozenset({"SELECT", "SHOW", "DESCRIBE"})
 
 CONTEXT: Final = (
@@ -128,15 +129,29 @@ def totals(
     return f"SELECT {named} FROM {path(contract.object)}{where}", binds, asked
 
 
-def hash_agg(contract: Contract, selection: Selection, window: Window) -> tuple[str, tuple[Bind, ...], tuple[str, ...]]:
-    """Return the statement for HASH_AGG over the stable, non-sensitive columns, its binds and these columns.
+def hashable(selection: Selection) -> tuple[str, ...]:
+    """Return the columns that HASH_AGG may read: stable ones that are kept as they are."""
+    return tuple(name for name, column in selection.columns if column.treatment == "keep" and not column.volatile)
+
+
+def hash_agg(
+    contract: Contract, selection: Selection, window: Window, names: Sequence[str] = ()
+) -> tuple[str, tuple[Bind, ...], tuple[str, ...]]:
+    """Return the statement for HASH_AGG over ``names`` (all :func:`hashable` ones by default), its binds and these columns.
 
     It compares the source with itself over time, never with us (facts: SQL reference, HASH_AGG).
     """
     where, binds = window_clause(contract, selection, window)
-    names = tuple(name for name, column in selection.columns if column.treatment == "keep" and not column.volatile)
+    names = tuple(names) or hashable(selection)
     arguments = ", ".join(quoted(name) for name in names)
     return f"SELECT HASH_AGG({arguments}) AS hash_agg FROM {path(contract.object)}{where}", binds, names
+
+
+def neighbours(contract: Contract, selection: Selection, window: Window) -> tuple[str, tuple[Bind, ...]]:
+    """Return the statement that counts the rows of a month on either side of an event window, and its binds."""
+    mark = quoted(spelling(selection, contract.watermark))
+    binds = (("TIMESTAMP_LTZ", window.start - NEARBY), ("TIMESTAMP_LTZ", window.end + NEARBY))
+    return f"SELECT COUNT(*) AS n FROM {path(contract.object)} WHERE {mark} >= ? AND {mark} < ?", binds
 
 
 def show_page(statement: str, after: str | None = None) -> str:

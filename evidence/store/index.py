@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, SealedEntry, parse_snapshot_entry_key, snapshot_entry_key
 from evidence.store.log import Log
 
@@ -21,7 +22,7 @@ class Index:
     size: int = 0
     _snapshots: dict[tuple[str, str, dt.date], list[SealedEntry]] = field(default_factory=lambda: defaultdict(list))
     _coverage: dict[str, dt.date] = field(default_factory=dict)
-    _recounts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _recounts: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     _assessments: dict[dt.date, list[tuple[int, Entry]]] = field(default_factory=lambda: defaultdict(list))
     _others: dict[tuple[str, str], tuple[int, Entry]] = field(default_factory=dict)
 
@@ -54,7 +55,7 @@ class Index:
                 source = entry.body["source"]
                 self._coverage[source] = min(start, self._coverage.get(source, start))
             case "recount":
-                self._recounts[entry.key] = entry.body
+                self._recounts["/".join(entry.key.split("/")[:4])].append(entry.body)
             case "assessment":
                 self._assessments[dt.date.fromisoformat(entry.body["night"])].append((number, entry))
             case _:
@@ -82,9 +83,25 @@ class Index:
         """Return the first night the source is covered, or None before its first collect."""
         return self._coverage.get(source)
 
+    def recounts(self, sealed: SealedEntry) -> list[Mapping[str, Any]]:
+        """Return the bodies of the re-counts of that revision, oldest first (``docs/formats/log.md``)."""
+        return self._recounts.get(snapshot_entry_key(sealed.key), [])
+
     def settled(self, sealed: SealedEntry) -> bool:
-        """Say whether late rows are ruled out: settled when read, or re-counted since and found stable."""
-        return sealed.body.get("finality") == "settled" or snapshot_entry_key(sealed.key) in self._recounts
+        """Say whether late rows are ruled out: settled when read, or re-counted since and found stable.
+
+        A re-count that was refused, or found fewer rows, settles nothing; it takes nothing back either.
+        """
+        looks = (look for look in self.recounts(sealed) if look["result"] == "stable")
+        return sealed.body.get("finality") == "settled" or any(
+            look.get("finality", "settled") == "settled" for look in looks
+        )
+
+    def looked_at(self, sealed: SealedEntry) -> dt.datetime | None:
+        """Return when the source was last seen to say something of that revision's rows; None if no entry tells."""
+        answered = [look for look in self.recounts(sealed) if look["result"] in {"stable", "fewer"}]
+        moments = [body["collected_at"] for body in (sealed.body, *answered) if "collected_at" in body]
+        return max(map(canonical.parse_time, moments), default=None)
 
     def assessment(self, night: dt.date) -> tuple[int, Entry] | None:
         """Return log position and entry of the night's highest assessment revision."""
