@@ -146,7 +146,8 @@ def _nights(
         return
     tonight = Window.of_capture(now).night
     if contract.kind == "state":
-        yield tonight
+        if since is None or tonight >= since:
+            yield tonight
         return
     night = index.coverage_start(source.name) or since or tonight
     if since is not None:

@@ -95,7 +95,7 @@ class LiveSource:
 
     def read(self, contract, window):
         self.asked.append(("read", contract.name, window.night))
-        fault = self.fail.pop(0) if self.fail else None
+        fault = self.fail.pop(0) if self.fail and contract.kind == "event" else None
         if isinstance(fault, Exception):
             raise fault
         return LiveReading(self, contract, window, fault)
@@ -175,6 +175,7 @@ class Collector:
         self.now = START
         source.clock = lambda: self.now
         self.numbers = itertools.count()
+        self._seen = -1, Index()
         Log.init(self.store, KEY, anchors=[self.anchor])
 
     def log(self, faults=None):
@@ -187,19 +188,24 @@ class Collector:
 
     @property
     def index(self):
-        return Index().catch_up(self.log())
+        """What the log says now; read again only when the store has other objects."""
+        if self._seen[0] != len(self.store.objects):
+            self._seen = len(self.store.objects), Index().catch_up(self.log())
+        return self._seen[1]
 
     def run(self, faults=None):
         """One run of the collector at this moment; ``faults`` is a plan for writes to the outside."""
         log = self.log(Faults(faults)) if faults else self.log()
-        for batch_ in self.read(Index().catch_up(log)):
-            self.seal(log, batch_)
+        tasks = self.plan(Index().catch_up(log))
+        for batch_ in self.read(tasks):
+            self.seal(log, batch_, tasks)
         self.anchor.faults = Faults()
 
-    def read(self, index, tasks=None):
+    def plan(self, index):
+        return verb.plan(self.source, self.contracts, index, self.now, since=self.since)
+
+    def read(self, tasks):
         """Yield what was read, night by night, without sealing it."""
-        if tasks is None:
-            tasks = verb.plan(self.source, self.contracts, index, self.now, since=self.since)
         for _, group in itertools.groupby(tasks, key=lambda task: task.window.night):
             yield [self.collect(task) for task in group]
 
@@ -208,8 +214,9 @@ class Collector:
         spool = self.folder / f"spool-{next(self.numbers)}"
         return verb.collect(task, REDACTOR, spool, lambda: self.now, attempts=3, before=before)
 
-    def seal(self, log, batch_):
-        return seal(log, Index().catch_up(log), batch_, lambda: f"S{next(self.numbers):06d}")
+    def seal(self, log, batch_, tasks):
+        starts = {self.source.name: min(task.window.night for task in tasks)}
+        return seal(log, Index().catch_up(log), batch_, lambda: f"S{next(self.numbers):06d}", starts=starts)
 
     def manifest(self, sealed):
         ref = sealed.manifest
@@ -218,8 +225,10 @@ class Collector:
     def sealed(self, night, contract=EVENTS):
         """The sealed population of a night: a multiset of ids, or None if nothing is sealed."""
         found = self.index.latest(self.source.name, contract.name, night)
-        if found is None:
-            return None
+        return None if found is None else self.ids(found)
+
+    def ids(self, found):
+        """The ids in one sealed revision, with how often each stands there."""
         ids = Counter()
         for part in self.manifest(found).parts:
             path = self.folder / "copy.parquet"
