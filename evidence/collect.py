@@ -132,7 +132,8 @@ def _asked(source: Source, contracts: Mapping[str, Contract], datasets: Sequence
 
 def _order(task: Task) -> tuple[bool, dt.date, int, str]:
     state = task.contract.kind == "state"
-    rank = 0 if not task.contract.has_history else 1 if state else 2
+    rank = 1 if not task.contract.has_history else 2 if state else 3
+    rank = 0 if task.contract.read == "probe" else rank  # what the role may see, before what it saw
     return not (state and task.source.live), task.window.night, rank, task.contract.name
 
 

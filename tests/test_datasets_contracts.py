@@ -7,7 +7,7 @@ from evidence.datasets.load import load_contracts, parse_contract
 from evidence.errors import ConfigError
 
 CONTRACTS = load_contracts()
-EXPECTED = """access_history columns credentials future_grants grants_to_roles grants_to_users login_history masking_policies
+EXPECTED = """access_history collector_visibility columns credentials future_grants grants_to_roles grants_to_users login_history masking_policies
 network_policies network_rule_references network_rules object_dependencies parameters policy_references query_history roles
 row_access_policies tables tag_references users"""
 GOOD = b"""

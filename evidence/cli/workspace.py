@@ -227,7 +227,15 @@ def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Worksp
         timeout_seconds=section.timeout_seconds,
     )
     every = [contract for contract in workspace.contracts if contract.startswith("snowflake.")]
-    return SnowflakeSource(name, login, section.datasets or every, run=new_id(), clock=now, edition=section.edition)
+    return SnowflakeSource(
+        name,
+        login,
+        section.datasets or every,
+        run=new_id(),
+        clock=now,
+        edition=section.edition,
+        contracts=workspace.contracts,
+    )
 
 
 def library_of(path: Path) -> Library:

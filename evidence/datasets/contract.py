@@ -15,7 +15,7 @@ from evidence.snapshot.model import Kind
 Treatment = Literal["keep", "scrub", "keyed", "drop"]
 ColumnType = Literal["int", "text", "time", "bool", "float", "decimal", "date", "json", "objects", "policies", "texts"]
 Edition = Literal["standard", "enterprise", "business_critical"]
-Read = Literal["view", "show", "artifact", "file"]
+Read = Literal["view", "show", "probe", "artifact", "file"]
 ScrubAs = Literal["statement", "expression", "message", "label"]
 
 TIME = pa.timestamp("us", tz="UTC")
@@ -119,6 +119,15 @@ class Column(BaseModel):
         return self.name.lower()
 
 
+class Probe(BaseModel):
+    """A row that must be visible because the collector is it: ``column`` equals a fact of its own session."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: Identifier
+    equals: Literal["user", "role", "warehouse", "account_name"]
+
+
 class Contract(BaseModel):
     """One dataset. ``sha256`` is the digest of the file it came from and lands in every manifest."""
 
@@ -142,6 +151,7 @@ class Contract(BaseModel):
     statements: tuple[str, ...] = ()  # SHOW forms, with {name} placeholders for enumerated objects
     empty_means: Literal["nothing", "suspect"] = "suspect"
     privilege_filtered: bool = True  # rows depend on what the role may see; False only where documented otherwise
+    probe: Probe | None = None  # what must be there if the role sees the rows
     omitted: tuple[str, ...] = ()  # documented columns that are left out: the source never fills them
     columns: tuple[Column, ...]
     sha256: str = ""
@@ -152,9 +162,10 @@ class Contract(BaseModel):
         spellings = [name.lower() for column in self.columns for name in (column.name, *column.aliases)]
         if len(set(spellings)) != len(spellings):
             raise ValueError(f"{self.name}: a column stands twice")
-        for name in (*self.key, *((self.watermark,) if self.watermark else ())):
+        probed = (self.probe.column,) if self.probe else ()
+        for name in (*self.key, *((self.watermark,) if self.watermark else ()), *probed):
             if name not in names:
-                raise ValueError(f"{self.name}: key or watermark {name} is not a column")
+                raise ValueError(f"{self.name}: key, watermark or probe {name} is not a column")
         for column in self.columns:
             if column.treatment in {"scrub", "keyed"} and column.type in NESTED | {"texts"}:
                 raise ValueError(

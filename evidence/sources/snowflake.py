@@ -42,11 +42,13 @@ class SnowflakeSource:
         run: str,
         clock: Clock,
         edition: str = "",
+        contracts: Mapping[str, Contract] | None = None,
         backoff: Backoff | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
         self.edition = edition
+        self.contracts = contracts or {}  # of its datasets: what the probe asks about
         self.session = Session(login, run, clock, backoff=backoff, sleep=sleep)
         self._datasets = tuple(datasets)
 
@@ -64,6 +66,10 @@ class SnowflakeSource:
         Raises ``SourceEditionError`` if the configuration says that the account cannot have this dataset.
         """
         self._check_edition(contract)
+        if contract.read == "probe":
+            from evidence.sources.snowflake_probe import VisibilityReading
+
+            return VisibilityReading(self, contract, window)
         kind = ShowReading if contract.read == "show" else ViewReading
         return kind(self, contract, window)
 

@@ -154,6 +154,16 @@ def neighbours(contract: Contract, selection: Selection, window: Window) -> tupl
     return f"SELECT COUNT(*) AS n FROM {path(contract.object)} WHERE {mark} >= ? AND {mark} < ?", binds
 
 
+def probe(
+    contract: Contract, column: str, value: str, span: tuple[dt.datetime, dt.datetime] | None
+) -> tuple[str, tuple[Bind, ...]]:
+    """Return the statement that counts rows of ``value`` in ``column``, within ``span`` of an event view, and its binds."""
+    edges: tuple[Bind, ...] = (("TIMESTAMP_LTZ", span[0]), ("TIMESTAMP_LTZ", span[1])) if span else ()
+    within = f"{quoted(contract.watermark)} >= ? AND {quoted(contract.watermark)} < ? AND " if span else ""
+    where = f"{within}{quoted(column)} = ?"
+    return f"SELECT COUNT(*) AS n FROM {path(contract.object)} WHERE {where}", (*edges, ("TEXT", value))
+
+
 def show_page(statement: str, after: str | None = None) -> str:
     """Return ``statement`` for one page of names, those after ``after``."""
     start = f" FROM '{after.replace(chr(92), chr(92) * 2).replace(chr(39), chr(39) * 2)}'" if after is not None else ""
