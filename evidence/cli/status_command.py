@@ -12,6 +12,7 @@ from evidence.cli.period import Period, parse_period
 from evidence.cli.workspace import Workspace, now
 from evidence.datasets.contract import Contract
 from evidence.datasets.timing import overdue_at
+from evidence.errors import EvidenceError
 from evidence.snapshot.model import DAY
 from evidence.store.index import Index
 
@@ -28,8 +29,8 @@ def status(
     chosen = parse_period(period) if period else None
     rows = [
         row
-        for name, datasets in sorted(workspace.datasets_asked().items())
-        for row in _rows(name, datasets, workspace.contracts, workspace.index, chosen)
+        for name in sorted(workspace.config.sources)
+        for row in _rows(name, _datasets(workspace, name), workspace.contracts, workspace.index, chosen)
     ]
     log = workspace.log
     if json:
@@ -52,6 +53,15 @@ def status(
             for r in rows
         ],
     )
+
+
+def _datasets(workspace: Workspace, name: str) -> Sequence[str]:
+    """What a source is asked for; of one that cannot say, what it ever sealed, and its failure on standard error."""
+    try:
+        return workspace.datasets_of(name)
+    except EvidenceError as failure:
+        output.show_error(failure)
+        return sorted({sealed.key.dataset for sealed in workspace.index.snapshots() if sealed.key.source == name})
 
 
 def _rows(

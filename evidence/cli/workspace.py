@@ -26,7 +26,7 @@ from evidence.control.engine import Engine
 from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
-from evidence.errors import ConfigError, UsageError
+from evidence.errors import ConfigError, EvidenceError, UsageError
 from evidence.signing.keys import NoteKey, load_hmac_key, load_note_key
 from evidence.snapshot.redact import Redactor
 from evidence.sources.open import open_source
@@ -153,7 +153,18 @@ class Workspace:
 
     def datasets_asked(self) -> dict[str, Sequence[str]]:
         """Source name -> datasets it is configured to be asked for, without connecting anywhere."""
-        return {name: self.source(name).datasets() for name in self.config.sources}
+        return {name: self.datasets_of(name) for name in self.config.sources}
+
+    def datasets_of(self, name: str) -> Sequence[str]:
+        """Datasets one source is asked for. Whatever it raises is said as its failure, without a message that may quote rows."""
+        try:
+            return self.source(name).datasets()
+        except EvidenceError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - third-party sources may raise anything
+            raise EvidenceError(
+                f"source {name} does not say what it holds: {type(exc).__name__}", fix="report it to whoever wrote it"
+            ) from None
 
     @property
     def stamp(self) -> dict[str, str]:
