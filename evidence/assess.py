@@ -49,9 +49,10 @@ class StoreReader:
         asked = {name for name, datasets in self.configured.items() if dataset in datasets}
         return sorted(asked | set(self.index.sources_of(dataset)))
 
-    def coverage_start(self, source: str) -> dt.date:
+    def coverage_start(self, source: str, dataset: str) -> dt.date:
         """First covered night; a source never collected is not covered before tomorrow."""
-        return self.index.coverage_start(source) or self.known_at.date() + dt.timedelta(days=1)
+        kind = self.contracts[dataset].kind
+        return self.index.coverage_start(source, kind) or self.known_at.date() + dt.timedelta(days=1)
 
     def due(self, dataset: str, night: dt.date) -> bool:
         """True once the window should have been collected."""

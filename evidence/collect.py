@@ -19,7 +19,7 @@ from evidence.datasets.timing import due_at, late_check_at, night_number, within
 from evidence.errors import SourceError
 from evidence.snapshot.collected import Collected, Recount
 from evidence.snapshot.entry import SealedEntry
-from evidence.snapshot.model import DAY, Receipt, SnapshotKey, Window, start_of
+from evidence.snapshot.model import DAY, Kind, Receipt, SnapshotKey, Window, start_of
 from evidence.snapshot.redact import Redactor
 from evidence.sources import receipts, recounting
 from evidence.sources.protocol import Reading, Source
@@ -77,6 +77,19 @@ def plan(
                 settled = previous is not None and index.settled(previous)
                 tasks.append(Task(source, contract, Window(night, contract.kind), previous, occasion, settled))
     return sorted(tasks, key=_order)
+
+
+def starts_of(tasks: Sequence[Task]) -> dict[Kind, dt.date]:
+    """Return where a plan begins, by kind of dataset: what is covered once any of it is sealed.
+
+    An export covers what it holds as a whole, whatever its kind.
+    """
+    starts: dict[Kind, dt.date] = {}
+    for task in tasks:
+        kinds: tuple[Kind, ...] = (task.contract.kind,) if task.source.live else ("event", "state")
+        for kind in kinds:
+            starts[kind] = min(task.window.night, starts.get(kind, task.window.night))
+    return starts
 
 
 def plan_recounts(
@@ -150,7 +163,7 @@ def _nights(
         if since is None or tonight >= since:
             yield tonight
         return
-    night = index.coverage_start(source.name) or since or tonight
+    night = index.coverage_start(source.name, "event") or since or tonight
     if since is not None:
         night = min(night, since)
     while start_of(night) + DAY <= now:

@@ -67,9 +67,10 @@ class BagReader:
         asked = {name for name, datasets in self.effective["sources"].items() if dataset in datasets}
         return sorted(asked | {source for source, name, _ in self.snapshots if name == dataset})
 
-    def coverage_start(self, source: str) -> dt.date:
-        """First covered night."""
-        start = self.effective["coverage"].get(source)
+    def coverage_start(self, source: str, dataset: str) -> dt.date:
+        """First covered night. Packets of the first version name one start for all kinds of datasets."""
+        by_kind = self.effective.get("coverage_by_kind", {}).get(self.contracts[dataset].kind, {})
+        start = by_kind.get(source) if "coverage_by_kind" in self.effective else self.effective["coverage"].get(source)
         return dt.date.fromisoformat(start) if start else self.known_at.date() + dt.timedelta(days=1)
 
     def due(self, dataset: str, night: dt.date) -> bool:

@@ -12,7 +12,7 @@ from evidence.errors import StoreConflictError
 from evidence.snapshot import canonical, manifest
 from evidence.snapshot.collected import Collected
 from evidence.snapshot.entry import Entry, snapshot_entry_key
-from evidence.snapshot.model import Part
+from evidence.snapshot.model import Kind, Part
 from evidence.store.index import Index
 from evidence.store.log import Log
 from evidence.store.sealing import append_new, put_object
@@ -26,24 +26,25 @@ def seal(
     collected: Iterable[Collected],
     new_id: NewId,
     *,
-    starts: Mapping[str, dt.date] | None = None,
+    starts: Mapping[Kind, dt.date] | None = None,
 ) -> list[Entry]:
     """Seal a batch in one commit and return the entries that are new in the log.
 
     A look that makes no new revision becomes a ``recount`` entry if it says anything new, and nothing otherwise. ``starts``
-    says per source where the plan begins, if this batch is only part of it: coverage is sealed with the first of it, so
-    that a backfill that breaks off is known to be unfinished. Raises ``StoreConflictError``, ``ForkError`` or
+    says where the plan of the batch's source begins, by kind of dataset, if this batch is only part of it: coverage is
+    sealed with the first of it, so that a backfill that breaks off is known to be unfinished. Raises ``StoreConflictError``, ``ForkError`` or
     ``RollbackError``; nothing is committed then.
     """
     entries: list[Entry] = []
-    first: dict[str, dt.date] = {}
+    first: dict[tuple[str, Kind], dt.date] = {}
     for item in collected:
         if item.unchanged:
             entries.extend(_recount(index, item))
             continue
         entries.append(_put(log, item, new_id()))
-        source, planned = item.key.source, (starts or {}).get(item.key.source, item.key.night)
-        first[source] = min(item.key.night, planned, first.get(source, item.key.night))
+        for kind, night in {**(starts or {}), item.kind: item.key.night}.items():
+            place = (item.key.source, kind)
+            first[place] = min(night, (starts or {}).get(kind, night), first.get(place, night))
     return append_new(log, [*_coverage(index, first), *entries])
 
 
@@ -102,12 +103,22 @@ def _recount(index: Index, item: Collected) -> list[Entry]:
     return [Entry("recount", f"{snapshot_entry_key(previous.key)}/{len(looks) + 1}", None, body)]
 
 
-def _coverage(index: Index, first: Mapping[str, dt.date]) -> list[Entry]:
-    """The first collect of a source seals where its coverage starts; a longer backfill seals an earlier start."""
-    entries = []
-    for source, night in sorted(first.items()):
-        known = index.coverage_start(source)
+def _coverage(index: Index, first: Mapping[tuple[str, Kind], dt.date]) -> list[Entry]:
+    """The first collect of a source seals where its coverage starts; a longer backfill seals an earlier start.
+
+    One entry for both kinds where they start together, as those of an export do; else one for each.
+    """
+    early: dict[tuple[str, dt.date], list[Kind]] = {}
+    for (source, kind), night in sorted(first.items()):
+        known = index.coverage_start(source, kind)
         if known is None or night < known:
-            start = night.isoformat()
-            entries.append(Entry("coverage", f"{source}/{start}", None, {"source": source, "start": start}))
+            early.setdefault((source, night), []).append(kind)
+    entries = []
+    for (source, night), kinds in early.items():
+        body = {"source": source, "start": night.isoformat()}
+        if len(kinds) > 1:
+            entries.append(Entry("coverage", f"{source}/{body['start']}", None, body))
+        else:
+            key = f"{source}/{kinds[0]}/{body['start']}"
+            entries.append(Entry("coverage", key, None, {**body, "kind": kinds[0]}))
     return entries

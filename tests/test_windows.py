@@ -7,6 +7,9 @@ import pytest
 from fakes.live_source import EVENTS, FIRST, START, STATE, Collector, LiveSource, Row, unavailable
 
 from evidence import collect as verb
+from evidence.assess import StoreReader
+from evidence.cli.status_command import row_of
+from evidence.control import gate
 from evidence.datasets.timing import delay, due_at, late_check_at, night_number, settled_at, within_reach
 from evidence.errors import SourceDeniedError
 from evidence.snapshot.model import DAY
@@ -310,7 +313,7 @@ def test_a_backfill_that_breaks_off_goes_on_oldest_first(make):
     for _ in range(3):
         collector.seal(log, next(planned), tasks)
     collector.since = None  # the next run is not told again
-    assert collector.index.coverage_start("live") == FIRST
+    assert collector.index.coverage_start("live", "event") == FIRST
     left = verb.plan(collector.source, collector.contracts, collector.index, collector.now)
     assert [task.window.night.day for task in left] == [4, 5, 6, 7, 8]
 
@@ -325,3 +328,50 @@ def test_rows_that_came_are_kept_if_the_next_try_brings_none(make):
     assert collector.manifest(sealed).receipt["cost"]["reads"] == 1
     collector.run()
     assert collector.sealed(FIRST) == Counter([1, 2]), "incomplete is tried again"
+
+
+# --- coverage -----------------------------------------------------------------------------------------------------
+
+
+def test_a_backfill_of_events_does_not_make_states_missing_that_nobody_could_capture(make):
+    collector = make(row(1), contracts=(EVENTS, STATE))
+    collector.now = START + 9 * DAY + 12 * HOUR
+    collector.run()
+    index = collector.index
+    assert (index.coverage_start("live", "event"), index.coverage_start("live", "state")) == (FIRST, FIRST + 8 * DAY)
+    state, events = (row_of("live", contract, index, None, collector.now) for contract in (STATE, EVENTS))
+    assert (state["missing"], state["complete"], events["missing"], events["complete"]) == (0, 1, 0, 9)
+    collector.now += 3 * DAY
+    state = row_of("live", STATE, index, None, collector.now)
+    assert state["missing"] == 2, "nights that went by uncaptured; the last one's span is still open"
+
+
+def test_status_and_assess_agree_on_what_is_missing_and_what_is_before_coverage(make):
+    collector = make(row(1), contracts=(EVENTS, STATE))
+    collector.now = START + 9 * DAY + 12 * HOUR
+    collector.run()
+    collector.now += 5 * DAY
+    index, contracts = collector.index, collector.contracts
+    reader = StoreReader(collector.store, index, contracts, {"live": list(contracts)}, collector.now)
+    for contract in (EVENTS, STATE):
+        nights = [FIRST + n * DAY for n in range(-3, 16)]
+        gaps = {
+            night: gate.gather([gate.Requirement(contract.name)], reader, contracts, (), night).gaps for night in nights
+        }
+        why = Counter(found[0].why for found in gaps.values() if found)
+        assert why["missing-evidence"] == row_of("live", contract, index, None, collector.now)["missing"]
+        start = index.coverage_start("live", contract.kind)
+        assert all(found[0].why == "before-coverage" for night, found in gaps.items() if night < start)
+        assert not [
+            found for night, found in gaps.items() if night >= start and found and found[0].why == "before-coverage"
+        ]
+
+
+def test_coverage_of_earlier_versions_counts_for_both_kinds():
+    from evidence.snapshot.entry import Entry
+
+    entries = [Entry("coverage", "a/2026-07-04", None, {"source": "a", "start": "2026-07-04"})]
+    entries += [Entry("coverage", "a/event/2026-07-01", None, {"source": "a", "start": "2026-07-01", "kind": "event"})]
+    index = Index.of(entries)
+    assert (index.coverage_start("a", "event"), index.coverage_start("a", "state")) == (FIRST, FIRST + 3 * DAY)
+    assert index.coverage_start("b", "event") is None

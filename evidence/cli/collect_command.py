@@ -27,6 +27,7 @@ from evidence.errors import (
 )
 from evidence.seal import seal
 from evidence.snapshot.collected import Collected
+from evidence.snapshot.model import Kind
 
 CODES = {
     "incomplete": IncompleteSnapshotError.exit_code,
@@ -102,7 +103,7 @@ def collect(
 def _collect_source(workspace: Workspace, tally: Tally, spool: Path, chosen: Chosen, jobs: int) -> None:
     tasks = _planned(workspace, tally, chosen)
     nights = nights_of(tasks, spool)
-    starts = {tally.source: min((task.window.night for task in tasks), default=dt.date.max)}
+    starts = verb.starts_of(tasks)
     with output.progress(f"collect {tally.source}", len(tasks)) as step:
         if jobs == 1 or len(nights) < 2 * jobs or tasks[0].source.live:
             batches = read_here(workspace, nights, step)
@@ -127,7 +128,7 @@ def _planned(workspace: Workspace, tally: Tally, chosen: Chosen) -> list[verb.Ta
         return []
 
 
-def seal_batch(workspace: Workspace, tally: Tally, batch: Landed, starts: Mapping[str, dt.date] | None = None) -> None:
+def seal_batch(workspace: Workspace, tally: Tally, batch: Landed, starts: Mapping[Kind, dt.date] | None = None) -> None:
     """Seal what was read in one commit and count it; bugs are named, and their windows stay open."""
     items = []
     for item in batch:

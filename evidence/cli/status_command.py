@@ -86,7 +86,7 @@ def row_of(source: str, contract: Contract, index: Index, period: Period | None,
     return {
         "source": source,
         "dataset": contract.name,
-        "coverage": index.coverage_start(source),
+        "coverage": index.coverage_start(source, contract.kind),
         "first": min(sealed, default=None),
         "last": max(sealed, default=None),
         **{word: counts[word] for word in WORDS},
@@ -98,7 +98,7 @@ def _expected(
     source: str, contract: Contract, index: Index, period: Period | None, moment: dt.datetime
 ) -> list[dt.date]:
     """Nights that should be sealed by now: covered, in the period, and overdue."""
-    start = index.coverage_start(source)
+    start = index.coverage_start(source, contract.kind)
     if start is None:
         return []
     night = max(start, period.start) if period else start

@@ -132,14 +132,14 @@ def gather(
         if not names:
             gaps.append(Gap(requirement, "missing-evidence", f"no source holds {requirement.dataset}", absent=True))
             continue
-        covered = [name for name in names if reader.coverage_start(name) <= night]
+        covered = [name for name in names if reader.coverage_start(name, requirement.dataset) <= night]
         if not covered:
             gaps.append(Gap(requirement, "before-coverage", f"{requirement.dataset} of {', '.join(names)}"))
             continue
         uncovered |= set(names) - set(covered)
         for name in covered:
             for each in requirement.nights(night):
-                if each >= reader.coverage_start(name):
+                if each >= reader.coverage_start(name, requirement.dataset):
                     found, problem = _look(reader, contracts[requirement.dataset], editions, requirement, name, each)
                     sealed += [found] if found else []
                     gaps += [problem] if problem else []

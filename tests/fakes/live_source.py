@@ -215,8 +215,8 @@ class Collector:
         return verb.collect(task, REDACTOR, spool, lambda: self.now, attempts=3, before=before)
 
     def seal(self, log, batch_, tasks):
-        starts = {self.source.name: min(task.window.night for task in tasks)}
-        return seal(log, Index().catch_up(log), batch_, lambda: f"S{next(self.numbers):06d}", starts=starts)
+        new_id = lambda: f"S{next(self.numbers):06d}"  # noqa: E731
+        return seal(log, Index().catch_up(log), batch_, new_id, starts=verb.starts_of(tasks))
 
     def manifest(self, sealed):
         ref = sealed.manifest
