@@ -210,4 +210,4 @@ class Deeper(Arrivals):
 
 
 TestDeeper = pytest.mark.slow(pytest.mark.timeout(1500)(Deeper.TestCase))
-TestDeeper.settings = settings(max_examples=400, stateful_step_count=40, **COMMON)
+TestDeeper.settings = settings(max_examples=100, stateful_step_count=40, **COMMON)

@@ -13,6 +13,7 @@ from evidence.snapshot.manifest import Manifest, build
 from evidence.snapshot.model import Window
 from evidence.snapshot.redact import Redactor
 from evidence.sources import snowflake_login
+from evidence.sources.files import FilesSource
 from evidence.sources.snowflake import SnowflakeSource
 from evidence.sources.snowflake_login import Login
 from evidence.sources.snowflake_session import Backoff
@@ -208,6 +209,14 @@ def test_a_refused_recount_keeps_what_is_sealed(account, make, read):
     item = read(source, LOGINS, previous=sealed, before=receipt)
     assert (item.recount.result, item.unchanged) == ("denied", True)
     assert "SECURITY_VIEWER" in item.recount.reason
+
+
+def test_an_export_costs_the_bytes_of_its_files(tiny_folder, read):
+    source = FilesSource("files", tiny_folder, contracts=CONTRACTS, clock=lambda: NOW)
+    size = (tiny_folder / "snowflake" / "login_history" / f"date={NIGHT}" / "part-0000.parquet").stat().st_size
+    receipt = read(source, LOGINS).receipt
+    assert receipt.cost == {"bytes_scanned": size, "reads": 1, "statements": 1}
+    assert read(source, LOGINS, QUIET).receipt.empty.word == "unproven", "an export cannot show that rows would be seen"
 
 
 def test_a_manifest_with_strange_receipt_parts_is_not_read():
