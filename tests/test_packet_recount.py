@@ -31,9 +31,9 @@ class Place:
         text = capsys.readouterr().out
         return code, json.loads(text[text.index("{") :])["sources"][0]
 
-    def recount(self, *, partial=False):
+    def recount(self, *, partial=False, nights=1):
         workspace = Workspace.open(self.folder)
-        packet_recount.recount(workspace, Period(FIRST, FIRST, "2026-07-01"), partial=partial)
+        packet_recount.recount(workspace, Period(FIRST, FIRST + (nights - 1) * DAY, "July"), partial=partial)
         return workspace.index
 
     def looks(self):
@@ -79,8 +79,12 @@ def test_a_source_that_does_not_answer_is_said_and_does_not_stop_a_settled_packe
     place.now = START + 20 * DAY
     place.collect(capsys)
     place.source.fail = [unavailable()]
-    index = place.recount()
-    assert "packet: unavailable: 503" in capsys.readouterr().err
+    asked = len(place.source.asked)
+    index = place.recount(nights=4)
+    said = capsys.readouterr().err
+    assert "packet: unavailable: 503" in said
+    assert "the other windows were not asked about" in said
+    assert len(place.source.asked) == asked + 1, "92 nights of a dead account are not 92 timeouts"
     latest = index.latest("live", EVENTS.name, FIRST)
     assert index.settled(latest)
     assert [look["result"] for look in index.recounts(latest)] == ["unavailable"]

@@ -11,10 +11,10 @@ from contextlib import closing
 from evidence import collect as verb
 from evidence.cli import output
 from evidence.cli.collect_command import Tally, seal_batch
-from evidence.cli.collect_workers import nights_of, read_here
+from evidence.cli.collect_workers import Bug, nights_of, read_here
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace, now
-from evidence.errors import ConfigError, PacketRefusedError, SourceError
+from evidence.errors import ConfigError, PacketRefusedError, SourceError, SourceUnavailableError
 
 
 def recount(workspace: Workspace, period: Period, *, partial: bool) -> None:
@@ -44,6 +44,8 @@ def _recount_source(workspace: Workspace, name: str, period: Period) -> Tally:
                 for orders, batch in zip(nights, read_here(workspace, nights, lambda _: None), strict=True):
                     seal_batch(workspace, tally, batch)
                     shutil.rmtree(orders[0].spool.parent, ignore_errors=True)
+                    if all(not isinstance(item, Bug) and item.outcome == "unavailable" for item in batch):
+                        raise SourceUnavailableError("no answer; the other windows were not asked about")
     except (SourceError, ConfigError) as failure:
         tally.failure = failure
     return tally
