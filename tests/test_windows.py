@@ -4,7 +4,7 @@ import datetime as dt
 from collections import Counter
 
 import pytest
-from fakes.live_source import EVENTS, FIRST, START, STATE, Collector, LiveSource, Row, unavailable
+from fakes.live_source import EVENTS, FIRST, START, STATE, Collector, LiveReading, LiveSource, Row, unavailable
 
 from evidence import collect as verb
 from evidence.assess import StoreReader
@@ -375,3 +375,27 @@ def test_coverage_of_earlier_versions_counts_for_both_kinds():
     index = Index.of(entries)
     assert (index.coverage_start("a", "event"), index.coverage_start("a", "state")) == (FIRST, FIRST + 3 * DAY)
     assert index.coverage_start("b", "event") is None
+
+
+# --- what a reading says of itself --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "reason"),
+    [
+        ("gaps", ("kms: no answer: GRANT kms:ListKeys",), "not answered: kms: no answer"),
+        ("notes", ("unproven: no row count is declared",), "unproven: no row count is declared"),
+    ],
+)
+def test_a_reading_that_is_not_whole_by_its_own_word_is_incomplete(make, monkeypatch, member, value, reason):
+    collector = make(row(1), counts=False)
+    monkeypatch.setattr(LiveReading, member, value, raising=False)
+    if member == "notes":
+        monkeypatch.setattr("fakes.live_source.totals", lambda _rows: None)
+    collector.now = due()
+    collector.run()
+    (sealed,) = revisions(collector)
+    receipt = collector.manifest(sealed).receipt
+    assert (sealed.status, receipt["landed"]) == ("incomplete", 1)
+    assert reason in receipt["reason"]
+    assert value[0] in receipt["notes"]

@@ -14,6 +14,8 @@ import pyarrow as pa
 from evidence.datasets.contract import Contract
 from evidence.snapshot.model import Empty, Finality, Statement, Totals, Window
 
+UNPROVEN = "unproven: "
+
 
 class Reading(Protocol):
     """One read of one dataset for one window. Iterate ``batches`` to the end before asking for the rest."""
@@ -48,7 +50,18 @@ class Reading(Protocol):
 
     @property
     def notes(self) -> Sequence[str]:
-        """Things an auditor should know, in plain words."""
+        """Things an auditor should know, in plain words. One that begins with ``UNPROVEN`` says why no totals are stated."""
+
+
+@runtime_checkable
+class PartialReading(Protocol):
+    """A reading that can be answered in part. Sources whose answer is all or nothing need not say so."""
+
+    @property
+    def gaps(self) -> Sequence[str]:
+        """What was asked for and not answered, one line each with the grant that is missing; any makes the receipt
+        incomplete. Rows that did come are kept, with NULL for what is not known.
+        """
 
 
 class Source(Protocol):

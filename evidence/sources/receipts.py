@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from evidence.datasets.contract import Contract
@@ -10,17 +10,20 @@ from evidence.datasets.land import Landed
 from evidence.datasets.timing import settled_at
 from evidence.errors import SourceDeniedError, SourceEditionError, SourceError
 from evidence.snapshot.model import Empty, Finality, Receipt, Statement, Status, Totals, Window
-from evidence.sources.protocol import Reading, SaysCost, SaysWhyEmpty
+from evidence.sources.protocol import UNPROVEN, PartialReading, Reading, SaysCost, SaysWhyEmpty
 
 Refusal = Literal["denied", "unavailable", "edition"]
-UNPROVEN = Empty("unproven", "the source does not say whether rows would have been seen")
+UNSAID = Empty("unproven", "the source does not say whether rows would have been seen")
 
 
 def of_rows(contract: Contract, window: Window, reading: Reading, landed: Landed, moment: dt.datetime) -> Receipt:
     """Return the receipt of a read that came to its end at ``moment`` (our clock)."""
     source_totals, as_of = reading.totals, reading.as_of
-    differences = _reconcile(source_totals, landed)
-    status, reason = _judge(contract, landed, differences, known_moment=as_of is not None)
+    differences = _reconcile(source_totals, landed, reading.notes)
+    gaps = tuple(reading.gaps) if isinstance(reading, PartialReading) else ()
+    status, reason = _judge(
+        contract, landed, differences, gaps, known_moment=as_of is not None, stated=source_totals is not None
+    )
     return Receipt(
         status=status,
         reason=reason,
@@ -38,7 +41,7 @@ def of_rows(contract: Contract, window: Window, reading: Reading, landed: Landed
         quarantine_reasons=landed.quarantine_reasons,
         treated=landed.treated,
         drift=landed.drift,
-        notes=tuple(reading.notes),
+        notes=(*gaps, *reading.notes),
         rows_digest=landed.rows_digest,
         empty=_empty(reading) if status == "complete" and not landed.landed else None,
         cost=_cost(reading),
@@ -103,20 +106,33 @@ def _cost(reading: Reading) -> dict[str, int]:
 
 def _empty(reading: Reading) -> Empty:
     said = reading.empty if isinstance(reading, SaysWhyEmpty) else None
-    return said or UNPROVEN
+    return said or UNSAID
 
 
-def _reconcile(source: Totals | None, landed: Landed) -> tuple[str, ...]:
+def _reconcile(source: Totals | None, landed: Landed, notes: Sequence[str]) -> tuple[str, ...]:
     """Compare both sides (source / arrived); rows set aside count as arrived."""
-    return ("the source stated no totals",) if source is None else tuple(source.differences(landed.totals))
+    if source is not None:
+        return tuple(source.differences(landed.totals))
+    why = tuple(note.removeprefix(UNPROVEN) for note in notes if note.startswith(UNPROVEN))
+    return why or ("the source stated no totals",)
 
 
 def _judge(
-    contract: Contract, landed: Landed, differences: tuple[str, ...], *, known_moment: bool
+    contract: Contract,
+    landed: Landed,
+    differences: tuple[str, ...],
+    gaps: tuple[str, ...],
+    *,
+    known_moment: bool,
+    stated: bool,
 ) -> tuple[Status, str]:
     problems = []
     if differences:
-        problems.append("totals differ (source / arrived): " + "; ".join(differences[:5]))
+        said = "totals differ (source / arrived)" if stated else "unproven"
+        problems.append(f"{said}: " + "; ".join(differences[:5]))
+    if gaps:
+        more = f" (and {len(gaps) - 3} more, see the notes)" if len(gaps) > 3 else ""
+        problems.append("not answered: " + "; ".join(gaps[:3]) + more)
     if landed.quarantined:
         problems.append(f"{landed.quarantined} rows quarantined")
     if contract.kind == "state" and not known_moment:
