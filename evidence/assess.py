@@ -17,7 +17,7 @@ from evidence.control.evidence import Sealed, part_rows, sealed_of
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
-from evidence.datasets.timing import due_at
+from evidence.datasets.timing import overdue_at
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, SealedEntry
@@ -47,14 +47,15 @@ class StoreReader:
         asked = {name for name, datasets in self.configured.items() if dataset in datasets}
         return sorted(asked | set(self.index.sources_of(dataset)))
 
-    def coverage_start(self, source: str) -> dt.date:
+    def coverage_start(self, source: str, dataset: str) -> dt.date:
         """First covered night; a source never collected is not covered before tomorrow."""
-        return self.index.coverage_start(source) or self.known_at.date() + dt.timedelta(days=1)
+        kind = self.contracts[dataset].kind
+        return self.index.coverage_start(source, kind) or self.known_at.date() + dt.timedelta(days=1)
 
     def due(self, dataset: str, night: dt.date) -> bool:
-        """True once the window could have been collected."""
+        """True once the window should have been collected."""
         contract = self.contracts.get(dataset)
-        return contract is None or due_at(contract, night) <= self.known_at
+        return contract is None or overdue_at(contract, night) <= self.known_at
 
     def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
         """The highest revision at this log size."""

@@ -5,34 +5,49 @@ reads one window and always comes back with a receipt, whatever happened. Nothin
 private spool until ``seal`` takes them (design.md section 6, step 2).
 """
 
+import dataclasses
 import datetime as dt
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evidence.datasets.contract import Contract
-from evidence.datasets.land import Landed, land
-from evidence.datasets.timing import due_at, settled_at
-from evidence.errors import SourceDeniedError, SourceEditionError, SourceError
-from evidence.snapshot.collected import Collected
+from evidence.datasets.land import land
+from evidence.datasets.timing import due_at, late_check_at, night_number, within_reach
+from evidence.errors import SourceError
+from evidence.snapshot.collected import Collected, Recount
 from evidence.snapshot.entry import SealedEntry
-from evidence.snapshot.model import DAY, Finality, Receipt, SnapshotKey, Status, Totals, Window, start_of
+from evidence.snapshot.model import DAY, Kind, Receipt, SnapshotKey, Window, start_of
 from evidence.snapshot.redact import Redactor
-from evidence.sources.protocol import UNPROVEN, PartialReading, Reading, Source
+from evidence.sources import receipts, recounting
+from evidence.sources.protocol import Reading, Source
 from evidence.store.index import Index
 
 Clock = Callable[[], dt.datetime]
+FIRST, RETRY, EXPORT, LATE, PACKET = "first", "retry", "export", "30 days", "packet"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One window to read. ``previous`` is what is sealed for it already: this read re-counts, corrects or retries it."""
+    """One window to read. ``previous`` is what is sealed for it already: this read re-counts, corrects or retries it.
+
+    ``occasion`` is why it is read now: ``first``, ``retry``, ``night 1``, ``30 days``, ``packet``, ``export`` (an export that may
+    have been made anew). ``settled``: late rows were ruled out before.
+    """
 
     source: Source
     contract: Contract
     window: Window
     previous: SealedEntry | None = None
+    occasion: str = FIRST
+    settled: bool = False
+
+    @property
+    def is_recount(self) -> bool:
+        """True if a whole window is looked at again."""
+        return self.previous is not None and self.previous.status == "complete"
 
 
 def plan(
@@ -45,22 +60,54 @@ def plan(
     nights: Sequence[dt.date] = (),
     datasets: Sequence[str] = (),
 ) -> list[Task]:
-    """Return the windows of ``source`` to read now: oldest night first, state views before events within a night.
+    """Return the windows of ``source`` to read now, in the order to read them.
 
-    ``nights`` and ``datasets`` narrow the work; ``since`` is where coverage starts if the source was never collected.
+    State of a live source goes first, views without history before those that keep dropped rows: missed is missing. Then
+    oldest night first, so that a backfill that breaks off goes on where it stopped. ``nights`` and ``datasets`` narrow the
+    work; ``since`` is where coverage starts if the source was never collected.
     """
     tasks = []
-    for name in source.datasets():
-        contract = contracts.get(name)
-        if contract is None or (datasets and name not in datasets):
-            continue
+    for contract in _asked(source, contracts, datasets):
         for night in _nights(source, contract, index, now, since):
-            if nights and night not in nights:
+            if (nights and night not in nights) or due_at(contract, night) > now:
                 continue
-            previous = index.latest(source.name, name, night)
-            if due_at(contract, night) <= now and _open(source, contract, index, previous, now):
-                tasks.append(Task(source, contract, Window(night, contract.kind), previous))
-    return sorted(tasks, key=lambda task: (task.window.night, task.contract.kind != "state", task.contract.name))
+            previous = index.latest(source.name, contract.name, night)
+            occasion = _occasion(source, contract, index, previous, now)
+            if occasion:
+                settled = previous is not None and index.settled(previous)
+                tasks.append(Task(source, contract, Window(night, contract.kind), previous, occasion, settled))
+    return sorted(tasks, key=_order)
+
+
+def starts_of(tasks: Sequence[Task]) -> dict[Kind, dt.date]:
+    """Return where a plan begins, by kind of dataset: what is covered once any of it is sealed.
+
+    An export covers what it holds as a whole, whatever its kind.
+    """
+    starts: dict[Kind, dt.date] = {}
+    for task in tasks:
+        kinds: tuple[Kind, ...] = (task.contract.kind,) if task.source.live else ("event", "state")
+        for kind in kinds:
+            starts[kind] = min(task.window.night, starts.get(kind, task.window.night))
+    return starts
+
+
+def plan_recounts(
+    source: Source, contracts: Mapping[str, Contract], index: Index, now: dt.datetime, nights: Sequence[dt.date]
+) -> list[Task]:
+    """Return the whole event windows of ``nights`` that a live source can still be asked about, whenever last counted.
+
+    For a packet: what it rests on is counted once more before it is signed (design.md section 4).
+    """
+    tasks = []
+    for contract in _asked(source, contracts, ()) if source.live else ():
+        for night in nights if contract.kind == "event" else ():
+            previous = index.latest(source.name, contract.name, night)
+            if previous is not None and previous.status == "complete" and within_reach(contract, night, now):
+                tasks.append(
+                    Task(source, contract, Window(night, "event"), previous, PACKET, settled=index.settled(previous))
+                )
+    return sorted(tasks, key=_order)
 
 
 def collect(
@@ -71,34 +118,36 @@ def collect(
     *,
     attempts: int = 3,
     collector: Mapping[str, str] | None = None,
+    before: Mapping[str, Any] | None = None,
 ) -> Collected:
-    """Read one window into ``spool`` (an empty private directory) and return it with its receipt.
+    """Read one window into ``spool`` (a directory that is made, private) and return it with its receipt.
 
     A live source whose totals disagree with what arrived is read again, ``attempts`` times in all, then kept as
-    incomplete. Refusals and failures become receipts too; only bugs raise.
+    incomplete. ``before`` is the receipt of ``task.previous`` as sealed: with it a re-count is asked for as a count where the
+    source can, and fewer rows than sealed are told from a correction. Refusals and failures become receipts too; only
+    bugs raise.
     """
-    revision = task.previous.key.revision + 1 if task.previous else 0
-    key = SnapshotKey(task.source.name, task.contract.name, task.window.night, revision)
-    stamp = dict(collector or {})
-    result = None
-    for attempt in range(attempts if task.source.live else 1):
-        folder = spool / f"attempt-{attempt}"
-        folder.mkdir(mode=0o700, parents=True)
-        try:
-            result = _read(task, key, redactor, folder, clock, stamp)
-        except SourceError as exc:
-            shutil.rmtree(folder, ignore_errors=True)
-            receipt = Receipt(
-                status=_refusal(exc), reason=_reason(exc), collected_at=clock(), collector=stamp, key_id=redactor.key_id
-            )
-            result = Collected(key, task.contract.kind, task.contract.reference, folder, (), (), receipt, task.previous)
-            if not isinstance(exc, SourceDeniedError | SourceEditionError):
-                continue
-        if not result.receipt.differences:
-            break
-    if result is None:
-        raise ValueError("attempts must be at least 1")
-    return result
+    stamp = {"collector": dict(collector or {}), "key_id": redactor.key_id}
+    counted = _count(task, spool, clock, before, stamp) if task.is_recount and before is not None else None
+    if counted is not None:
+        return counted
+    item = _read_until_totals_agree(task, redactor, spool, clock, attempts if task.source.live else 1, stamp)
+    if not task.is_recount:
+        return item
+    return recounting.weigh(item, before or {}, task.occasion, live=task.source.live, settled=task.settled)
+
+
+def _asked(source: Source, contracts: Mapping[str, Contract], datasets: Sequence[str]) -> Iterator[Contract]:
+    for name in source.datasets():
+        if name in contracts and (not datasets or name in datasets):
+            yield contracts[name]
+
+
+def _order(task: Task) -> tuple[bool, dt.date, int, str]:
+    state = task.contract.kind == "state"
+    rank = 1 if not task.contract.has_history else 2 if state else 3
+    rank = 0 if task.contract.read == "probe" else rank  # what the role may see, before what it saw
+    return not (state and task.source.live), task.window.night, rank, task.contract.name
 
 
 def _nights(
@@ -111,121 +160,88 @@ def _nights(
         return
     tonight = Window.of_capture(now).night
     if contract.kind == "state":
-        yield tonight
+        if since is None or tonight >= since:
+            yield tonight
         return
-    night = index.coverage_start(source.name) or since or tonight
+    night = index.coverage_start(source.name, "event") or since or tonight
     if since is not None:
         night = min(night, since)
-    if contract.retention_days is not None:
-        night = max(night, now.date() - contract.retention_days * DAY)
     while start_of(night) + DAY <= now:
-        yield night
+        if within_reach(contract, night, now):
+            yield night
         night += DAY
 
 
-def _open(source: Source, contract: Contract, index: Index, previous: SealedEntry | None, now: dt.datetime) -> bool:
-    """Say whether a window needs a read: never sealed, to be retried, or provisional and now ready to settle."""
+def _occasion(source: Source, contract: Contract, index: Index, previous: SealedEntry | None, now: dt.datetime) -> str:
+    """Say why a window is to be read now, or nothing: never sealed, to be retried, or time to count it again."""
     if previous is None:
-        return True
+        return FIRST
     if previous.status != "complete":
-        return True
-    if contract.kind == "state" or index.settled(previous):
-        return False
-    return not source.live or now >= settled_at(contract, previous.key.night)
+        return RETRY
+    if contract.kind == "state":
+        return ""
+    settled, looked = index.settled(previous), index.looked_at(previous)
+    if not source.live:
+        return "" if settled else EXPORT
+    night = previous.key.night
+    if settled:
+        late = late_check_at(contract, night)
+        return LATE if now >= late and (looked is None or looked < late) else ""
+    number = night_number(contract, night, now)
+    return f"night {number}" if looked is None or number > night_number(contract, night, looked) else ""
 
 
-def _read(
-    task: Task, key: SnapshotKey, redactor: Redactor, spool: Path, clock: Clock, collector: Mapping[str, str]
+def _count(
+    task: Task, spool: Path, clock: Clock, before: Mapping[str, Any], stamp: Mapping[str, Any]
+) -> Collected | None:
+    """Ask the source for a count; None if it has none or it differs, so that the window must be read."""
+    try:
+        found = recounting.count_again(task.source, task.contract, task.window, before)
+        if found is None:
+            return None
+        receipt, outcome = recounting.stable_by_count(task.contract, task.window, before, found, task.occasion, clock())
+    except SourceError as exc:
+        receipt = receipts.of_refusal(exc, None, clock())
+        outcome = Recount(receipts.refusal(exc), task.occasion, reason=receipt.reason)
+    return _collected(task, spool, dataclasses.replace(receipt, **stamp), recount=outcome)
+
+
+def _read_until_totals_agree(
+    task: Task, redactor: Redactor, spool: Path, clock: Clock, attempts: int, stamp: Mapping[str, Any]
 ) -> Collected:
-    reading = task.source.read(task.contract, task.window)
-    landed = land(reading.batches, reading.rejected, task.contract, task.window, spool, redactor)
-    source_totals = reading.totals
-    as_of = reading.as_of
-    moment = clock()
-    differences = _reconcile(source_totals, landed, reading.notes)
-    gaps = tuple(reading.gaps) if isinstance(reading, PartialReading) else ()
-    stated = source_totals is not None
-    status, reason = _judge(task.contract, landed, differences, gaps, known_moment=as_of is not None, stated=stated)
-    receipt = Receipt(
-        status=status,
-        reason=reason,
-        collected_at=moment,
-        finality=_finality(task, reading, moment),
-        as_of=as_of[0] if as_of else None,
-        as_of_claimed=as_of[1] if as_of else False,
-        system=dict(reading.system),
-        statements=tuple(reading.statements),
-        source_totals=source_totals,
-        landed_totals=landed.totals,
-        differences=differences,
-        landed=landed.landed,
-        quarantined=landed.quarantined,
-        quarantine_reasons=landed.quarantine_reasons,
-        treated=landed.treated,
-        drift=landed.drift,
-        notes=(*gaps, *reading.notes),
-        rows_digest=landed.rows_digest,
-        key_id=redactor.key_id,
-        collector=dict(collector),
-    )
-    return Collected(
-        key,
-        task.contract.kind,
-        task.contract.reference,
-        spool,
-        landed.parts,
-        landed.quarantine,
-        receipt,
-        task.previous,
-    )
+    item: Collected | None = None
+    costs = []
+    for attempt in range(attempts):
+        found = _read(task, redactor, spool / f"attempt-{attempt}", clock, stamp)
+        costs.append(found.receipt.cost)
+        if item is None or found.receipt.status != "unavailable":  # rows that came once are worth more than none
+            item, dropped = found, item
+            if dropped is not None:
+                shutil.rmtree(dropped.spool, ignore_errors=True)
+        if not found.receipt.differences and found.receipt.status != "unavailable":
+            break
+    if item is None:
+        raise ValueError("attempts must be at least 1")
+    return dataclasses.replace(item, receipt=dataclasses.replace(item.receipt, cost=receipts.add_costs(costs)))
 
 
-def _reconcile(source: Totals | None, landed: Landed, notes: Sequence[str]) -> tuple[str, ...]:
-    """Compare both sides (source / arrived); rows set aside count as arrived."""
-    if source is not None:
-        return tuple(source.differences(landed.totals))
-    why = tuple(note.removeprefix(UNPROVEN) for note in notes if note.startswith(UNPROVEN))
-    return why or ("the source stated no totals",)
+def _read(task: Task, redactor: Redactor, folder: Path, clock: Clock, stamp: Mapping[str, Any]) -> Collected:
+    """Read once. What was spooled before an error is removed."""
+    folder.mkdir(mode=0o700, parents=True)
+    reading: Reading | None = None
+    try:
+        reading = task.source.read(task.contract, task.window)
+        landed = land(reading.batches, reading.rejected, task.contract, task.window, folder, redactor)
+        receipt = receipts.of_rows(task.contract, task.window, reading, landed, clock())
+    except SourceError as exc:
+        shutil.rmtree(folder, ignore_errors=True)
+        return _collected(task, folder, dataclasses.replace(receipts.of_refusal(exc, reading, clock()), **stamp))
+    item = _collected(task, folder, dataclasses.replace(receipt, **stamp))
+    return dataclasses.replace(item, parts=landed.parts, quarantine=landed.quarantine)
 
 
-def _judge(
-    contract: Contract,
-    landed: Landed,
-    differences: tuple[str, ...],
-    gaps: tuple[str, ...],
-    *,
-    known_moment: bool,
-    stated: bool,
-) -> tuple[Status, str]:
-    problems = []
-    if differences:
-        said = "totals differ (source / arrived)" if stated else "unproven"
-        problems.append(f"{said}: " + "; ".join(differences[:5]))
-    if gaps:
-        more = f" (and {len(gaps) - 3} more, see the notes)" if len(gaps) > 3 else ""
-        problems.append("not answered: " + "; ".join(gaps[:3]) + more)
-    if landed.quarantined:
-        problems.append(f"{landed.quarantined} rows quarantined")
-    if contract.kind == "state" and not known_moment:
-        problems.append("the moment of capture is not stated")
-    return ("incomplete", "; ".join(problems)) if problems else ("complete", "")
-
-
-def _finality(task: Task, reading: Reading, moment: dt.datetime) -> Finality:
-    if task.contract.kind == "state":
-        return "settled"
-    stated = reading.finality
-    if stated is not None:
-        return stated
-    return "settled" if moment >= settled_at(task.contract, task.window.night) else "provisional"
-
-
-def _refusal(exc: SourceError) -> Status:
-    if isinstance(exc, SourceDeniedError):
-        return "denied"
-    return "edition" if isinstance(exc, SourceEditionError) else "unavailable"
-
-
-def _reason(exc: SourceError) -> str:
-    """One line; the message of a source error names the statement or file and never holds row values."""
-    return " ".join(f"{exc} {exc.fix}".split())[:1000]
+def _collected(task: Task, folder: Path, receipt: Receipt, recount: Recount | None = None) -> Collected:
+    revision = task.previous.key.revision + 1 if task.previous else 0
+    key = SnapshotKey(task.source.name, task.contract.name, task.window.night, revision)
+    kind, reference = task.contract.kind, task.contract.reference
+    return Collected(key, kind, reference, folder, (), (), receipt, task.previous, recount)

@@ -25,7 +25,7 @@ from evidence.control.register import Registers, load_registers
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
-from evidence.datasets.timing import due_at
+from evidence.datasets.timing import overdue_at
 from evidence.errors import EvidenceError
 from evidence.snapshot import canonical
 from evidence.snapshot.check import Check
@@ -65,15 +65,16 @@ class BagReader:
         asked = {name for name, datasets in self.effective["sources"].items() if dataset in datasets}
         return sorted(asked | {source for source, name, _ in self.snapshots if name == dataset})
 
-    def coverage_start(self, source: str) -> dt.date:
-        """First covered night."""
-        start = self.effective["coverage"].get(source)
+    def coverage_start(self, source: str, dataset: str) -> dt.date:
+        """First covered night. Packets of the first version name one start for all kinds of datasets."""
+        by_kind = self.effective.get("coverage_by_kind", {}).get(self.contracts[dataset].kind, {})
+        start = by_kind.get(source) if "coverage_by_kind" in self.effective else self.effective["coverage"].get(source)
         return dt.date.fromisoformat(start) if start else self.known_at.date() + dt.timedelta(days=1)
 
     def due(self, dataset: str, night: dt.date) -> bool:
-        """True once the window could have been collected."""
+        """True once the window should have been collected."""
         contract = self.contracts.get(dataset)
-        return contract is None or due_at(contract, night) <= self.known_at
+        return contract is None or overdue_at(contract, night) <= self.known_at
 
     def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
         """The highest revision below the assessment's log size."""

@@ -12,7 +12,7 @@ from evidence.errors import StoreConflictError
 from evidence.snapshot import canonical, manifest
 from evidence.snapshot.collected import Collected
 from evidence.snapshot.entry import Entry, snapshot_entry_key
-from evidence.snapshot.model import Part
+from evidence.snapshot.model import Kind, Part
 from evidence.store.index import Index
 from evidence.store.log import Log
 from evidence.store.sealing import append_new, put_object
@@ -20,20 +20,31 @@ from evidence.store.sealing import append_new, put_object
 NewId = Callable[[], str]
 
 
-def seal(log: Log, index: Index, collected: Iterable[Collected], new_id: NewId) -> list[Entry]:
+def seal(
+    log: Log,
+    index: Index,
+    collected: Iterable[Collected],
+    new_id: NewId,
+    *,
+    starts: Mapping[Kind, dt.date] | None = None,
+) -> list[Entry]:
     """Seal a batch in one commit and return the entries that are new in the log.
 
-    A read that found what is sealed already becomes a ``recount`` entry if it settles a provisional window, and nothing
-    otherwise. Raises ``StoreConflictError``, ``ForkError`` or ``RollbackError``; nothing is committed then.
+    A look that makes no new revision becomes a ``recount`` entry if it says anything new, and nothing otherwise. ``starts``
+    says where the plan of the batch's source begins, by kind of dataset, if this batch is only part of it: coverage is
+    sealed with the first of it, so that a backfill that breaks off is known to be unfinished. Raises ``StoreConflictError``, ``ForkError`` or
+    ``RollbackError``; nothing is committed then.
     """
     entries: list[Entry] = []
-    first: dict[str, dt.date] = {}
+    first: dict[tuple[str, Kind], dt.date] = {}
     for item in collected:
         if item.unchanged:
-            entries.extend(_recount(item))
+            entries.extend(_recount(index, item))
             continue
         entries.append(_put(log, item, new_id()))
-        first[item.key.source] = min(item.key.night, first.get(item.key.source, item.key.night))
+        for kind, night in {**(starts or {}), item.kind: item.key.night}.items():
+            place = (item.key.source, kind)
+            first[place] = min(night, (starts or {}).get(kind, night), first.get(place, night))
     return append_new(log, [*_coverage(index, first), *entries])
 
 
@@ -59,7 +70,7 @@ def _put(log: Log, item: Collected, snapshot: str) -> Entry:
         "rows_digest": receipt.rows_digest,
         "collected_at": canonical.format_time(receipt.collected_at),
     }
-    return Entry("snapshot", snapshot_entry_key(key), ref, facts)
+    return Entry("snapshot", snapshot_entry_key(key), ref, {**facts, "late": True} if receipt.late else facts)
 
 
 def _put_part(log: Log, item: Collected, part: Part, path: str) -> Part:
@@ -69,25 +80,45 @@ def _put_part(log: Log, item: Collected, part: Part, path: str) -> Part:
     return replace(part, path=path)
 
 
-def _recount(item: Collected) -> list[Entry]:
-    """A provisional window read again after its latency and found the same is settled."""
-    previous = item.previous
-    if previous is None or previous.body.get("finality") == "settled" or item.receipt.finality != "settled":
+def _recount(index: Index, item: Collected) -> list[Entry]:
+    """Record a second look at a complete window, numbered from 1; one that says the same as the last again is left out."""
+    found, previous = item.recount, item.previous
+    if found is None or previous is None:
         return []
+    receipt, looks = item.receipt, index.recounts(previous)
     body = {
-        "result": "stable",
-        "rows_digest": item.receipt.rows_digest,
-        "collected_at": canonical.format_time(item.receipt.collected_at),
+        "result": found.result,
+        "occasion": found.occasion,
+        "compared": list(found.compared),
+        "reason": found.reason,
+        "finality": receipt.finality if found.result == "stable" else "provisional",
+        "collected_at": canonical.format_time(receipt.collected_at),
+        **found.facts,
     }
-    return [Entry("recount", snapshot_entry_key(previous.key), None, body)]
+    told = [(look["result"], look.get("occasion"), look.get("finality")) for look in looks]
+    mine = (found.result, found.occasion, body["finality"])
+    idle = mine == ("stable", "export", "provisional")  # an export that nobody has made anew
+    if idle or (found.occasion != "packet" and mine in told[-1:]):
+        return []
+    return [Entry("recount", f"{snapshot_entry_key(previous.key)}/{len(looks) + 1}", None, body)]
 
 
-def _coverage(index: Index, first: Mapping[str, dt.date]) -> list[Entry]:
-    """The first collect of a source seals where its coverage starts; a longer backfill seals an earlier start."""
-    entries = []
-    for source, night in sorted(first.items()):
-        known = index.coverage_start(source)
+def _coverage(index: Index, first: Mapping[tuple[str, Kind], dt.date]) -> list[Entry]:
+    """The first collect of a source seals where its coverage starts; a longer backfill seals an earlier start.
+
+    One entry for both kinds where they start together, as those of an export do; else one for each.
+    """
+    early: dict[tuple[str, dt.date], list[Kind]] = {}
+    for (source, kind), night in sorted(first.items()):
+        known = index.coverage_start(source, kind)
         if known is None or night < known:
-            start = night.isoformat()
-            entries.append(Entry("coverage", f"{source}/{start}", None, {"source": source, "start": start}))
+            early.setdefault((source, night), []).append(kind)
+    entries = []
+    for (source, night), kinds in early.items():
+        body = {"source": source, "start": night.isoformat()}
+        if len(kinds) > 1:
+            entries.append(Entry("coverage", f"{source}/{body['start']}", None, body))
+        else:
+            key = f"{source}/{kinds[0]}/{body['start']}"
+            entries.append(Entry("coverage", key, None, {**body, "kind": kinds[0]}))
     return entries

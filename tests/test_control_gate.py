@@ -8,9 +8,10 @@ from test_control_cases import CONTROL, write
 
 from evidence.control.definition import load_library
 from evidence.control.engine import assess_night
-from evidence.control.gate import requirements
+from evidence.control.gate import Requirement, gather, requirements
 from evidence.control.made import MadeEvidence, registers_of
 from evidence.control.verdict import judge
+from evidence.datasets.load import load_contracts
 from evidence.snapshot.model import DAY
 
 NIGHT = dt.date(2026, 9, 1)
@@ -260,3 +261,31 @@ def test_a_control_switched_off_is_visibly_not_assessed(tmp_path):
     later = dataclasses.replace(made, night=NIGHT + DAY, captured_at=CAPTURED + DAY)
     [finding] = assess_night(library, registers_of({}, NIGHT), later, NIGHT + DAY, known_at=CAPTURED + DAY)
     assert finding.status == "satisfied"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said", "believed"),
+    [
+        ("snowflake.login_history", {"word": "nothing", "ground": "the view shows 4 rows of the days around"}, True),
+        ("snowflake.login_history", {"word": "nothing", "ground": ""}, False),
+        ("snowflake.login_history", {"word": "unproven", "ground": "who knows"}, False),
+        ("snowflake.login_history", {"word": "edition", "ground": "needs enterprise"}, False),
+        ("snowflake.login_history", None, False),
+        ("snowflake.users", {"word": "nothing", "ground": "a source says so of a state"}, False),
+        ("dbt.run_results", {"word": "nothing", "ground": "of rows that depend on what the role may see"}, False),
+    ],
+)
+def test_no_rows_are_believed_of_an_event_window_with_a_ground_only(dataset, said, believed):
+    contracts = load_contracts()
+    assert contracts["dbt.run_results"].privilege_filtered
+
+    class Silent(MadeEvidence):
+        def snapshot(self, source, name, night):
+            found = MadeEvidence.snapshot(self, source, name, night)
+            return dataclasses.replace(found, receipt={**found.receipt, **({"empty": said} if said else {})})
+
+    made = Silent(contracts, NIGHT, CAPTURED, {dataset: []})
+    gathered = gather([Requirement(dataset)], made, contracts, (), NIGHT)
+    assert [gap.why for gap in gathered.gaps] == ([] if believed else ["empty"])
+    if said and said["ground"] and not believed:
+        assert said["ground"] in gathered.gaps[0].detail

@@ -3,6 +3,7 @@
 import datetime as dt
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +12,11 @@ import typer
 
 from evidence import collect as verb
 from evidence.cli import output
-from evidence.cli.collect_workers import nights_of, read_here, read_in_workers
+from evidence.cli.collect_workers import Bug, Landed, nights_of, place_of, read_here, read_in_workers
 from evidence.cli.period import parse_night
 from evidence.cli.workspace import Workspace, new_id, now
 from evidence.errors import (
+    ConfigError,
     EvidenceError,
     IncompleteSnapshotError,
     SourceDeniedError,
@@ -25,9 +27,11 @@ from evidence.errors import (
 )
 from evidence.seal import seal
 from evidence.snapshot.collected import Collected
+from evidence.snapshot.model import Kind
 
 CODES = {
     "incomplete": IncompleteSnapshotError.exit_code,
+    "fewer": IncompleteSnapshotError.exit_code,
     "denied": SourceDeniedError.exit_code,
     "unavailable": SourceUnavailableError.exit_code,
 }
@@ -48,18 +52,22 @@ class Tally:
 
     source: str
     sealed: Counter[str] = field(default_factory=Counter)
+    recounts: Counter[str] = field(default_factory=Counter)  # looks that made no revision, by what they came to
+    late: int = 0  # revisions of windows that had been settled
     recounted: int = 0
     unchanged: int = 0
     rows: int = 0
     quarantined: int = 0
     problems: list[str] = field(default_factory=list)
+    bugs: list[str] = field(default_factory=list)
     failure: EvidenceError | None = None
 
     @property
     def exit_code(self) -> int:
         """The most severe of what happened."""
         failed = [self.failure.exit_code] if self.failure else []
-        return worst([*failed, *(CODES.get(status, 0) for status in self.sealed)])
+        failed += [EvidenceError.exit_code] if self.bugs else []
+        return worst([*failed, *(CODES.get(status, 0) for status in (*self.sealed, *self.recounts))])
 
 
 def collect(
@@ -84,7 +92,7 @@ def collect(
                 tallies.append(tally)
                 try:
                     _collect_source(workspace, tally, spool / name, chosen, jobs)
-                except SourceError as failure:
+                except (SourceError, ConfigError) as failure:
                     tally.failure = failure
     finally:
         workspace.close()
@@ -93,37 +101,69 @@ def collect(
 
 
 def _collect_source(workspace: Workspace, tally: Tally, spool: Path, chosen: Chosen, jobs: int) -> None:
-    source = workspace.source(tally.source)
-    index = workspace.index.catch_up(workspace.log)
-    datasets = chosen.datasets or workspace.datasets_of(tally.source)
-    tasks = verb.plan(
-        source, workspace.contracts, index, now(), since=chosen.since, nights=chosen.nights, datasets=datasets
-    )
+    tasks = _planned(workspace, tally, chosen)
     nights = nights_of(tasks, spool)
+    starts = verb.starts_of(tasks)
     with output.progress(f"collect {tally.source}", len(tasks)) as step:
-        if source.live or jobs == 1 or len(nights) < 2 * jobs:
+        if jobs == 1 or len(nights) < 2 * jobs or tasks[0].source.live:
             batches = read_here(workspace, nights, step)
         else:
             batches = read_in_workers(workspace.path, nights, step, jobs)
-        for batch in batches:
-            for item in batch:
-                _count(tally, item)
-            entries = seal(workspace.log, index, batch, new_id)
-            tally.recounted += sum(entry.type == "recount" for entry in entries)
-            index.catch_up(workspace.log)
-            shutil.rmtree(spool / batch[0].key.night.isoformat(), ignore_errors=True)
+        for orders, batch in zip(nights, batches, strict=True):
+            seal_batch(workspace, tally, batch, starts)
+            shutil.rmtree(orders[0].spool.parent, ignore_errors=True)
+
+
+def _planned(workspace: Workspace, tally: Tally, chosen: Chosen) -> list[verb.Task]:
+    """Return the work; what a source must not raise when asked for its datasets and nights is a bug of that source."""
+    index = workspace.index.catch_up(workspace.log)
+    source = workspace.source(tally.source)
+    contracts, nights = workspace.contracts, chosen.nights
+    try:
+        datasets = chosen.datasets or workspace.datasets_of(tally.source)
+        return verb.plan(source, contracts, index, now(), since=chosen.since, nights=nights, datasets=datasets)
+    except EvidenceError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - third-party sources may raise anything
+        tally.bugs.append(f"planning: {place_of(exc)}")
+        return []
+
+
+def seal_batch(workspace: Workspace, tally: Tally, batch: Landed, starts: Mapping[Kind, dt.date] | None = None) -> None:
+    """Seal what was read in one commit and count it; bugs are named, and their windows stay open."""
+    items = []
+    for item in batch:
+        if isinstance(item, Bug):
+            tally.bugs.append(f"{item.order.window.night} {item.order.dataset}: {item.what}")
+        else:
+            items.append(item)
+            _count(tally, item)
+    entries = seal(workspace.log, workspace.index, items, new_id, starts=starts)
+    tally.recounted += sum(entry.type == "recount" for entry in entries)
+    workspace.index.catch_up(workspace.log)
 
 
 def _count(tally: Tally, item: Collected) -> None:
-    receipt = item.receipt
+    receipt, named = item.receipt, f"{item.key.night} {item.key.dataset}"
+    if item.recount is not None:
+        tally.recounts[item.outcome] += 1
+        if item.recount.result != "stable":
+            tally.problems.append(
+                f"{named}: {item.recount.occasion}: {item.recount.result}: {item.recount.reason}; what is sealed stands"
+            )
     if item.unchanged:
         tally.unchanged += 1
         return
     tally.sealed[receipt.status] += 1
     tally.rows += receipt.landed
     tally.quarantined += receipt.quarantined
+    if receipt.late:
+        tally.late += 1
+        tally.problems.append(
+            f"{named}: late: rows came after the window had been settled; revision {item.key.revision}"
+        )
     if receipt.status != "complete":
-        tally.problems.append(f"{item.key.night} {item.key.dataset}: {receipt.status}: {receipt.reason}")
+        tally.problems.append(f"{named}: {receipt.status}: {receipt.reason}")
 
 
 def _nights(date: str | None, since: str | None, until: str | None) -> list[dt.date]:
@@ -158,6 +198,8 @@ def _report(tallies: list[Tally], *, log_size: int, json: bool) -> None:
     for tally in tallies:
         for problem in tally.problems:
             output.say(f"  {tally.source}: {problem}")
+        for bug in tally.bugs:
+            output.say(f"  {tally.source}: BUG, nothing sealed: {bug}")
         if tally.failure:
             output.show_error(tally.failure)
 
@@ -166,11 +208,14 @@ def _spell(tally: Tally) -> dict[str, object]:
     return {
         "source": tally.source,
         "sealed": dict(tally.sealed),
+        "recounts": dict(tally.recounts),
         "recounted": tally.recounted,
+        "late": tally.late,
         "unchanged": tally.unchanged,
         "rows": tally.rows,
         "quarantined": tally.quarantined,
         "problems": tally.problems,
+        "bugs": tally.bugs,
         "failure": str(tally.failure) if tally.failure else None,
         "exit_code": tally.exit_code,
     }

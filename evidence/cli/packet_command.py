@@ -9,6 +9,7 @@ import typer
 from evidence.bag.bag import SIGNATURE, TAGMANIFEST
 from evidence.cli import output
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
+from evidence.cli.packet_recount import recount
 from evidence.cli.period import Period, parse_period
 from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
@@ -27,11 +28,17 @@ def packet(
     period: Annotated[str, typer.Option(help="For example 2026-Q3.")],
     out: Annotated[Path | None, typer.Option(help="Where to write; default: packets/ in the workspace.")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Make it in spite of gaps, marked PROVISIONAL.")] = False,
+    recounted: Annotated[
+        bool,
+        typer.Option("--recount/--no-recount", help="First count the period's event windows again at live sources."),
+    ] = True,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Make a signed packet: folder and zip. Refused where it would rest on missing or provisional evidence."""
     workspace = Workspace.open(context.obj)
     chosen = parse_period(period)
+    if recounted:
+        recount(workspace, chosen, partial=partial)
     missing = nights_without_assessment(workspace, chosen)
     if missing and not partial:
         raise PacketRefusedError(

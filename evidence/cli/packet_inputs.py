@@ -8,7 +8,7 @@ import datetime as dt
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from evidence import __version__
 from evidence.assess import sealed_findings
@@ -24,6 +24,7 @@ from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Re
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.manifest import Manifest
+from evidence.snapshot.model import Kind
 
 EFFECTIVE = "effective.json"  # what re-performance needs beside content and evidence
 
@@ -152,15 +153,16 @@ def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:
             "period": {"start": period.start.isoformat(), "end": period.end.isoformat()},
             "max_unknown_nights": workspace.config.assess.max_unknown_nights,
             "sources": {name: sorted(found) for name, found in workspace.datasets_asked().items()},
-            "coverage": {
-                name: start.isoformat()
-                for name in workspace.config.sources
-                if (start := workspace.index.coverage_start(name)) is not None
-            },
+            "coverage_by_kind": {kind: _coverage(workspace, kind) for kind in get_args(Kind)},
             "families": {c.id: Path(c.folder).parent.name for c in workspace.library.controls.values()},
         }
     )
     return files
+
+
+def _coverage(workspace: Workspace, kind: Kind) -> dict[str, str]:
+    starts = {name: workspace.index.coverage_start(name, kind) for name in workspace.config.sources}
+    return {name: start.isoformat() for name, start in starts.items() if start is not None}
 
 
 def _exhibits(

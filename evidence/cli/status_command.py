@@ -11,11 +11,12 @@ from evidence.cli import output
 from evidence.cli.period import Period, parse_period
 from evidence.cli.workspace import Workspace, now
 from evidence.datasets.contract import Contract
-from evidence.datasets.timing import due_at
+from evidence.datasets.timing import overdue_at
+from evidence.errors import EvidenceError
 from evidence.snapshot.model import DAY
 from evidence.store.index import Index
 
-WORDS = ("complete", "incomplete", "denied", "unavailable", "edition", "missing", "provisional")
+WORDS = ("complete", "incomplete", "denied", "unavailable", "edition", "missing", "provisional", "late")
 
 
 def status(
@@ -28,8 +29,8 @@ def status(
     chosen = parse_period(period) if period else None
     rows = [
         row
-        for name, datasets in sorted(workspace.datasets_asked().items())
-        for row in _rows(name, datasets, workspace.contracts, workspace.index, chosen)
+        for name in sorted(workspace.config.sources)
+        for row in _rows(name, _datasets(workspace, name), workspace.contracts, workspace.index, chosen)
     ]
     left_out = {name: dict(workspace.not_captured(name)) for name in sorted(workspace.config.sources)}
     log = workspace.log
@@ -39,9 +40,17 @@ def status(
     output.pairs({"store": workspace.store.url, "log": f"{log.origin}, {log.size} entries"})
     output.table(
         "",
-        ["source", "dataset", "first", "last", *WORDS, "rows"],
+        ["source", "dataset", "covered since", "first", "last", *WORDS, "rows"],
         [
-            [r["source"], r["dataset"], r["first"], r["last"], *(r[word] or "" for word in WORDS), f"{r['rows']:,}"]
+            [
+                r["source"],
+                r["dataset"],
+                r["coverage"] or "not collected yet",
+                r["first"],
+                r["last"],
+                *(r[word] or "" for word in WORDS),
+                f"{r['rows']:,}",
+            ]
             for r in rows
         ],
     )
@@ -51,22 +60,38 @@ def status(
             output.say(f"{name}: not captured, {reason}: {names}")
 
 
+def _datasets(workspace: Workspace, name: str) -> Sequence[str]:
+    """What a source is asked for; of one that cannot say, what it ever sealed, and its failure on standard error."""
+    try:
+        return workspace.datasets_of(name)
+    except EvidenceError as failure:
+        output.show_error(failure)
+        return sorted({sealed.key.dataset for sealed in workspace.index.snapshots() if sealed.key.source == name})
+
+
 def _rows(
     source: str, datasets: Sequence[str], contracts: Any, index: Index, period: Period | None
 ) -> list[dict[str, Any]]:
-    return [_row(source, contracts[name], index, period) for name in sorted(datasets) if name in contracts]
+    return [row_of(source, contracts[name], index, period, now()) for name in sorted(datasets) if name in contracts]
 
 
-def _row(source: str, contract: Contract, index: Index, period: Period | None) -> dict[str, Any]:
+def row_of(source: str, contract: Contract, index: Index, period: Period | None, moment: dt.datetime) -> dict[str, Any]:
+    """Return what is sealed of one dataset of one source at ``moment``, by word; whatever is not whole and settled is counted.
+
+    ``missing``: covered, due and not sealed. ``provisional``: late rows may still come. ``late``: rows came after settling.
+    ``coverage``: the first covered night; None if the source was never collected, so that nothing can be missing yet.
+    """
     sealed = {s.key.night: s for s in index.snapshots() if (s.key.source, s.key.dataset) == (source, contract.name)}
     if period:
         sealed = {night: s for night, s in sealed.items() if period.start <= night <= period.end}
     counts = Counter(s.status for s in sealed.values())
     counts["provisional"] = sum(not index.settled(s) for s in sealed.values())
-    counts["missing"] = sum(night not in sealed for night in _expected(source, contract, index, period))
+    counts["late"] = sum(bool(s.body.get("late")) for s in sealed.values())
+    counts["missing"] = sum(night not in sealed for night in _expected(source, contract, index, period, moment))
     return {
         "source": source,
         "dataset": contract.name,
+        "coverage": index.coverage_start(source, contract.kind),
         "first": min(sealed, default=None),
         "last": max(sealed, default=None),
         **{word: counts[word] for word in WORDS},
@@ -74,16 +99,16 @@ def _row(source: str, contract: Contract, index: Index, period: Period | None) -
     }
 
 
-def _expected(source: str, contract: Contract, index: Index, period: Period | None) -> list[dt.date]:
-    """Nights that should be sealed by now: covered, in the period, and due."""
-    start = index.coverage_start(source)
+def _expected(
+    source: str, contract: Contract, index: Index, period: Period | None, moment: dt.datetime
+) -> list[dt.date]:
+    """Nights that should be sealed by now: covered, in the period, and overdue."""
+    start = index.coverage_start(source, contract.kind)
     if start is None:
         return []
     night = max(start, period.start) if period else start
     expected = []
-    while due_at(contract, night) <= now() and (period is None or night <= period.end):
+    while overdue_at(contract, night) <= moment and (period is None or night <= period.end):
         expected.append(night)
         night += DAY
-    if contract.kind == "state" and expected:
-        expected.pop()  # the capture span of the last one is still open
     return expected

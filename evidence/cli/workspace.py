@@ -4,7 +4,7 @@ import datetime as dt
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,7 @@ from evidence.control.engine import Engine
 from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
-from evidence.errors import ConfigError, UsageError
+from evidence.errors import ConfigError, EvidenceError, UsageError
 from evidence.signing.keys import NoteKey, load_hmac_key, load_note_key
 from evidence.snapshot.redact import Redactor
 from evidence.sources.open import open_source
@@ -174,14 +174,23 @@ class Workspace:
     def datasets_of(self, name: str) -> Sequence[str]:
         """Return what one source is asked for: all it holds, or those that its section names.
 
-        Raises ``ConfigError`` for a name that no contract has.
+        Raises ``ConfigError`` for a name that no contract has. Whatever a third party's source raises is said as its failure,
+        without a message that may quote rows.
         """
-        every, wanted = self.source(name).datasets(), self.config.sources[name].datasets
+        wanted = self.config.sources[name].datasets
         unknown = sorted(set(wanted) - self.contracts.keys())
         if unknown:
             raise ConfigError(
                 f"sources.{name}.datasets: no dataset {', '.join(unknown)}", fix="docs/datasets.md lists every dataset"
             )
+        try:
+            every = self.source(name).datasets()
+        except EvidenceError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - third-party sources may raise anything
+            raise EvidenceError(
+                f"source {name} does not say what it holds: {type(exc).__name__}", fix="report it to whoever wrote it"
+            ) from None
         return [dataset for dataset in every if dataset in wanted] if wanted else every
 
     def not_captured(self, name: str) -> Mapping[str, str]:
@@ -219,11 +228,12 @@ class Workspace:
             shutil.rmtree(path, ignore_errors=True)
 
     def close(self) -> None:
-        """Close the sources and the engine."""
+        """Close the sources and the engine. What a source raises here concerns nothing that was read."""
         if "engine" in self.__dict__:
             self.engine.close()
         for source in self._sources.values():
-            source.close()
+            with suppress(Exception):
+                source.close()
 
 
 def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:
@@ -246,6 +256,7 @@ def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Worksp
         edition=section.edition,
         elevated=_login(_above(section, section.elevated), workspace.config) if section.elevated else None,
         left_out=choice.left_out,
+        contracts=workspace.contracts,
     )
 
 

@@ -62,8 +62,8 @@ class EvidenceReader(Protocol):
     def sources(self, dataset: str) -> Sequence[str]:
         """Names of the configured or ever-seen sources that hold ``dataset``, sorted. Empty: nobody collects it."""
 
-    def coverage_start(self, source: str) -> dt.date:
-        """First night the source is covered."""
+    def coverage_start(self, source: str, dataset: str) -> dt.date:
+        """First night of which ``source`` is covered for datasets of this one's kind."""
 
     def due(self, dataset: str, night: dt.date) -> bool:
         """False while the window may not have been collected yet (latency not over): the night is ``pending``."""

@@ -132,14 +132,14 @@ def gather(
         if not names:
             gaps.append(Gap(requirement, "missing-evidence", f"no source holds {requirement.dataset}", absent=True))
             continue
-        covered = [name for name in names if reader.coverage_start(name) <= night]
+        covered = [name for name in names if reader.coverage_start(name, requirement.dataset) <= night]
         if not covered:
             gaps.append(Gap(requirement, "before-coverage", f"{requirement.dataset} of {', '.join(names)}"))
             continue
         uncovered |= set(names) - set(covered)
         for name in covered:
             for each in requirement.nights(night):
-                if each >= reader.coverage_start(name):
+                if each >= reader.coverage_start(name, requirement.dataset):
                     found, problem = _look(reader, contracts[requirement.dataset], editions, requirement, name, each)
                     sealed += [found] if found else []
                     gaps += [problem] if problem else []
@@ -181,7 +181,19 @@ def _faults(
     if contract.kind == "state":
         yield from _age(sealed, requirement, night)
     if sealed.input.rows == 0 and contract.empty_means == "suspect":
-        yield "empty", ": no rows, which usually is a matter of rights"
+        yield from _emptiness(sealed, contract)
+
+
+def _emptiness(sealed: Sealed, contract: Contract) -> Iterator[tuple[Why, str]]:
+    """No rows are believed only of an event window whose receipt shows, on stated ground, that rows would have been seen.
+
+    A state view without any row never shows that. Receipts without the word are older, or of sources that cannot tell.
+    """
+    said = sealed.receipt.get("empty") or {}
+    word, ground = said.get("word", "unproven"), said.get("ground", "")
+    if word == "nothing" and ground and contract.kind == "event" and not contract.privilege_filtered:
+        return
+    yield "empty", ": no rows, which usually is a matter of rights" + (f" ({word}: {ground})" if ground else "")
 
 
 def _age(sealed: Sealed, requirement: Requirement, night: dt.date) -> Iterator[tuple[Why, str]]:

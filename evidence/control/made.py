@@ -60,7 +60,7 @@ class MadeEvidence:
         product = dataset.partition(".")[0]
         return sorted({str(row.get("source", product)) for row in self.rows_by_dataset[dataset]}) or (product,)
 
-    def coverage_start(self, source: str) -> dt.date:
+    def coverage_start(self, source: str, dataset: str) -> dt.date:  # noqa: ARG002 - all kinds alike
         """Long ago, unless ``covered`` says otherwise."""
         return self.covered.get(source, self.night - _LONG_AGO)
 

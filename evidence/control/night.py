@@ -178,7 +178,7 @@ class Night:
 
     def _windows(self, evidence: Evidence) -> Iterable[tuple[str, dt.date]]:
         for source in self._reader.sources(evidence.dataset):
-            start = self._reader.coverage_start(source)
+            start = self._reader.coverage_start(source, evidence.dataset)
             if start <= self._night:
                 for back in range(evidence.lookback_nights, -1, -1):
                     if self._night - DAY * back >= start:
@@ -224,7 +224,7 @@ class Night:
         if dataset not in self._moments:
             contract = self._library.contracts[dataset]
             names = self._reader.sources(dataset) if contract.kind == "state" else ()
-            covered = [name for name in names if self._reader.coverage_start(name) <= self._night]
+            covered = [name for name in names if self._reader.coverage_start(name, dataset) <= self._night]
             found = [self._reader.snapshot(name, dataset, self._night) for name in covered]
             moments = [sealed.captured_at for sealed in found if sealed and gate.usable(sealed, contract)]
             self._moments[dataset] = max((moment for moment in moments if moment), default=None)

@@ -17,7 +17,7 @@ from evidence.snapshot.model import Kind
 Treatment = Literal["keep", "scrub", "keyed", "drop"]
 ColumnType = Literal["int", "text", "time", "bool", "float", "decimal", "date", "json", "objects", "policies", "texts"]
 Edition = Literal["standard", "enterprise", "business_critical"]
-Read = Literal["view", "show", "function", "artifact", "file", "api"]
+Read = Literal["view", "show", "function", "probe", "artifact", "file", "api"]
 ScrubAs = Literal["statement", "expression", "message", "label", "location"]
 Stated = Literal["totals", "covers"]
 Connection = Literal["base", "elevated"]
@@ -92,6 +92,7 @@ ARROW: dict[str, pa.DataType] = {
     "texts": pa.list_(pa.string()),
 }
 NESTED: frozenset[str] = frozenset({"objects", "policies"})
+DELETION_MARKS = frozenset({"DELETED", "DELETED_ON"})  # state views that keep dropped rows name the moment so
 REST_SUFFIX = "_rest"  # canonical JSON of what a nested column held beyond its typed shape
 
 
@@ -162,6 +163,15 @@ class Listing(BaseModel):
     arguments: str = ""
 
 
+class Probe(BaseModel):
+    """A row that must be visible because the collector is it: ``column`` equals a fact of its own session."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: Identifier
+    equals: Literal["user", "role", "warehouse", "account_name"]
+
+
 class Contract(BaseModel):
     """One dataset. ``sha256`` is the digest of the file it came from and lands in every manifest."""
 
@@ -176,7 +186,7 @@ class Contract(BaseModel):
     page: str  # where the columns are documented
     latency_minutes: int = 0
     latency_max_minutes: int | None = None  # the documented tail, where it is longer than the usual latency
-    recount_nights: Annotated[int, Field(ge=1)] = 2  # nights on which a provisional window is counted again
+    recount_nights: Annotated[int, Field(ge=1)] = 2  # nights on which an event window is counted again
     mutable: bool = False  # event rows change after they appear
     retention_days: int | None = None
     watermark: str = ""
@@ -198,6 +208,8 @@ class Contract(BaseModel):
         ""  # one cell of JSON becomes rows: members of an object, or objects of a list
     )
     empty_means: Literal["nothing", "suspect"] = "suspect"
+    privilege_filtered: bool = True  # rows depend on what the role may see; False only where documented otherwise
+    probe: Probe | None = None  # what must be there if the role sees the rows
     omitted: tuple[str, ...] = ()  # documented columns that are left out: the source never fills them
     must_state: tuple[Stated, ...] = ()  # what an export has to state itself before it can be complete
     columns: tuple[Column, ...]
@@ -209,9 +221,10 @@ class Contract(BaseModel):
         spellings = [name.lower() for column in self.columns for name in (column.name, *column.aliases)]
         if len(set(spellings)) != len(spellings):
             raise ValueError(f"{self.name}: a column stands twice")
-        for name in (*self.key, *((self.watermark,) if self.watermark else ())):
+        probed = (self.probe.column,) if self.probe else ()
+        for name in (*self.key, *((self.watermark,) if self.watermark else ()), *probed):
             if name not in names:
-                raise ValueError(f"{self.name}: key or watermark {name} is not a column")
+                raise ValueError(f"{self.name}: key, watermark or probe {name} is not a column")
         for column in self.columns:
             if column.treatment in {"scrub", "keyed"} and column.type in NESTED | {"texts"}:
                 raise ValueError(
@@ -261,6 +274,11 @@ class Contract(BaseModel):
     def kept(self) -> tuple[Column, ...]:
         """The columns a source is asked for: all but those whose treatment is ``drop``."""
         return tuple(column for column in self.columns if column.treatment != "drop")
+
+    @property
+    def has_history(self) -> bool:
+        """Say whether a missed night leaves traces: events stay at the source, and so do dropped rows with a mark."""
+        return self.kind == "event" or any(column.name.upper() in DELETION_MARKS for column in self.columns)
 
     @property
     def reference(self) -> dict[str, int | str]:

@@ -11,7 +11,7 @@ from typing import Any, Self, get_args
 
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
-from evidence.snapshot.model import HEX64, STATUSES, Kind, Part, Receipt, SnapshotKey
+from evidence.snapshot.model import HEX64, RECEIPT_KEYS, STATUSES, Kind, Part, Receipt, SnapshotKey
 
 FORMAT = "evidence-manifest-v1"
 
@@ -35,6 +35,9 @@ class Manifest:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind) or self.receipt.get("status") not in STATUSES:
             raise MalformedError(f"malformed manifest of {self.key}")
+        strange = sorted(set(self.receipt) - RECEIPT_KEYS)
+        if strange:
+            raise MalformedError(f"receipt of {self.key} has parts the writer does not write: {', '.join(strange)}")
         if bool(self.revises) != (self.key.revision > 0) or (self.revises and not HEX64.match(self.revises)):
             raise MalformedError(f"revision {self.key.revision} of {self.key} names {self.revises!r}")
         if sum(part.rows for part in self.parts) != self.receipt.get("landed"):

@@ -17,6 +17,7 @@ from evidence.snapshot import canonical
 Kind = Literal["event", "state"]
 Status = Literal["complete", "incomplete", "denied", "unavailable", "edition"]
 Finality = Literal["provisional", "settled"]
+EmptyWord = Literal["nothing", "edition", "unproven"]
 
 STATUSES: tuple[Status, ...] = ("complete", "incomplete", "denied", "unavailable", "edition")
 NAME = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_]*)?\Z")
@@ -114,7 +115,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement that was sent to the source, exactly as sent."""
+    """One statement that was sent to the source, exactly as sent. ``error`` is the source's code if it refused or failed."""
 
     text: str
     parameters: tuple[str, ...] = ()
@@ -122,6 +123,7 @@ class Statement:
     started_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
     rows: int | None = None
+    error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling; parts that are ``None`` are left out."""
@@ -133,8 +135,21 @@ class Statement:
                 "started_at": _time(self.started_at),
                 "ended_at": _time(self.ended_at),
                 "rows": self.rows,
+                "error": self.error,
             }
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """Why a dataset came without rows, and the ground on which that rests.
+
+    ``nothing``: there was nothing to report, and it was shown that rows would have been seen. ``edition``: the account's
+    edition has no such rows. ``unproven``: nobody can tell it from missing rights.
+    """
+
+    word: EmptyWord
+    ground: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +158,9 @@ class Receipt:
 
     ``as_of`` is the moment a state was true at the source; ``as_of_claimed`` says that somebody else's word is all we
     have for it (file exports). ``rows_digest`` is the order-free digest of canonical landed rows, see
-    ``evidence.snapshot.rows``. ``treated`` counts values per column and treatment outcome.
+    ``evidence.snapshot.rows``. ``treated`` counts values per column and treatment outcome. ``late``: this revision holds
+    rows that came after the window had been settled. ``cost`` counts ``reads``, ``statements``, ``elapsed_ms`` and, where the
+    source says, ``bytes_scanned``.
     """
 
     status: Status
@@ -166,6 +183,9 @@ class Receipt:
     rows_digest: str = ""
     key_id: str = ""
     collector: Mapping[str, str] = field(default_factory=dict)
+    empty: Empty | None = None
+    late: bool = False
+    cost: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling; empty parts are left out, counts and status are always there."""
@@ -192,9 +212,15 @@ class Receipt:
                     "rows_digest": self.rows_digest or None,
                     "key_id": self.key_id or None,
                     "collector": dict(self.collector) or None,
+                    "empty": dataclasses.asdict(self.empty) if self.empty else None,
+                    "late": self.late or None,
+                    "cost": dict(self.cost) or None,
                 }
             ),
         }
+
+
+RECEIPT_KEYS = frozenset(member.name for member in dataclasses.fields(Receipt))
 
 
 @dataclass(frozen=True, slots=True)

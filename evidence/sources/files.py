@@ -160,6 +160,11 @@ class DatedReading:
         return [*sent, *(Statement(f"read {name}", rows=rows) for name, rows in self._per_file.items())]
 
     @property
+    def cost(self) -> Mapping[str, int]:
+        """Bytes of the files that were read."""
+        return {"bytes_scanned": sum(file.size for file in self._files)}
+
+    @property
     def system(self) -> Mapping[str, str]:
         """The exporter's words."""
         return self._claims.facts() if self._claims else {}

@@ -6,12 +6,15 @@ redaction and quarantine happen once, in ``evidence.collect``, for all sources a
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from evidence.datasets.contract import Contract
-from evidence.snapshot.model import Finality, Statement, Totals, Window
+from evidence.snapshot.model import Empty, Finality, Statement, Totals, Window
+
+UNPROVEN = "unproven: "
 
 UNPROVEN = "unproven: "
 
@@ -87,3 +90,45 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the connection. Idempotent."""
+
+
+# What follows is optional: a source or reading that has the member is asked, one that has not is not.
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a source says of a window without sending its rows: control totals, and a digest over named columns.
+
+    The digest (HASH_AGG) compares the source with itself over time; it is no digest of ours.
+    """
+
+    totals: Totals
+    digest: str
+    columns: tuple[str, ...]
+    statements: tuple[Statement, ...] = ()
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A source that can count a window again: cheaper than reading it, which is done if the count differs."""
+
+    def count(self, contract: Contract, window: Window, columns: Sequence[str]) -> Count | None:
+        """Count now, digest over ``columns`` as spelled in an earlier receipt; None if it cannot. Raises as ``read`` does."""
+
+
+@runtime_checkable
+class SaysWhyEmpty(Protocol):
+    """A reading that can say why it brought no rows."""
+
+    @property
+    def empty(self) -> Empty | None:
+        """The word and its ground, after the last batch; None if there were rows. Absent: ``unproven``."""
+
+
+@runtime_checkable
+class SaysCost(Protocol):
+    """A reading that knows what it cost beyond its statements."""
+
+    @property
+    def cost(self) -> Mapping[str, int]:
+        """For example ``{"bytes_scanned": 1024}``."""

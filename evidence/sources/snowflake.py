@@ -1,9 +1,9 @@
 """A Snowflake account as a source: views, SHOW and DESCRIBE commands and table functions, read and never written.
 
 Contracts say over which connection they are read: the base one (database roles and one warehouse), or an elevated one
-that is used for nothing else and may be absent. A view is read in one session in this order: its live columns, the server's time, the rows, then COUNT, SUM and HASH_AGG
-over the same window. Totals come last because ACCOUNT_USAGE cannot be read in a snapshot: a row that arrives in
-between shows as a difference, and the window is read again.
+that is used for nothing else and may be absent. A view is read in one session in this order: its live columns, the
+server's time, the rows, then COUNT, SUM and HASH_AGG over the same window. Totals come last because ACCOUNT_USAGE cannot
+be read in a snapshot: a row that arrives in between shows as a difference, and the window is read again.
 """
 
 import datetime as dt
@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from evidence.datasets.contract import ARROW, Connection, Contract
 from evidence.datasets.totals import from_row
-from evidence.errors import SourceDeniedError, SourceEditionError, SourceUnavailableError
-from evidence.snapshot.model import Finality, Statement, Totals, Window
+from evidence.errors import SourceDeniedError, SourceEditionError, SourceError, SourceUnavailableError
+from evidence.snapshot.model import Empty, Finality, Statement, Totals, Window
 from evidence.sources import snowflake_sql as sql
-from evidence.sources.protocol import Reading
+from evidence.sources.protocol import Count, Reading
 from evidence.sources.snowflake_login import Login
 from evidence.sources.snowflake_session import Backoff, Clock, Session
 from evidence.sources.snowflake_show import Enumeration
@@ -46,11 +46,13 @@ class SnowflakeSource:
         edition: str = "",
         elevated: Login | None = None,
         left_out: Mapping[str, str] | None = None,
+        contracts: Mapping[str, Contract] | None = None,
         backoff: Backoff | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
         self.edition = edition
+        self.contracts = contracts or {}  # of its datasets: what the probe asks about
         self.session = Session(login, run, clock, backoff=backoff, sleep=sleep)
         self.elevated = Session(elevated, run, clock, backoff=backoff, sleep=sleep) if elevated else None
         self._datasets = tuple(datasets)
@@ -74,13 +76,35 @@ class SnowflakeSource:
         Raises ``SourceEditionError`` if the configuration says that the account cannot have this dataset, and
         ``SourceDeniedError`` if it needs an elevated connection and there is none.
         """
+        self._check_edition(contract)
+        if contract.read == "probe":
+            from evidence.sources.snowflake_probe import VisibilityReading
+
+            return VisibilityReading(self, contract, window)
+        kind = ViewReading if contract.read == "view" else ShowReading
+        return kind(self, contract, window)
+
+    def _check_edition(self, contract: Contract) -> None:
         if self.edition and EDITIONS.index(self.edition) < EDITIONS.index(contract.edition):
             raise SourceEditionError(
                 f"{contract.name} needs {contract.edition}; the configuration says {self.edition}",
                 fix="if the account has a higher edition, say so in `edition` of this source",
             )
-        kind = ViewReading if contract.read == "view" else ShowReading
-        return kind(self, contract, window)
+
+    def count(self, contract: Contract, window: Window, columns: Sequence[str]) -> Count | None:
+        """Count the window on the server and hash ``columns`` again; None if the view or the contract changed meanwhile."""
+        self._check_edition(contract)
+        if contract.read != "view":
+            return None
+        session = self.session_for(contract)
+        session.open()
+        sent = len(session.statements)
+        live = session.rows(sql.describe(contract), contract=contract).column("name")
+        selection = sql.choose(contract, [str(name) for name in live])
+        if not columns or not set(columns) <= set(sql.hashable(selection)):
+            return None
+        totals, digest, _ = server_totals(session, contract, selection, window, columns)
+        return Count(totals, digest, tuple(columns), tuple(session.statements[sent:]))
 
     def session_for(self, contract: Contract) -> Session:
         """Return the session a contract is read over."""
@@ -119,6 +143,7 @@ class SnowflakeReading:
         self.source, self.contract, self.window = source, contract, window
         self.session = source.session_for(contract)
         self.totals: Totals | None = None
+        self.empty: Empty | None = None
         self.batches: Iterator[pa.RecordBatch] = self._read()
         self._first = len(self.session.statements)
         self._notes: list[str] = []
@@ -195,13 +220,29 @@ class ViewReading(SnowflakeReading):
 
     def _take_totals(self, selection: sql.Selection) -> None:
         """Count on the server, over the same window, in the same session."""
-        statement, binds, asked = sql.totals(self.contract, selection, self.window)
-        answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
-        self.totals = from_row(asked, dict(zip(answer.names, answer.rows[0], strict=True)))
-        statement, binds, names = sql.hash_agg(self.contract, selection, self.window)
-        answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
-        self._facts["hash_agg"] = str(answer.rows[0][0])
+        self.totals, digest, names = server_totals(self.session, self.contract, selection, self.window)
+        self._facts["hash_agg"] = digest
         self._facts["hash_agg_columns"] = ",".join(names)
+        if not self.totals.rows:
+            self.empty = self._why_empty(selection)
+
+    def _why_empty(self, selection: sql.Selection) -> Empty:
+        """Say what no rows mean. A day of an unfiltered view is believed if the view shows rows of the weeks around it."""
+        contract = self.contract
+        seen = f"{contract.object} answered DESCRIBE, SELECT and COUNT(*)"
+        if contract.edition != "standard" and not self.source.edition:
+            seen += f"; it needs {contract.edition}, and the edition is not stated"
+        if contract.privilege_filtered:
+            return Empty("unproven", f"{seen}; it may show only what the role has a privilege on")
+        if contract.kind != "event":
+            return Empty("unproven", f"{seen}; a view without any row shows nothing that was to be seen")
+        statement, binds = sql.neighbours(contract, selection, self.window)
+        try:
+            near = int(self.session.bound(statement, binds, contract=contract, same_session=True).rows[0][0])
+        except SourceError as exc:
+            return Empty("unproven", f"{seen}; the weeks around could not be counted: {exc}")
+        first, last = self.window.night - sql.NEARBY, self.window.night + sql.NEARBY
+        return Empty("nothing" if near else "unproven", f"{seen}; it shows {near} rows from {first} to {last}")
 
     def _say_drift(self, selection: sql.Selection) -> None:
         if selection.unknown:
@@ -233,6 +274,18 @@ class ShowReading(SnowflakeReading):
     def rejected(self) -> Iterator[tuple[str, str]]:
         """One per object that was refused: the capture lacks its rows and cannot be complete."""
         return (("", reason) for reason in self._refused)
+
+
+def server_totals(
+    session: Session, contract: Contract, selection: sql.Selection, window: Window, columns: Sequence[str] = ()
+) -> tuple[Totals, str, tuple[str, ...]]:
+    """Return control totals and HASH_AGG with its columns, taken in the session that is open."""
+    statement, binds, asked = sql.totals(contract, selection, window)
+    answer = session.bound(statement, binds, contract=contract, same_session=True)
+    totals = from_row(asked, dict(zip(answer.names, answer.rows[0], strict=True)))
+    statement, binds, names = sql.hash_agg(contract, selection, window, columns)
+    answer = session.bound(statement, binds, contract=contract, same_session=True)
+    return totals, str(answer.rows[0][0]), names
 
 
 def _text_batch(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:

@@ -27,6 +27,12 @@ def errno_of(exc: BaseException) -> int:
     return number if isinstance(number, int) else -1
 
 
+def code_of(exc: BaseException) -> str:
+    """Return how a receipt names an error: the server's code, or the connector's class where there is none."""
+    number = errno_of(exc)
+    return f"{number:06d}" if number >= 0 else type(exc).__name__
+
+
 def is_transient(exc: BaseException) -> bool:
     """Say whether another try may help: the network, the service, a lost session; not a refusal, not a wrong statement."""
     if errno_of(exc) in SESSION_GONE:

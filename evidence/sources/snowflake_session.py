@@ -89,7 +89,7 @@ class Session:
             self._note(statement, binds, cursor.sfqid, started, len(found))  # rowcount is 1 for JSON answers in 5.2.0
             return Rows(names, found)
 
-        return self._try(send, statement, contract, same_session=same_session)
+        return self._try(send, statement, contract, binds, same_session=same_session)
 
     def stream(
         self, statement: str, binds: Sequence[sql.Bind], *, contract: Contract | None = None
@@ -104,7 +104,7 @@ class Session:
             cursor.execute(statement, list(binds) or None)
             return cursor
 
-        cursor = self._try(send, statement, contract)
+        cursor = self._try(send, statement, contract, binds)
         seen = 0
         try:
             for table in cursor.fetch_arrow_batches(force_microsecond_precision=True):
@@ -112,6 +112,7 @@ class Session:
                     seen += batch.num_rows
                     yield batch
         except self._errors() as exc:
+            self._note(statement, binds, cursor.sfqid, started, seen, refusal.code_of(exc))
             raise refusal.explain(exc, f"while reading {_short(statement)}", contract, self.login.role) from exc
         announced = cursor.rowcount
         self._note(statement, binds, cursor.sfqid, started, seen)
@@ -139,7 +140,13 @@ class Session:
                 return
 
     def _try(
-        self, send: Callable[[Any], T], statement: str, contract: Contract | None, *, same_session: bool = False
+        self,
+        send: Callable[[Any], T],
+        statement: str,
+        contract: Contract | None,
+        binds: Sequence[sql.Bind] = (),
+        *,
+        same_session: bool = False,
     ) -> T:
         """Run ``send`` on a cursor, again after transient errors, with a new login after a lost session."""
         if statement != "login" and not sql.is_read(statement):
@@ -147,14 +154,18 @@ class Session:
         before = self.number
         waits = self._backoff.waits()
         while True:
+            started, cursor = self._clock(), None
             try:
                 self._connect()
                 if same_session and self.number != before:
                     raise SourceUnavailableError(
                         f"{_short(statement)}: the session was lost between the rows and their totals", fix="try again"
                     )
-                return send(self._connection.cursor())
+                cursor = self._connection.cursor()
+                return send(cursor)
             except self._errors() as exc:
+                if cursor is not None and statement != "login":  # it was sent, and says why it has no answer
+                    self._note(statement, binds, cursor.sfqid, started, None, refusal.code_of(exc))
                 wait = next(waits, None)
                 if wait is None or not refusal.is_transient(exc):
                     raise refusal.explain(exc, _short(statement), contract, self.login.role) from exc
@@ -210,10 +221,16 @@ class Session:
         return found
 
     def _note(
-        self, statement: str, binds: Sequence[sql.Bind], query_id: str | None, started: dt.datetime, rows: int
+        self,
+        statement: str,
+        binds: Sequence[sql.Bind],
+        query_id: str | None,
+        started: dt.datetime,
+        rows: int | None,
+        error: str | None = None,
     ) -> None:
-        spelled = tuple(canonical.format_time(moment) for _, moment in binds)
-        self.statements.append(Statement(statement, spelled, query_id, started, self._clock(), rows))
+        spelled = tuple(value if isinstance(value, str) else canonical.format_time(value) for _, value in binds)
+        self.statements.append(Statement(statement, spelled, query_id, started, self._clock(), rows, error))
 
     def _errors(self) -> tuple[type[BaseException], ...]:
         from snowflake.connector import errors

@@ -15,9 +15,10 @@ from evidence.datasets.totals import Expression, expressions
 from evidence.errors import SourceUnavailableError
 from evidence.snapshot.model import Window
 
-Bind = tuple[str, dt.datetime]
+Bind = tuple[str, dt.datetime | str]
 PAGE_ROWS: Final = 10_000  # SQL reference, SHOW commands: at most 10,000 rows in one answer
 SPELLED_BY_SERVER: Final = frozenset({"VARIANT", "NUMBER"})  # source types whose text form Snowflake makes
+NEARBY: Final = dt.timedelta(days=30)
 READ_WORDS: Final = frozenset({"SELECT", "SHOW", "DESCRIBE"})
 # What quotes enclose: identifiers double their quote, literals double it or escape by a backslash.
 _QUOTED: Final = re.compile(r""""(?:[^"]|"")*"|'(?:[^'\\]|\\.|'')*'""", re.DOTALL)
@@ -132,13 +133,20 @@ def totals(
     return f"SELECT {named} FROM {path(contract.object)}{where}", binds, asked
 
 
-def hash_agg(contract: Contract, selection: Selection, window: Window) -> tuple[str, tuple[Bind, ...], tuple[str, ...]]:
-    """Return the statement for HASH_AGG over the stable, non-sensitive columns, its binds and these columns.
+def hashable(selection: Selection) -> tuple[str, ...]:
+    """Return the columns that HASH_AGG may read: stable ones that are kept as they are."""
+    return tuple(name for name, column in selection.columns if column.treatment == "keep" and not column.volatile)
+
+
+def hash_agg(
+    contract: Contract, selection: Selection, window: Window, names: Sequence[str] = ()
+) -> tuple[str, tuple[Bind, ...], tuple[str, ...]]:
+    """Return the statement for HASH_AGG over ``names`` (all :func:`hashable` ones by default), its binds and these columns.
 
     It compares the source with itself over time, never with us (facts: SQL reference, HASH_AGG).
     """
     where, binds = window_clause(contract, selection, window)
-    names = tuple(name for name, column in selection.columns if column.treatment == "keep" and not column.volatile)
+    names = tuple(names) or hashable(selection)
     arguments = ", ".join(quoted(name) for name in names)
     return f"SELECT HASH_AGG({arguments}) AS hash_agg FROM {path(contract.object)}{where}", binds, names
 
@@ -146,6 +154,23 @@ def hash_agg(contract: Contract, selection: Selection, window: Window) -> tuple[
 def literal(text: str) -> str:
     """Spell a text as a string literal (SQL reference, String constants: backslash is an escape in single quotes)."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def neighbours(contract: Contract, selection: Selection, window: Window) -> tuple[str, tuple[Bind, ...]]:
+    """Return the statement that counts the rows of a month on either side of an event window, and its binds."""
+    mark = quoted(spelling(selection, contract.watermark))
+    binds = (("TIMESTAMP_LTZ", window.start - NEARBY), ("TIMESTAMP_LTZ", window.end + NEARBY))
+    return f"SELECT COUNT(*) AS n FROM {path(contract.object)} WHERE {mark} >= ? AND {mark} < ?", binds
+
+
+def probe(
+    contract: Contract, column: str, value: str, span: tuple[dt.datetime, dt.datetime] | None
+) -> tuple[str, tuple[Bind, ...]]:
+    """Return the statement that counts rows of ``value`` in ``column``, within ``span`` of an event view, and its binds."""
+    edges: tuple[Bind, ...] = (("TIMESTAMP_LTZ", span[0]), ("TIMESTAMP_LTZ", span[1])) if span else ()
+    within = f"{quoted(contract.watermark)} >= ? AND {quoted(contract.watermark)} < ? AND " if span else ""
+    where = f"{within}{quoted(column)} = ?"
+    return f"SELECT COUNT(*) AS n FROM {path(contract.object)} WHERE {where}", (*edges, ("TEXT", value))
 
 
 def show_page(statement: str, after: str | None = None) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, SealedEntry, parse_snapshot_entry_key, snapshot_entry_key
+from evidence.snapshot.model import Kind
 from evidence.store.log import Log
 
 
@@ -20,8 +22,8 @@ class Index:
 
     size: int = 0
     _snapshots: dict[tuple[str, str, dt.date], list[SealedEntry]] = field(default_factory=lambda: defaultdict(list))
-    _coverage: dict[str, dt.date] = field(default_factory=dict)
-    _recounts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _coverage: dict[tuple[str, str], dt.date] = field(default_factory=dict)  # by source and kind
+    _recounts: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     _assessments: dict[dt.date, list[tuple[int, Entry]]] = field(default_factory=lambda: defaultdict(list))
     _others: dict[tuple[str, str], tuple[int, Entry]] = field(default_factory=dict)
 
@@ -51,10 +53,11 @@ class Index:
                     self._snapshots[key.source, key.dataset, key.night].append(sealed)
             case "coverage":
                 start = dt.date.fromisoformat(entry.body["start"])
-                source = entry.body["source"]
-                self._coverage[source] = min(start, self._coverage.get(source, start))
+                kinds = (entry.body["kind"],) if "kind" in entry.body else ("event", "state")
+                for place in ((entry.body["source"], kind) for kind in kinds):
+                    self._coverage[place] = min(start, self._coverage.get(place, start))
             case "recount":
-                self._recounts[entry.key] = entry.body
+                self._recounts["/".join(entry.key.split("/")[:4])].append(entry.body)
             case "assessment":
                 self._assessments[dt.date.fromisoformat(entry.body["night"])].append((number, entry))
             case _:
@@ -78,13 +81,34 @@ class Index:
         """Return the sources that ever sealed ``dataset``, sorted."""
         return sorted({source for source, name, _ in self._snapshots if name == dataset})
 
-    def coverage_start(self, source: str) -> dt.date | None:
-        """Return the first night the source is covered, or None before its first collect."""
-        return self._coverage.get(source)
+    def coverage_start(self, source: str, kind: Kind) -> dt.date | None:
+        """Return the first night of which the source's datasets of ``kind`` are covered, or None before their first collect.
+
+        Events can be made up for as far back as the source reaches; a state that nobody captured has no past. Events that
+        were never due yet are covered since the source's first state.
+        """
+        own = self._coverage.get((source, kind))
+        return own if own is not None or kind == "state" else self._coverage.get((source, "state"))
+
+    def recounts(self, sealed: SealedEntry) -> list[Mapping[str, Any]]:
+        """Return the bodies of the re-counts of that revision, oldest first (``docs/formats/log.md``)."""
+        return self._recounts.get(snapshot_entry_key(sealed.key), [])
 
     def settled(self, sealed: SealedEntry) -> bool:
-        """Say whether late rows are ruled out: settled when read, or re-counted since and found stable."""
-        return sealed.body.get("finality") == "settled" or snapshot_entry_key(sealed.key) in self._recounts
+        """Say whether late rows are ruled out: settled when read, or re-counted since and found stable.
+
+        A re-count that was refused, or found fewer rows, settles nothing; it takes nothing back either.
+        """
+        looks = (look for look in self.recounts(sealed) if look["result"] == "stable")
+        return sealed.body.get("finality") == "settled" or any(
+            look.get("finality", "settled") == "settled" for look in looks
+        )
+
+    def looked_at(self, sealed: SealedEntry) -> dt.datetime | None:
+        """Return when the source was last seen to say something of that revision's rows; None if no entry tells."""
+        answered = [look for look in self.recounts(sealed) if look["result"] in {"stable", "fewer"}]
+        moments = [body["collected_at"] for body in (sealed.body, *answered) if "collected_at" in body]
+        return max(map(canonical.parse_time, moments), default=None)
 
     def assessment(self, night: dt.date) -> tuple[int, Entry] | None:
         """Return log position and entry of the night's highest assessment revision."""

@@ -13,6 +13,7 @@ from evidence.datasets.contract import ARROW
 from evidence.datasets.load import load_contracts
 
 NIGHT, NEXT, LARGE = dt.date(2026, 7, 1), dt.date(2026, 7, 2), dt.date(2026, 7, 9)
+QUIET = dt.date(2026, 7, 3)  # nobody signed in
 ACCOUNT = "TESTACCT"
 BIG_ID = 18_260_702_004_593_906  # 17 digits, beyond 2^53: seen in real rows
 DATASETS = ("users", "parameters", "future_grants", "tables", "login_history", "query_history")
@@ -28,6 +29,7 @@ def write(root: Path, *, large_rows: int = 0) -> Path:
         _part(root, "tables", night, _tables())
     _part(root, "login_history", NIGHT, _logins(NIGHT, 4000))
     _part(root, "login_history", NEXT, _logins(NEXT, 10))
+    _part(root, "login_history", QUIET, _logins(QUIET, 1).slice(0, 0))
     _part(root, "query_history", NIGHT, _queries(NIGHT, 200))
     if large_rows:
         _part(root, "query_history", LARGE, _queries(LARGE, large_rows))

@@ -279,6 +279,18 @@ def _future_in_schema(engine: Engine, _account: Account, _session: Session, data
     return _captured(engine, "SHOW.FUTURE_GRANTS", where, names)
 
 
+def _grants_to_role(_engine: Engine, account: Account, _session: Session, role: str) -> Table:
+    columns = _text(
+        "created_on", "privilege", "granted_on", "name", "granted_to", "grantee_name", "grant_option", "granted_by"
+    )
+    name = unquote(role)
+    rows: Rows = [
+        ["1700000000.000000000", privilege, kind, of, "ROLE", name, "false", "ACCOUNTADMIN"]
+        for privilege, kind, of in account.grants.get(name, [])
+    ]
+    return columns, rows
+
+
 def _describe_view(engine: Engine, _account: Account, _session: Session, *path: str) -> Table:
     database, schema, name = (unquote(part) for part in path)
     found = engine.columns(schema, name)
@@ -297,5 +309,6 @@ _FORMS: list[tuple[str, Callable[..., Table]]] = [
     (r"SHOW PARAMETERS IN SESSION", _parameters_in_session),
     (rf"SHOW FUTURE GRANTS IN DATABASE {PART}", _future_in_database),
     (rf"SHOW FUTURE GRANTS IN SCHEMA {PART}\.{PART}", _future_in_schema),
+    (rf"SHOW GRANTS TO ROLE {PART}", _grants_to_role),
     (rf"DESC(?:RIBE)? VIEW {PART}\.{PART}\.{PART}", _describe_view),
 ]

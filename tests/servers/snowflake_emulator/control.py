@@ -10,7 +10,7 @@
                   still there, or at the moment of capture that the export claims (of "view", if one is named)
     POST rules    [{"match": regex, "action": …, "times": n, …}]             see state.Rule; "clear": forget them
     POST view     {"view": "USERS", "hide": [column], "add": [column], "empty": false}
-    POST account  {"facts": {…}, "parameters": {…}, "chunk_rows": n, "first_rows": n}
+    POST account  {"facts": {…}, "parameters": {…}, "grants": {role: [[privilege, kind, name]]}, "chunk_rows": n, "first_rows": n}
 """
 
 import datetime as dt
@@ -77,6 +77,7 @@ async def account(request: Request) -> JSONResponse:
     body = await request.json()
     state.facts.update(body.get("facts", {}))
     state.parameters.update(body.get("parameters", {}))
+    state.grants.update(body.get("grants", {}))
     state.chunk_rows = body.get("chunk_rows", state.chunk_rows)
     state.first_rows = body.get("first_rows", state.first_rows)
     return JSONResponse({})

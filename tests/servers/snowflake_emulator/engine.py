@@ -98,12 +98,13 @@ class Engine:
         return view.surplus.get(night, 0) if view else 0
 
     def _asked(self, sql: str, bindings: Mapping[str, Any]) -> tuple[View | None, str]:
-        """Return the view a statement names and its night: the chosen one, or the window's first day."""
+        """Return the view a statement names and its night: the chosen one, or the one day of its window."""
         named = VIEW.search(sql)
         view = self.views.get(key_of(named[1], named[2])) if named else None
-        first = bindings.get("1")
-        night = from_binding(first).date() if view and view.kind == "event" and first else self.night
-        return view, str(night)
+        edges = [from_binding(bindings[at]) for at in ("1", "2") if view and view.kind == "event" and at in bindings]
+        if len(edges) < 2:
+            return view, str(self.night)
+        return view, str(edges[0].date() if edges[1] - edges[0] == dt.timedelta(days=1) else None)
 
     def reshape(self, name: str, **how: Any) -> None:
         """Change a view's columns or empty it; without arguments, put it back."""

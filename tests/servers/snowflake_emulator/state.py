@@ -78,6 +78,7 @@ class Account:
     rules: list[Rule] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=lambda: dict(FACTS))
     parameters: dict[str, str] = field(default_factory=lambda: dict(DEFAULT_PARAMETERS))
+    grants: dict[str, list[list[str]]] = field(default_factory=dict)  # role -> [privilege, kind of object, its name]
     clock: dt.datetime | None = None
     chunk_rows: int = 50_000
     first_rows: int = 1_000
@@ -113,6 +114,7 @@ class Account:
         self.log.clear()
         self.chunks.clear()
         self.clock = None
+        self.grants = {}
         self.chunk_rows, self.first_rows = 50_000, 1_000
         self.facts = dict(FACTS)
         self.parameters = dict(DEFAULT_PARAMETERS)
