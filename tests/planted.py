@@ -1,4 +1,4 @@
-"""Statements with planted people: `vectors/statements/*.txt` filled in, and what of a person may never be seen again."""
+"""Statements with planted people: `vectors/*/*.txt` filled in, and what of a person may never be seen again."""
 
 import base64
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-FOLDER = Path(__file__).parent / "vectors" / "statements"
+VECTORS = Path(__file__).parent / "vectors"
 MARK = re.compile("«([a-z0-9]+)»")
 HASHED, SAME = "#", "="
 
@@ -81,9 +81,9 @@ PEOPLE = (
 )
 
 
-def lines() -> Iterator[tuple[str, str, str | None]]:
-    """Yield place, template and wanted text of every line."""
-    for file in sorted(FOLDER.glob("*.txt")):
+def lines(files: str) -> Iterator[tuple[str, str, str | None]]:
+    """Yield place, template and wanted text of every line of ``files`` (a pattern)."""
+    for file in sorted(VECTORS.glob(files)):
         for number, line in enumerate(file.read_text().split("\n"), 1):
             if line and not line.startswith("#"):
                 template, _, want = line.partition(" ⇒ ")
@@ -95,11 +95,13 @@ def _spaces(text: str) -> str:
     return re.sub("<U\\+([0-9A-F]{4})>", lambda match: chr(int(match[1], 16)), plain)
 
 
-def cases(people: tuple[dict[str, str], ...] = PEOPLE) -> Iterator[Case]:
-    """Yield every statement for each of ``people``. Apostrophes and backslashes are escaped as in a string, wherever they come to stand."""
-    for place, template, want in lines():
-        for number, who in enumerate(people, 1):
-            escaped = {key: value.replace("\\", "\\\\").replace("'", "''") for key, value in who.items()}
+def cases(files: str = "statements/*.txt", *, sql: bool = True) -> Iterator[Case]:
+    """Yield every text for each of the people. In SQL apostrophes and backslashes are escaped as in a string, wherever they stand."""
+    for place, template, want in lines(files):
+        for number, who in enumerate(PEOPLE, 1):
+            escaped = {
+                key: value.replace("\\", "\\\\").replace("'", "''") if sql else value for key, value in who.items()
+            }
             planted = tuple(dict.fromkeys(who[mark] for mark in MARK.findall(template)))
             text = MARK.sub(lambda match, values=escaped: values[match[1]], template)
             wanted = template if want == SAME else want

@@ -64,8 +64,8 @@ def settle(out: str, *, statement: bool = True, cut: bool = False) -> str | None
         if cut and is_name(at(parts, len(parts) - 1)) and is_name(at(parts, len(parts) - 2)):
             return None
         values = set(_values(parts)) if statement else set()
-        if cut and parts and parts[-1].kind in {"word", "quoted", "variable", "stage"}:
-            values.add(len(parts) - 1)
+        if cut:
+            values.update(_tail(parts))
         if not statement:
             return _without(out, parts, values)
         sqlverb.check(parts)
@@ -95,6 +95,15 @@ def _names_in_a_row(parts: Sequence[Part], most: int) -> None:
             and (literal or (_starts_value(parts, n - 2) and after.low not in {".", "(", ":", "["}))
         ):
             raise RefusedError
+
+
+def _tail(parts: Sequence[Part]) -> Iterator[int]:
+    """Yield the words of the dotted name a text ends in."""
+    n = len(parts) - 1
+    while at(parts, n).kind in {"word", "quoted", "variable", "stage"} or at(parts, n).low in {".", ":"}:
+        if at(parts, n).kind not in {"mark", "operator"}:
+            yield n
+        n -= 1
 
 
 def _compared(parts: Sequence[Part], n: int) -> bool:

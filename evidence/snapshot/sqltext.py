@@ -39,7 +39,7 @@ _TOKEN = re.compile(
     | (?P<quoted>{_BEFORE}"(?:[^"\n]|"")*+"{_AFTER})
     | (?P<uri>(?<=:)//(?:[^\s'";]|;(?=[^\s'"]))*+)(?!['"])
     | (?P<comment>--[^\n]*+ | //[^\n]*+ | /\*(?s:.*?)\*/)
-    | (?P<stage>@(?:~|%?{_NAME}(?:\.%?{_NAME})*+)?)
+    | (?P<stage>@(?:~|%?{_NAME}(?:\.%?{_NAME})*+))
       (?P<path>/(?:[^\s;,()'"]|;(?=[^\s'"])|,(?=[^\s'"@])(?!\w+\s*=>)|\((?!\s*\w+\s*=>)[^\s()'"]*+\))*+)?(?=[\s;,()]|\Z)
     | (?P<end>\Z)
     | (?P<odd>(?s:.))
@@ -48,7 +48,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _SCHEME = re.compile(r"\b(?:file|s3|s3gov|s3china|gcs|azure|https?|snow):\Z", re.IGNORECASE)
-_REMARK = re.compile(r"--|/\*|[^/]//")  # a comment that touches a path: where the path ends is anybody's guess
+_REMARK = re.compile(r"\$\$|--|/\*|[^/]//")  # another element touches the path: where it ends is anybody's guess
 _BEGINS = re.compile(
     r"""(?:\s|/\*\?\*/|\()*
     (alter|analyze|async|await|begin|call|case|comment|commit|copy|create|declare|delete|desc|describe|drop|end|execute
