@@ -22,7 +22,7 @@ COMMENT: Final = "/*?*/"
 HEADING: Final = '"?"'
 _PLACEHOLDER: Final = {"number": NUMBER, "comment": COMMENT, "end": ""}
 _MAX_IDENTIFIER = 255  # characters; Snowflake, Identifier requirements
-_NAME = r'(?:[A-Za-z0-9_$]+|"(?:[^"\n]|"")*+")'
+_NAME = r'(?:(?:[A-Za-z0-9_]|\$(?!\$))+|"(?:[^"\n]|"")*+")'
 # A literal that touches a word was read from the middle of another one: LIKE 'a' ESCAPE '\', O'Brien. These words may touch it.
 _TOUCHING = "as|in|is|on|or|and|like|then|else|when|date|time|ilike|select|interval|timestamp|timestamp_ltz|timestamp_ntz|timestamp_tz|[xb]"
 _TOUCHED = "|".join(rf"(?<=\b{word})" for word in _TOUCHING.split("|"))
@@ -34,7 +34,7 @@ _TOKEN = re.compile(
     (?P<run>(?:[A-Za-z_][A-Za-z0-9_]*+(?:\$(?!\$)[A-Za-z0-9_]*+)*+ | [\s,.()=<>+:;%|&^~!?\[\]{{}}]++
         | \*(?!/) | -(?!-) | /(?![/*]) | \$[A-Za-z0-9_]++(?!\$))*+)
     (?:
-      (?P<string>{_BEFORE}(?:'(?:(?P<cloud>(?i:s3(?:gov|china)?|gcs|azure|https?)://))?(?:[^'\\]|''|\\(?s:.))*+' | \$\$(?s:.*?)\$\$){_AFTER})
+      (?P<string>{_BEFORE}(?:'(?:(?P<cloud>(?i:s3(?:gov|china)?|gcs|azure|https?)://))?(?:[^'\\]|''|\\(?s:.))*+' | (?>\$\$(?s:.*?)\$\$)){_AFTER})
     | (?P<number>[0-9](?:[eE][+-](?=[0-9])|[A-Za-z0-9_.]|\$(?!\$))*+(?!['"]))
     | (?P<quoted>{_BEFORE}"(?:[^"\n]|"")*+"{_AFTER})
     | (?P<uri>(?<=:)//(?:[^\s'";]|;(?=[^\s'"]))*+)(?!['"])
