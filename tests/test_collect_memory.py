@@ -12,12 +12,12 @@ pytest_plugins = ["tests.servers.fixtures"]
 def test_four_times_the_rows_need_no_more_memory(tmp_path):
     """``benchmarks/collect_wire.py`` does the same with a million rows of each."""
     peaks = {}
-    for rows in (60_000, 240_000):
+    for rows in (120_000, 480_000):
         exports = write_night(tmp_path / f"exports-{rows}", rows)
         run = collect_night(exports, tmp_path / f"work-{rows}", chunk_rows=20_000)
         assert run.code == 0, run.said
         landed = {name: (count, status) for name, (count, status, _) in run.datasets.items()}
         assert landed == dict.fromkeys(("snowflake.query_history", "snowflake.access_history"), (rows, "complete"))
         peaks[rows] = run.peak
-    assert peaks[240_000] < 600
-    assert peaks[240_000] <= 1.15 * peaks[60_000], peaks
+    assert peaks[480_000] < 600
+    assert peaks[480_000] <= 1.15 * peaks[120_000], peaks
