@@ -87,7 +87,7 @@ class Login:
                 **PINNED,
                 "QUERY_TAG": f"evidence/{run}",
                 "STATEMENT_TIMEOUT_IN_SECONDS": self.timeout_seconds,
-                "CLIENT_RESULT_CHUNK_SIZE": 48,  # MB, the least there is; chunks of 160 MB would be held several at a time
+                "CLIENT_RESULT_CHUNK_SIZE": 48,  # MB, the least there is; default 160
             },
             "login_timeout": self.login_timeout_seconds,
             "request_timeout": self.login_timeout_seconds,
