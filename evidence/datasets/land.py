@@ -24,7 +24,7 @@ from evidence.snapshot.rows import RowsDigest, slices
 from evidence.snapshot.spool import PartWriter
 
 _SLICE_ROWS = 32_768
-_SLICE_BYTES = 64 << 20
+_SLICE_BYTES = 16 << 20
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 _MBI = "[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y]{2}[0-9]{2}"
 _SHAPES = re.compile(
     rf"""
-      (?P<email>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
+      (?P<email>(?<![\w.+-])[\w.+-]++@[\w-]+(?:\.[\w-]+)+)
     | (?P<record>(?:mrn|medical[\W_]?record|member|subscriber|patient|claim|policy[\W_]?no)[\W_]{{0,3}}
         (?:id|no|num|number)?[\W_]{{0,3}}[a-z]{{0,3}}[0-9]{{4,}})
     | (?P<birth>(?:dob|birth[a-z]*)[\W_]{{0,8}}(?:date)?[\W_]{{0,3}}[0-9]{{1,4}}[-/_.]?[0-9]{{1,2}}[-/_.]?[0-9]{{1,4}})

@@ -20,7 +20,7 @@ from evidence.snapshot.model import Part
 
 PART_BYTES = 128 << 20
 GROUP_ROWS = 65_536
-GROUP_BYTES = 64 << 20
+GROUP_BYTES = 32 << 20
 
 
 class PartWriter:

@@ -87,12 +87,13 @@ class Login:
                 **PINNED,
                 "QUERY_TAG": f"evidence/{run}",
                 "STATEMENT_TIMEOUT_IN_SECONDS": self.timeout_seconds,
+                "CLIENT_RESULT_CHUNK_SIZE": 48,  # MB, the least there is; default 160
             },
             "login_timeout": self.login_timeout_seconds,
             "request_timeout": self.login_timeout_seconds,
             "query_timeout": self.timeout_seconds,
             "retry_max_attempts": self.attempts,
-            "client_prefetch_threads": 2,
+            "client_prefetch_threads": 1,  # one chunk ahead; a second costs 90 MB and brings no speed
             "client_memory_limit": 256,  # MB of chunks fetched ahead
             "client_store_temporary_credential": False,
             "enable_server_session_keep_alive_auto_detection": False,  # log out when closed; None warns

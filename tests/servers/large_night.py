@@ -1,0 +1,158 @@
+"""One large night of a demo account over the wire, and what the collector's process needs for it.
+
+A small night is generated and repeated on the way into Parquet, with ids and literals of its own per row: as many rows as asked for, no two texts alike.
+"""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from evidence.demo import Size, generate
+from evidence.snapshot.manifest import Manifest
+from evidence.store.index import Index
+from evidence.store.local import LocalStore
+from evidence.store.log import Log
+from evidence.tlog.note import parse_verifier
+from tests.servers.emulated import ROOT, run_emulator
+
+NIGHT = dt.date(2026, 7, 1)
+DATASETS = {
+    "query_history": "QUERY_ID || '-' || n AS QUERY_ID, replace(QUERY_TEXT, '''', '''' || n) || ' -- ' || QUERY_ID || n AS QUERY_TEXT",
+    "access_history": "QUERY_ID || '-' || n AS QUERY_ID",
+}
+SOURCE = """
+[sources.account]
+kind = "snowflake"
+account = "TESTACCT"
+user = "EVIDENCE"
+private_key = "file:keys/snowflake.p8"
+host = "127.0.0.1"
+port = {port}
+protocol = "http"
+datasets = ["snowflake.query_history", "snowflake.access_history"]
+"""
+# The child says what it needed at most: VmHWM is this program's alone, ru_maxrss would begin with the parent's.
+CHILD = """
+import sys
+from pathlib import Path
+from evidence.cli import main
+try:
+    main(sys.argv[2:])
+finally:
+    status = Path("/proc/self/status").read_text()
+    Path(sys.argv[1]).write_text(status.split("VmHWM:")[1].split()[0])
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one ``evidence collect`` took: peak resident memory in MB, seconds, and per dataset rows, status and seconds by statement."""
+
+    peak: float
+    seconds: float
+    code: int
+    datasets: dict[str, tuple[int, str, dict[str, float]]]
+    said: str
+
+
+def write_night(root: Path, rows: int, *, base: int = 20_000) -> Path:
+    """Write an export folder with ``rows`` queries and as many accesses on NIGHT."""
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch)
+        generate(made, Size(nights=1, queries=min(base, rows)))
+        con = duckdb.connect()
+        con.execute("SET TimeZone = 'UTC'")
+        for name, own in DATASETS.items():
+            (folder := root / "snowflake" / name / f"date={NIGHT}").mkdir(parents=True)
+            source = f"{made}/exports/snowflake/{name}/date={NIGHT}/*.parquet"
+            count = con.execute(f"SELECT count(*) FROM '{source}'").fetchone()[0]
+            con.execute(
+                f"COPY (SELECT * EXCLUDE (n) REPLACE ({own}) FROM (SELECT t.*, n FROM '{source}' t, range({-(-rows // count)}) r(n)) LIMIT {rows})"
+                f" TO '{folder}/part.parquet' (COMPRESSION zstd)"
+            )
+    return root
+
+
+def collect_night(exports: Path, work: Path, *, chunk_rows: int = 50_000, life: float = 1800) -> Run:
+    """Serve ``exports`` by the emulator, collect NIGHT into a new workspace by the command line, and measure that process.
+
+    A chunk of 50,000 of these rows has about the 50 MB that the collector asks Snowflake for.
+    """
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    with run_emulator(exports, life=life) as emulator:
+        emulator.post("people", {"user": "EVIDENCE", "public_keys": [public.decode()]})
+        emulator.post("account", {"chunk_rows": chunk_rows})
+        _workspace(work, pem, emulator.port)
+        peak = work / "peak"
+        command = [sys.executable, "-c", CHILD, str(peak), "-w", str(work), "collect", "--date", NIGHT.isoformat()]
+        started = time.perf_counter()
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=life, check=False)
+        seconds = time.perf_counter() - started
+    said = done.stdout + done.stderr
+    return Run(int(peak.read_text()) / 1024, seconds, done.returncode, _sealed(work), said)
+
+
+def _workspace(work: Path, pem: bytes, port: int) -> None:
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from evidence.cli import main; main(sys.argv[1:])",
+            "init",
+            str(work),
+            "--demo",
+            "--size",
+            "none",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    config = work / "evidence.toml"
+    config.write_text(config.read_text().split("[sources.")[0] + SOURCE.format(port=port))
+    (work / "keys" / "snowflake.p8").write_bytes(pem)
+    (work / "keys" / "snowflake.p8").chmod(0o600)
+
+
+def _sealed(work: Path) -> dict[str, tuple[int, str, dict[str, float]]]:
+    vkey = (work / "trust" / "log.vkey").read_text().strip()
+    log = Log.open(LocalStore(work / "store"), trust=parse_verifier(vkey))
+    found = {}
+    for sealed in Index().catch_up(log).snapshots():
+        manifest = Manifest.from_bytes(log.store.get(sealed.manifest.path, sha256=sealed.manifest.sha256))
+        receipt = manifest.receipt
+        found[manifest.key.dataset] = (
+            int(receipt["landed"]),
+            manifest.status,
+            _seconds(json.loads(json.dumps(receipt["statements"]))),
+        )
+    return found
+
+
+def _seconds(statements: list[dict[str, str]]) -> dict[str, float]:
+    spent: dict[str, float] = {}
+    for statement in statements:
+        took = dt.datetime.fromisoformat(statement["ended_at"]) - dt.datetime.fromisoformat(statement["started_at"])
+        text = statement["text"]
+        kind = (
+            "HASH_AGG"
+            if "HASH_AGG" in text
+            else "totals"
+            if "COUNT(" in text
+            else "rows"
+            if " ORDER BY " in text
+            else "other"
+        )
+        spent[kind] = spent.get(kind, 0) + took.total_seconds()
+    return spent
