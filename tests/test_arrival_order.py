@@ -18,12 +18,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from evidence.cli.status_command import row_of
 from evidence.datasets.timing import due_at, late_check_at, settled_at
 from evidence.errors import SourceDeniedError
 from evidence.snapshot.canonical import parse_time
 from evidence.snapshot.model import DAY
 from evidence.store.check import check_store
+from tests.standing import row_of
 
 NIGHTS = [FIRST + n * DAY for n in range(3)]
 HOUR = dt.timedelta(hours=1)

@@ -8,12 +8,12 @@ from fakes.live_source import EVENTS, FIRST, START, STATE, Collector, LiveReadin
 
 from evidence import collect as verb
 from evidence.assess import StoreReader
-from evidence.cli.status_command import row_of
 from evidence.control import gate
 from evidence.datasets.timing import delay, due_at, late_check_at, night_number, settled_at, within_reach
 from evidence.errors import SourceDeniedError
 from evidence.snapshot.model import DAY
 from evidence.store.index import Index
+from tests.standing import row_of
 
 HOUR = dt.timedelta(hours=1)
 

@@ -20,7 +20,7 @@ def delay(contract: Contract) -> dt.timedelta:
     ``latency_max_minutes`` is the lateness of rare cases (tables with little activity); where a contract states it,
     nothing is read before it has passed.
     """
-    rare = dt.timedelta(minutes=getattr(contract, "latency_max_minutes", None) or 0)
+    rare = dt.timedelta(minutes=contract.latency_max_minutes or 0)
     return max(2 * dt.timedelta(minutes=contract.latency_minutes), rare, MINIMUM_DELAY)
 
 

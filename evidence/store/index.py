@@ -22,6 +22,7 @@ class Index:
 
     size: int = 0
     _snapshots: dict[tuple[str, str, dt.date], list[SealedEntry]] = field(default_factory=lambda: defaultdict(list))
+    _sources: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # by dataset
     _coverage: dict[tuple[str, str], dt.date] = field(default_factory=dict)  # by source and kind
     _recounts: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     _assessments: dict[dt.date, list[tuple[int, Entry]]] = field(default_factory=lambda: defaultdict(list))
@@ -51,6 +52,7 @@ class Index:
                 if entry.object is not None:
                     sealed = SealedEntry(number, key, entry.object, entry.body)
                     self._snapshots[key.source, key.dataset, key.night].append(sealed)
+                    self._sources[key.dataset].add(key.source)
             case "coverage":
                 start = dt.date.fromisoformat(entry.body["start"])
                 kinds = (entry.body["kind"],) if "kind" in entry.body else ("event", "state")
@@ -79,7 +81,7 @@ class Index:
 
     def sources_of(self, dataset: str) -> list[str]:
         """Return the sources that ever sealed ``dataset``, sorted."""
-        return sorted({source for source, name, _ in self._snapshots if name == dataset})
+        return sorted(self._sources.get(dataset, ()))
 
     def coverage_start(self, source: str, kind: Kind) -> dt.date | None:
         """Return the first night of which the source's datasets of ``kind`` are covered, or None before their first collect.
