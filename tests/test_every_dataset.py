@@ -17,6 +17,7 @@ from evidence.sources.snowflake_login import Login
 from evidence.sources.snowflake_session import Backoff
 from evidence.sources.snowflake_show import argument_types
 from evidence.sources.snowflake_sql import is_read
+from evidence.sources.snowflake_texts import statements
 from tests.contracts.source import SourceSuite
 from tests.servers import every_export
 from tests.servers.emulated import run_emulator
@@ -96,6 +97,19 @@ def read(account, source, tmp_path):
 def landed(collected):
     """The rows that were sealed, as Python values."""
     return [row for part in collected.parts for row in pq.read_table(collected.spool / part.path).to_pylist()]
+
+
+@pytest.mark.parametrize(
+    "dataset", [name for name in EVERY if isinstance(name, str) and CONTRACTS[name].read == "view"]
+)
+def test_nothing_is_sent_for_a_view_that_the_printed_texts_do_not_show(account, source, read, dataset):
+    shown = {text for texts in statements(CONTRACTS.values()).values() for text in texts}
+    before = len(account.statements())
+    window = Window(NIGHT, CONTRACTS[dataset].kind)
+    read(dataset)
+    columns = source.read(CONTRACTS[dataset], window).system.get("hash_agg_columns", "")
+    source.count(CONTRACTS[dataset], window, tuple(filter(None, columns.split(","))))
+    assert set(account.statements()[before:]) <= shown
 
 
 @pytest.mark.parametrize("dataset", EVERY)

@@ -171,7 +171,7 @@ def test_a_text_is_named_once_and_under_each_dataset_something_is():
     assert len(set(TEXTS)) == len(TEXTS)
     named = statements(OURS)
     assert all(named[contract.name] for contract in OURS if contract.read == "view")
-    assert len(named) == len(OURS) + 2
+    assert len(named) == len(OURS) + 3
 
 
 @pytest.mark.parametrize("start", range(0, len(TEXTS), 100))
