@@ -20,6 +20,11 @@ network_rules object_dependencies parameters password_policies pipes policy_atta
 replication_groups replication_refresh_history resource_monitors roles row_access_policies schemata session_policies sessions shares
 stages storage_lifecycle_policies storage_lifecycle_policy_history tables tag_references task_history tasks tri_secret_history
 trust_center_findings user_network_policies users views warehouse_metering warehouses"""
+# The other names of the library, dbt_*, aws_*, ct_*, tf_* and ext_*.
+AROUND = """aws.iam_access_keys aws.iam_policies aws.iam_roles aws.kms_keys aws.s3_account_pab aws.s3_buckets aws.s3_inventory
+aws.s3_object_lock aws.trails contracts.products dbt.catalog dbt.freshness dbt.manifest dbt.nodes dbt.run_results dbt.sources dbt.tests
+records.branch_protection records.ci_runs records.dlq records.iac_findings records.idp_groups records.posture_findings records.prs
+records.roster records.secret_scan records.tickets records.training terraform.plan terraform.state"""
 TABLES = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "contract_tables.py"))
 LATE = {"copy_history": 2880, "warehouse_metering": 360, "metering_history": 720}  # documented tails, minutes
 FREE_TEXT = {
@@ -49,6 +54,7 @@ columns = [{ name = "A", type = "int" }]
 def test_every_dataset_is_there():
     ours = {name.removeprefix("snowflake.") for name in CONTRACTS if name.startswith("snowflake.")}
     assert set(LIBRARY.split()) <= ours
+    assert set(AROUND.split()) <= set(load_contracts())
     described = set(TABLES["DATASETS"].values()) - TABLES["OF_THE_ORGANIZATION"]
     assert described <= ours, "every view and command that is described"
     assert set(TABLES["COVERED"].values()) <= ours
