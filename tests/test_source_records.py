@@ -456,9 +456,9 @@ EXAMPLES = {
         "data": {"id": "database/creds/dbt_prod/abc", "issue_time": "2026-07-01T08:00:00.123456789Z",
             "expire_time": "2026-07-01T09:00:00.123456789Z", "last_renewal": None, "renewable": True, "ttl": 3600}}], {
         "role": "dbt_prod", "ttl_seconds": 3600, "issued_at": dt.datetime(2026, 7, 1, 8, 0, 0, 123456, tzinfo=dt.UTC)}),
-    "datadog-monitors": ("monitors", [{"id": 11, "name": "phi bulk read", "type": "query alert", "query": "sum(last_1h)",
+    "datadog-monitors": ("monitors", [{"id": 11, "name": "phi_bulk_read", "type": "query alert", "query": "sum(last_1h)",
         "message": "@oncall look", "overall_state": "OK", "tags": ["team:data"], "created": "2026-01-01T00:00:00Z",
-        "creator": {"email": "jo@carrier.example"}}], {"name": "phi bulk read", "tags": '["team:data"]'}),
+        "creator": {"email": "jo@carrier.example"}}], {"name": "phi_bulk_read", "tags": '["team:data"]'}),
 }  # fmt: skip
 
 

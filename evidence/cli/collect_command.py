@@ -120,7 +120,7 @@ def _planned(workspace: Workspace, tally: Tally, chosen: Chosen) -> list[verb.Ta
     source = workspace.source(tally.source)
     contracts, nights = workspace.contracts, chosen.nights
     try:
-        datasets = chosen.datasets or workspace.datasets_of(tally.source)
+        datasets = chosen.datasets or workspace.wanted(tally.source)
         return verb.plan(source, contracts, index, now(), since=chosen.since, nights=nights, datasets=datasets)
     except EvidenceError:
         raise

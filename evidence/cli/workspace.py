@@ -171,18 +171,22 @@ class Workspace:
         """Source name -> datasets it is configured to be asked for, without connecting anywhere."""
         return {name: self.datasets_of(name) for name in self.config.sources}
 
-    def datasets_of(self, name: str) -> Sequence[str]:
-        """Return what one source is asked for: all it holds, or those that its section names.
-
-        Raises ``ConfigError`` for a name that no contract has. Whatever a third party's source raises is said as its failure,
-        without a message that may quote rows.
-        """
+    def wanted(self, name: str) -> Sequence[str]:
+        """Return the datasets that a source's section names; none: all it holds. Raises ``ConfigError`` for one without a contract."""
         wanted = self.config.sources[name].datasets
         unknown = sorted(set(wanted) - self.contracts.keys())
         if unknown:
             raise ConfigError(
                 f"sources.{name}.datasets: no dataset {', '.join(unknown)}", fix="docs/datasets.md lists every dataset"
             )
+        return wanted
+
+    def datasets_of(self, name: str) -> Sequence[str]:
+        """Return what one source is asked for. Raises ``EvidenceError``.
+
+        Whatever a third party's source raises is said as its failure, without a message that may quote rows.
+        """
+        wanted = self.wanted(name)
         try:
             every = self.source(name).datasets()
         except EvidenceError:
