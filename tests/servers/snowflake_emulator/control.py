@@ -10,7 +10,8 @@
                   still there, or at the moment of capture that the export claims (of "view", if one is named)
     POST rules    [{"match": regex, "action": …, "times": n, …}]             see state.Rule
     POST view     {"view": "USERS", "hide": [column], "add": [column], "empty": false}
-    POST account  {"facts": {…}, "parameters": {…}, "chunk_rows": n, "first_rows": n}
+    POST account  {"facts": {…}, "parameters": {…}, "locked": {…}, "forced_role": name, "chunk_rows": n,
+                  "first_rows": n}   locked parameters win over the session's; a forced role over the one asked for
 """
 
 import datetime as dt
@@ -73,6 +74,8 @@ async def account(request: Request) -> JSONResponse:
     body = await request.json()
     state.facts.update(body.get("facts", {}))
     state.parameters.update(body.get("parameters", {}))
+    state.locked.update(body.get("locked", {}))
+    state.forced_role = body.get("forced_role", state.forced_role)
     state.chunk_rows = body.get("chunk_rows", state.chunk_rows)
     state.first_rows = body.get("first_rows", state.first_rows)
     return JSONResponse({})
