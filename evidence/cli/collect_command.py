@@ -15,6 +15,7 @@ from evidence.cli.collect_workers import nights_of, read_here, read_in_workers
 from evidence.cli.period import parse_night
 from evidence.cli.workspace import Workspace, new_id, now
 from evidence.errors import (
+    ConfigError,
     EvidenceError,
     IncompleteSnapshotError,
     SourceDeniedError,
@@ -84,7 +85,7 @@ def collect(
                 tallies.append(tally)
                 try:
                     _collect_source(workspace, tally, spool / name, chosen, jobs)
-                except SourceError as failure:
+                except (SourceError, ConfigError) as failure:
                     tally.failure = failure
     finally:
         workspace.close()

@@ -13,15 +13,18 @@ from typing import Any
 import pyarrow as pa
 
 from evidence.datasets.contract import ARROW, Contract
+from evidence.datasets.timing import settled_at
 from evidence.datasets.totals import from_row
-from evidence.errors import SourceEditionError
+from evidence.errors import SourceEditionError, SourceUnavailableError
 from evidence.snapshot.model import Finality, Statement, Totals, Window
 from evidence.sources import snowflake_sql as sql
+from evidence.sources.patience import Backoff
 from evidence.sources.protocol import Reading
 from evidence.sources.snowflake_login import Login
-from evidence.sources.snowflake_session import Backoff, Clock, Session
+from evidence.sources.snowflake_session import Clock, Session
 from evidence.sources.snowflake_show import Enumeration
 
+NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 EDITIONS = ("standard", "enterprise", "business_critical")
 
 
@@ -111,17 +114,16 @@ class SnowflakeReading:
 
     @property
     def as_of(self) -> tuple[dt.datetime, bool] | None:
-        """The server's time right before the rows were read; None outside the window's span: never borrowed."""
+        """The server's time right before the rows were read."""
         if self.contract.kind != "state" or self._moment is None:
-            return None
-        if not self.window.start <= self._moment < self.window.end:
             return None
         return self._moment, False
 
     @property
     def finality(self) -> Finality | None:
-        """None: the view does not say whether rows are still to come."""
-        return None
+        """Provisional if the server's clock says so, whatever ours says; else None: the caller judges by ours."""
+        early = self._moment is not None and self._moment < settled_at(self.contract, self.window.night)
+        return "provisional" if self.contract.kind == "event" and early else None
 
     @property
     def notes(self) -> Sequence[str]:
@@ -131,13 +133,26 @@ class SnowflakeReading:
     def _mark_time(self) -> None:
         """Take the server's time; a state is true as of now, less the view's latency."""
         self.session.open()
-        moment: dt.datetime = self.session.rows(sql.NOW, contract=self.contract).rows[0][0]
-        self._moment = moment.astimezone(dt.UTC)
-        if self.contract.kind == "state" and not self.window.start <= self._moment < self.window.end:
-            self._notes.append(f"read at {self._moment.isoformat()}, outside the capture span of {self.window.night}")
+        self._moment = self.session.rows(sql.NOW, contract=self.contract).moment(sql.NOW)
+        self._check_time(self._moment)
         if self.contract.kind == "state" and self.contract.latency_minutes:
             self._notes.append(
                 f"{self.contract.object} may lag by about {self.contract.latency_minutes} minutes (documented latency)"
+            )
+
+    def _check_time(self, moment: dt.datetime) -> None:
+        """A window that is not now by the server's clock is not read: rows would be missing, or another night's."""
+        window, state = self.window, self.contract.kind == "state"
+        soonest, latest = (window.start, window.end) if state else (window.end, NEVER)
+        if not soonest <= moment < latest:
+            offset = self.session.system.get("clock_offset_seconds", "?")
+            span = (
+                f"between {soonest.isoformat()} and {latest.isoformat()}" if state else f"from {soonest.isoformat()} on"
+            )
+            raise SourceUnavailableError(
+                f"{self.contract.name}: the night {window.night} is read {span}; the account's clock says"
+                f" {moment.isoformat(timespec='seconds')}, {offset} s from ours",
+                fix="correct this machine's clock if it is wrong, and collect again",
             )
 
 
@@ -160,10 +175,10 @@ class ViewReading(SnowflakeReading):
         """Count on the server, over the same window, in the same session."""
         statement, binds, asked = sql.totals(self.contract, selection, self.window)
         answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
-        self.totals = from_row(asked, dict(zip(answer.names, answer.rows[0], strict=True)))
+        self.totals = from_row(asked, dict(zip(answer.names, answer.one(statement), strict=True)))
         statement, binds, names = sql.hash_agg(self.contract, selection, self.window)
         answer = self.session.bound(statement, binds, contract=self.contract, same_session=True)
-        self._facts["hash_agg"] = str(answer.rows[0][0])
+        self._facts["hash_agg"] = str(answer.one(statement)[0])
         self._facts["hash_agg_columns"] = ",".join(names)
 
     def _say_drift(self, selection: sql.Selection) -> None:
