@@ -17,9 +17,9 @@ from evidence.snapshot.model import Window
 from evidence.snapshot.redact import Redactor
 from evidence.sources import snowflake_sql as sql
 from evidence.sources.files import FilesSource
-from evidence.sources.patience import Backoff
 from evidence.sources.snowflake import SnowflakeSource
 from evidence.sources.snowflake_login import PINNED, Login, turn_platform_detection_off
+from evidence.sources.snowflake_session import Backoff
 from tests.servers.tiny_export import ACCOUNT, BIG_ID, LARGE, NEXT, NIGHT
 
 pytest_plugins = ["tests.servers.fixtures"]

@@ -1,25 +1,10 @@
-"""How long to wait for a system that does not answer: between tries, and for one answer."""
+"""Waiting for an answer, but not for ever."""
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Waits between tries: doubling from ``first`` seconds up to ``ceiling``, ``attempts`` tries in all."""
-
-    attempts: int = 4
-    first: float = 1.0
-    ceiling: float = 30.0
-
-    def waits(self) -> Iterator[float]:
-        """Yield the wait before each further try."""
-        for turn in range(self.attempts - 1):
-            yield min(self.first * 2**turn, self.ceiling)
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:

@@ -18,10 +18,9 @@ from evidence.datasets.totals import from_row
 from evidence.errors import SourceEditionError, SourceUnavailableError
 from evidence.snapshot.model import Finality, Statement, Totals, Window
 from evidence.sources import snowflake_sql as sql
-from evidence.sources.patience import Backoff
 from evidence.sources.protocol import Reading
 from evidence.sources.snowflake_login import Login
-from evidence.sources.snowflake_session import Clock, Session
+from evidence.sources.snowflake_session import Backoff, Clock, Session
 from evidence.sources.snowflake_show import Enumeration
 
 NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)

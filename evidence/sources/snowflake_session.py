@@ -15,12 +15,27 @@ from evidence.snapshot.model import Statement
 from evidence.sources import snowflake_refusal as refusal
 from evidence.sources import snowflake_sql as sql
 from evidence.sources import snowflake_standing as standing
-from evidence.sources.patience import Backoff, within
+from evidence.sources.patience import within
 from evidence.sources.snowflake_login import Login
 
 Clock = Callable[[], dt.datetime]
 T = TypeVar("T")
 BATCH_ROWS: Final = 65_536
+LOGOUT_SECONDS: Final = 10.0  # a session that is not closed ends by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waits between tries: doubling from ``first`` seconds up to ``ceiling``, ``attempts`` tries in all."""
+
+    attempts: int = 4
+    first: float = 1.0
+    ceiling: float = 30.0
+
+    def waits(self) -> Iterator[float]:
+        """Yield the wait before each further try."""
+        for turn in range(self.attempts - 1):
+            yield min(self.first * 2**turn, self.ceiling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,7 @@ class Rows:
         """Return the only row. Raises ``SourceUnavailableError`` if there is another number of rows."""
         if len(self.rows) != 1:
             raise SourceUnavailableError(
-                f"{short(statement)}: {len(self.rows)} rows came where one was asked for", fix=refusal.NOT_THE_SERVICE
+                f"{_short(statement)}: {len(self.rows)} rows came where one was asked for", fix=refusal.NOT_THE_SERVICE
             )
         return self.rows[0]
 
@@ -47,7 +62,7 @@ class Rows:
         """Return the only value, an instant. Raises ``SourceUnavailableError`` if it is none."""
         value = self.one(statement)[0]
         if not isinstance(value, dt.datetime) or value.tzinfo is None:
-            raise SourceUnavailableError(f"{short(statement)}: the answer is no instant", fix=refusal.NOT_THE_SERVICE)
+            raise SourceUnavailableError(f"{_short(statement)}: the answer is no instant", fix=refusal.NOT_THE_SERVICE)
         return value.astimezone(dt.UTC)
 
 
@@ -111,12 +126,12 @@ class Session:
                     seen += batch.num_rows
                     yield batch
         except self._errors() as exc:
-            raise refusal.explain(exc, f"while reading {short(statement)}", contract, self.login.role) from exc
+            raise refusal.explain(exc, f"while reading {_short(statement)}", contract, self.login.role) from exc
         announced = cursor.rowcount
         self._note(statement, binds, cursor.sfqid, started, seen)
         if announced is not None and announced >= 0 and announced != seen:
             raise SourceUnavailableError(
-                f"{short(statement)}: {announced} rows were announced and {seen} arrived", fix=refusal.NOT_THE_SERVICE
+                f"{_short(statement)}: {announced} rows were announced and {seen} arrived", fix=refusal.NOT_THE_SERVICE
             )
 
     def expect(self, login: int) -> None:
@@ -137,7 +152,7 @@ class Session:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
-                connection.close()
+                within(LOGOUT_SECONDS, connection.close)
             except self._errors():
                 return
 
@@ -150,7 +165,7 @@ class Session:
         before :meth:`close`: refused logins in a row lock the user, and unanswered ones would take up the night.
         """
         if statement != "login" and not sql.is_read(statement):
-            raise ValueError(f"not a read statement: {short(statement)}")
+            raise ValueError(f"not a read statement: {_short(statement)}")
         before = self.number
         waits = self._backoff.waits()
         until = time.monotonic() + self.login.timeout_seconds
@@ -161,14 +176,14 @@ class Session:
                 connected = True
                 if same_session and self.number != before:
                     raise SourceUnavailableError(
-                        f"{short(statement)}: the session was lost between the rows and their totals", fix="try again"
+                        f"{_short(statement)}: the session was lost between the rows and their totals", fix="try again"
                     )
                 return send(self._connection.cursor())
             except self._errors() as exc:
                 wait = next(waits, None)
                 if wait is None or time.monotonic() + wait > until or not refusal.is_transient(exc):
                     if connected:
-                        raise refusal.explain(exc, short(statement), contract, self.login.role) from exc
+                        raise refusal.explain(exc, _short(statement), contract, self.login.role) from exc
                     self._barred = refusal.explain(exc, "login", None, self.login.role)
                     raise self._barred from exc
                 if refusal.errno_of(exc) in refusal.SESSION_GONE:
@@ -228,7 +243,7 @@ class Session:
         if announced is None or announced < 0 or announced > len(found):
             said = "an unknown number of" if announced is None or announced < 0 else announced
             raise SourceUnavailableError(
-                f"{short(statement)}: {said} rows were announced and {len(found)} arrived", fix=refusal.NOT_THE_SERVICE
+                f"{_short(statement)}: {said} rows were announced and {len(found)} arrived", fix=refusal.NOT_THE_SERVICE
             )
         return Rows(names, found)
 
@@ -237,7 +252,7 @@ class Session:
         try:
             return within(self.login.timeout_seconds, call)
         except TimeoutError:
-            self._connection = None  # not closed: that would wait for the thread that hangs
+            self._drop()
             raise TimeoutError(f"nothing arrived for {self.login.timeout_seconds} s") from None
 
     def _note(
@@ -252,9 +267,9 @@ class Session:
         return (errors.Error, pa.ArrowException, TimeoutError)
 
 
-def short(statement: str) -> str:
+def _short(statement: str) -> str:
     """Name a statement in a message: its head, and the object it reads."""
     if len(statement) <= 120:
         return statement
-    _, _, rest = statement.partition(" FROM ")
-    return f"{statement[:40]}… FROM {rest.split(' ', 1)[0]}"
+    head, _, rest = statement.partition(" FROM ")
+    return f"{head[:40]}…" + (f" FROM {rest.split(' ', 1)[0]}" if rest else "")

@@ -4,6 +4,7 @@
 
     GET  health   {"ready": true}
     GET  log      [{"kind": "login" | "statement" | "chunk" | "poll" | "renewal" | "logout" | "other", …}]
+    GET  secrets  what no log may hold: tokens given out, credentials received, signatures and keys of chunks
     POST reset    forget rules, log and clock
     POST people   {"user": "EVIDENCE", "password": …, "public_keys": [pem], "tokens": [text]}
     POST night    {"night": "2026-07-01", "clock": "2026-07-02T03:00:00Z"}   state views show it; the clock stands
@@ -22,6 +23,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tests.servers.snowflake_emulator.state import Account, Person, Rule
+from tests.servers.snowflake_emulator.wire import CHUNK_HEADERS
 
 
 async def health(_request: Request) -> JSONResponse:
@@ -30,6 +32,11 @@ async def health(_request: Request) -> JSONResponse:
 
 async def log(request: Request) -> JSONResponse:
     return JSONResponse(request.app.state.account.log)
+
+
+async def secrets(request: Request) -> JSONResponse:
+    known = [value for name, value in CHUNK_HEADERS.items() if name.endswith("-key")]
+    return JSONResponse([*request.app.state.account.secrets, *known])
 
 
 async def reset(request: Request) -> JSONResponse:
@@ -84,6 +91,7 @@ async def account(request: Request) -> JSONResponse:
 ROUTES = [
     Route("/_emulator/health", health),
     Route("/_emulator/log", log),
+    Route("/_emulator/secrets", secrets),
     *(
         Route(f"/_emulator/{handler.__name__}", handler, methods=["POST"])
         for handler in (reset, people, night, rules, view, account)

@@ -36,6 +36,7 @@ async def login(request: Request) -> Response:
         query=dict(request.query_params),
         fields=sorted(set(data) - SECRETS),
     )
+    account.secrets += [str(data[name]) for name in sorted(SECRETS & set(data))]
     rule = account.rule(f"login {user}", "error", "unavailable")
     if rule and rule.action == "unavailable":
         return JSONResponse({"message": "try later"}, status_code=503)

@@ -101,6 +101,7 @@ class Account:
     chunks: dict[str, bytes] = field(default_factory=dict)
     pending: dict[str, Any] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)  # tokens given out and credentials seen: what no log may hold
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def in_force(self, session: Session) -> dict[str, str]:
@@ -124,6 +125,7 @@ class Account:
     def open(self, session: Session) -> str:
         """Give ``session`` a new token."""
         token = secrets.token_urlsafe(24)
+        self.secrets += [token, session.master]
         self.sessions[token] = session
         self.masters[session.master] = session
         return token
@@ -132,6 +134,7 @@ class Account:
         """Forget misbehaviour and log; people, sessions and data stay."""
         self.rules.clear()
         self.log.clear()
+        self.secrets.clear()
         self.chunks.clear()
         self.clock = None
         self.chunk_rows, self.first_rows = 50_000, 1_000
