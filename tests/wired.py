@@ -5,6 +5,7 @@ store. The root logger is open for all that anybody logs, and what was planted a
 """
 
 import base64
+import datetime as dt
 import io
 import json
 import logging
@@ -24,8 +25,10 @@ from evidence.snapshot.manifest import Manifest
 from evidence.store.check import check_store
 from evidence.store.index import Index
 from evidence.store.local import LocalStore
+from evidence.store.log import Log
 from tests.servers.tiny_export import NIGHT
 
+NOW = dt.datetime(2026, 7, 2, 7, tzinfo=dt.UTC)  # the night of 2026-07-01: its events are due, its state is now
 PARAMETERS, USERS, LOGINS = DATASETS = ("snowflake.parameters", "snowflake.users", "snowflake.login_history")
 PASSPHRASE = b"planted-passphrase-7c1d"
 
@@ -79,7 +82,7 @@ class Wired:
 
     def configure(self, *, timeout=60, attempts=2, more="", **settings):
         """Write evidence.toml. ``settings`` replace the key pair or anything else of the source."""
-        own = {
+        own: dict[str, object] = {
             "kind": "snowflake",
             "account": "TESTACCT",
             "user": "evidence",
@@ -121,6 +124,13 @@ class Wired:
             root.setLevel(level)
         out, err = self.capsys.readouterr()
         return Done(code, json.loads(out) if out else {}, out + err, stream.getvalue())
+
+    def restart(self):
+        """Forget what was sealed: an empty store under the same keys."""
+        for name in ("store", "anchors"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        space = workspace.Workspace.open(self.folder)
+        Log.init(space.store, space.log_key, anchors=space.anchors)
 
     def sealed(self):
         """Dataset -> manifest of the highest revision, read through the log."""
@@ -171,7 +181,7 @@ def stand_still(monkeypatch, moment):
     """Let the command's clock stand at ``moment``, wherever it was imported to."""
     running = workspace.now
     for name, module in list(sys.modules.items()):
-        if name.startswith("evidence.cli") and getattr(module, "now", None) is running:
+        if name.startswith("evidence.cli") and getattr(module, "now", None) is running:  # also one that stands already
             monkeypatch.setattr(module, "now", lambda: moment)
 
 

@@ -3,6 +3,7 @@
 Codes: SQL error codes and login codes as the server sends them (002003 is 2003 in the connector's ``errno``).
 """
 
+import re
 from typing import Any, Final
 
 from evidence.datasets.contract import Contract
@@ -22,6 +23,7 @@ SESSION_GONE: Final = frozenset({390104, 390110, 390111, 390112, 390114, 390115,
 CHUNK_LOST: Final = 252005  # the connector's own: a part of the answer could not be fetched or read
 TIMED_OUT: Final = 14  # the connector's own: its wait for the statement is over
 NOT_PROTOCOL: Final = ("Invalid Snowflake response", "Missing response field")  # the connector's own words
+QUOTED: Final = re.compile("[\"'].*[\"']|[\"'].*", re.DOTALL)  # from the first quote to the last, or to the end
 PERMANENT_STATES: Final = ("42", "22", "0A")  # SQLSTATE classes that another try does not change
 
 
@@ -111,7 +113,12 @@ def _is_statement_error(exc: BaseException) -> bool:
 
 
 def _said(exc: BaseException) -> str:
-    """The server's first words. A message can quote a statement; ours hold no values, so 300 characters are safe."""
+    """The server's first words. A message can quote a statement; ours hold no values, so 300 characters are safe.
+
+    Data exceptions (SQLSTATE class 22) quote the value that did not fit: what stands in quotes is left out.
+    """
     text: Any = getattr(exc, "raw_msg", None) or str(exc)
+    if str(getattr(exc, "sqlstate", "") or "").startswith("22") and not _is_suspended(str(text)):
+        text = QUOTED.sub("'…'", str(text))
     number = errno_of(exc)
     return f"{number:06d}: {' '.join(str(text).split())[:300]}" if number >= 0 else " ".join(str(text).split())[:300]

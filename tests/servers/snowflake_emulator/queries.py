@@ -116,6 +116,7 @@ def _run(
         answer = _limited(account, session, engine.run(account, session, sql, bindings))
         cut = account.rule(sql, "cut")
         answer = Answer(answer.table.slice(0, cut.rows), answer.columns) if cut else answer
+        answer = Answer(wire.indent(answer.table, answer.columns, account.in_force(session)), answer.columns)
     except answers.NotFoundError as exc:
         entry["outcome"] = "002003"
         return wire.sql_failure("002003", "02000", f"SQL compilation error:\n{exc}", query_id)

@@ -4,7 +4,7 @@ import base64
 import gzip
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -109,6 +109,23 @@ def rows_result(columns: list[dict[str, Any]], rows: list[list[str | None]], met
         "queryResultFormat": "json",
         **meta,
     }
+
+
+def indent(table: pa.Table, columns: Sequence[dict[str, Any]], parameters: Mapping[str, str]) -> pa.Table:
+    """Lay VARIANT text out as JSON_INDENT says."""
+    width = int(parameters["JSON_INDENT"])
+    separators = (",", ":") if not width else (",", ": ")
+    for at, column in enumerate(columns):
+        if column["type"] == "variant":
+            values = [None if text is None else json.loads(text) for text in table.column(at).to_pylist()]
+            spelled = [
+                None
+                if value is None
+                else json.dumps(value, indent=width or None, separators=separators, ensure_ascii=False)
+                for value in values
+            ]
+            table = table.set_column(at, table.field(at).name, pa.array(spelled, pa.string()))
+    return table
 
 
 def encode(table: pa.Table, columns: Sequence[dict[str, Any]]) -> pa.Table:
