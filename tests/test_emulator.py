@@ -1,5 +1,6 @@
 """The Snowflake emulator itself: it must be strict where Snowflake is, or the source's tests prove nothing."""
 
+import base64
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tests.servers import emulated, tiny_export, venvs
@@ -71,6 +73,16 @@ def test_state_views_show_the_chosen_night(account):
     assert ask(account, token, sql)["data"]["total"] == 5
     account.post("night", {"night": "2026-07-02"})
     assert ask(account, token, sql)["data"]["total"] == 4
+
+
+def test_variant_text_is_laid_out_as_the_session_asks(account):
+    sql = 'SELECT "DIRECT_OBJECTS_ACCESSED" AS a FROM SNOWFLAKE.ACCOUNT_USAGE.ACCESS_HISTORY'
+    texts = {}
+    for width in (0, 2):
+        answer = ask(account, log_in(account, JSON_INDENT=width)["token"], sql)["data"]["rowsetBase64"]
+        texts[width] = pa.ipc.open_stream(base64.b64decode(answer)).read_all().column(0)[0].as_py()
+    assert "\n" not in texts[0]
+    assert '[\n  {\n    "objectDomain": "Table"' in texts[2]
 
 
 def test_an_unknown_view_is_not_found_or_not_authorized(account):

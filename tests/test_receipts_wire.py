@@ -12,7 +12,6 @@ from evidence.snapshot.entry import ObjectRef, SealedEntry
 from evidence.snapshot.manifest import Manifest, build
 from evidence.snapshot.model import Window
 from evidence.snapshot.redact import Redactor
-from evidence.sources import snowflake_login
 from evidence.sources.files import FilesSource
 from evidence.sources.snowflake import SnowflakeSource
 from evidence.sources.snowflake_login import Login
@@ -109,11 +108,9 @@ def test_a_mismatch_that_goes_away_is_read_again_and_complete(account, make, rea
     assert item.receipt.cost["statements"] > len(item.receipt.statements), "all tries are paid for"
 
 
-def test_a_mismatch_that_stays_is_sealed_as_incomplete(account, make, read, monkeypatch):
-    """An account default that cuts every result silently, and a session that is not protected from it."""
-    unprotected = {name: value for name, value in snowflake_login.PINNED.items() if name != "ROWS_PER_RESULTSET"}
-    monkeypatch.setattr(snowflake_login, "PINNED", unprotected)
-    account.post("account", {"parameters": {"ROWS_PER_RESULTSET": "3"}})
+def test_a_mismatch_that_stays_is_sealed_as_incomplete(account, make, read):
+    """An answer that is cut, and says it is whole."""
+    account.post("rules", [{"match": 'SELECT "USER_ID"', "action": "cut", "rows": 3, "times": 9}])
     item = read(make(), USERS)
     receipt = item.receipt
     assert (receipt.status, receipt.landed, receipt.cost["reads"]) == ("incomplete", 3, 3)
@@ -137,9 +134,14 @@ def test_a_refused_read_says_who_asked_what_and_what_was_answered(account, make,
 
 
 def test_a_login_that_fails_sent_no_statement(make, read):
-    receipt = read(make(password="wrong"), USERS).receipt
+    receipt = read(make(password="not-the-one"), USERS).receipt
     assert (receipt.status, receipt.statements) == ("denied", ())
-    assert "wrong" not in json.dumps(receipt.to_json())
+    assert "not-the-one" not in json.dumps(receipt.to_json())
+
+
+def later(account):
+    """By the account's clock the quiet night is over."""
+    account.post("night", {"night": "2026-07-01", "clock": "2026-07-05T03:00:00+00:00"})
 
 
 def test_denied_edition_and_nothing_are_three_receipts(account, make, read):
@@ -150,17 +152,19 @@ def test_denied_edition_and_nothing_are_three_receipts(account, make, read):
     for receipt in (by_account, by_configuration):
         assert (receipt.status, receipt.empty.word) == ("edition", "edition")
         assert "enterprise" in receipt.empty.ground
+    later(account)
     quiet = read(make(), LOGINS, QUIET).receipt
     assert (quiet.status, quiet.landed, quiet.empty.word) == ("complete", 0, "nothing")
     assert "4010 rows from 2026-06-03 to 2026-08-02" in quiet.empty.ground
 
 
 def test_an_empty_view_proves_nothing(account, make, read):
-    account.post("view", {"view": "LOGIN_HISTORY", "empty": True})
-    assert read(make(), LOGINS, QUIET).receipt.empty.word == "unproven"
     account.post("view", {"view": "USERS", "empty": True})
     state = read(make(), USERS).receipt
     assert (state.status, state.empty.word) == ("complete", "unproven")
+    later(account)
+    account.post("view", {"view": "LOGIN_HISTORY", "empty": True})
+    assert read(make(), LOGINS, QUIET).receipt.empty.word == "unproven"
     filtered = LOGINS.model_copy(update={"privilege_filtered": True})
     account.post("view", {"view": "LOGIN_HISTORY"})
     said = read(make(), filtered, QUIET).receipt.empty
@@ -168,6 +172,7 @@ def test_an_empty_view_proves_nothing(account, make, read):
 
 
 def test_if_the_weeks_around_cannot_be_counted_the_day_is_still_read(account, make, read):
+    later(account)
     account.post("rules", [{"match": r"^SELECT COUNT\(\*\) AS n ", "action": "error"}])
     receipt = read(make(), LOGINS, QUIET).receipt
     assert (receipt.status, receipt.empty.word) == ("complete", "unproven")

@@ -32,6 +32,7 @@ VIEWS = [contract for contract in CONTRACTS.values() if contract.read == "view"]
 HELD = [CONTRACTS[f"snowflake.{name}"] for name in tiny_export.DATASETS] + [CONTRACTS["snowflake.roles"]]
 ROLE = "EVIDENCE_COLLECTOR"
 ROOT = Path(__file__).parent.parent
+LATER = {"night": "2026-07-01", "clock": "2026-07-12T03:00:00+00:00"}  # every day of the export is over
 
 
 def pem(key, passphrase=None):
@@ -226,21 +227,33 @@ def test_state_rows_with_nulls_and_exact_ids(make):
     assert reading.finality is None
 
 
-def test_a_state_read_outside_the_span_of_its_night_has_no_moment(account, make):
-    account.post("night", {"night": "2026-07-01", "clock": "2026-07-03T00:00:00+00:00"})
-    reading, rows = read(make(), "snowflake.users")
-    assert (len(rows), reading.as_of) == (5, None)
-    assert any("outside the capture span" in note for note in reading.notes)
+@pytest.mark.parametrize("clock", ["2026-07-03T00:00:00+00:00", "2026-07-01T23:59:59+00:00"])
+def test_a_state_is_not_read_outside_the_span_of_its_night(account, make, clock):
+    account.post("night", {"night": "2026-07-01", "clock": clock})
+    with pytest.raises(SourceUnavailableError, match=re.escape(clock)) as caught:
+        read(make(), "snowflake.users")
+    assert "clock" in caught.value.fix
+    assert not [text for text in account.statements() if "USERS" in text]
+
+
+def test_a_day_that_is_not_over_at_the_account_is_not_read(account, make):
+    account.post("night", {"night": "2026-07-01", "clock": "2026-07-01T23:59:59+00:00"})
+    with pytest.raises(SourceUnavailableError, match="2026-07-02T00:00:00"):
+        read(make(), "snowflake.login_history")
+    account.post("night", {"night": "2026-07-01", "clock": "2026-07-02T00:00:00+00:00"})
+    reading, rows = read(make(), "snowflake.login_history")
+    assert (len(rows), reading.finality) == (4000, "provisional"), "by the account's clock, rows may still come"
 
 
 def test_event_window_is_half_open_and_in_order(account, make):
     account.post("account", {"chunk_rows": 700, "first_rows": 100})
+    account.post("night", LATER)
     reading, rows = read(make(), "snowflake.login_history")
     times = [row["EVENT_TIMESTAMP"] for row in rows]
     assert len(rows) == 4000, "the first instant of the next day belongs to the next window"
     assert times == sorted(times)
     assert times[0] == dt.datetime(2026, 7, 1, tzinfo=dt.UTC)
-    assert reading.as_of is None
+    assert (reading.as_of, reading.finality) == (None, None)
     assert {entry["outcome"] for entry in account.log("chunk")} == {"ok"}
     assert all(entry["headers"] for entry in account.log("chunk")), "chunkHeaders travel with every chunk request"
     assert len(read(make(), "snowflake.login_history", NEXT)[1]) == 10
@@ -624,6 +637,7 @@ def measure(port, night):
 
 def test_memory_does_not_grow_with_rows(account):
     account.post("account", {"chunk_rows": 10_000})
+    account.post("night", LATER)
     small_rows, small = measure(account.port, NIGHT)
     large_rows, large = measure(account.port, LARGE)
     assert (small_rows, large_rows) == (200, 200_000)
@@ -641,6 +655,7 @@ def test_platform_detection_is_turned_off_by_the_one_word_the_connector_takes():
 
 def test_batches_are_bounded(account, make):
     account.post("account", {"chunk_rows": 150_000, "first_rows": 1000})
+    account.post("night", LATER)
     source = make()
     reading = source.read(CONTRACTS["snowflake.query_history"], Window(LARGE, "event"))
     sizes = [batch.num_rows for batch in reading.batches]

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from evidence.datasets.contract import ARROW, Connection, Contract
+from evidence.datasets.timing import settled_at
 from evidence.datasets.totals import from_row
 from evidence.errors import SourceDeniedError, SourceEditionError, SourceError, SourceUnavailableError
 from evidence.snapshot.model import Empty, Finality, Statement, Totals, Window
@@ -23,6 +24,7 @@ from evidence.sources.snowflake_login import Login
 from evidence.sources.snowflake_session import Backoff, Clock, Session
 from evidence.sources.snowflake_show import Enumeration
 
+NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 EDITIONS = ("standard", "enterprise", "business_critical")
 
 
@@ -173,17 +175,16 @@ class SnowflakeReading:
 
     @property
     def as_of(self) -> tuple[dt.datetime, bool] | None:
-        """The server's time right before the rows were read; None outside the window's span: never borrowed."""
+        """The server's time right before the rows were read."""
         if self.contract.kind != "state" or self._moment is None:
-            return None
-        if not self.window.start <= self._moment < self.window.end:
             return None
         return self._moment, False
 
     @property
     def finality(self) -> Finality | None:
-        """None: the view does not say whether rows are still to come."""
-        return None
+        """Provisional if the server's clock says so, whatever ours says; else None: the caller judges by ours."""
+        early = self._moment is not None and self._moment < settled_at(self.contract, self.window.night)
+        return "provisional" if self.contract.kind == "event" and early else None
 
     @property
     def notes(self) -> Sequence[str]:
@@ -193,13 +194,26 @@ class SnowflakeReading:
     def _mark_time(self) -> None:
         """Take the server's time; a state is true as of now, less the view's latency."""
         self.session.open()
-        moment: dt.datetime = self.session.rows(sql.NOW, contract=self.contract).rows[0][0]
-        self._moment = moment.astimezone(dt.UTC)
-        if self.contract.kind == "state" and not self.window.start <= self._moment < self.window.end:
-            self._notes.append(f"read at {self._moment.isoformat()}, outside the capture span of {self.window.night}")
+        self._moment = self.session.rows(sql.NOW, contract=self.contract).moment(sql.NOW)
+        self._check_time(self._moment)
         if self.contract.kind == "state" and self.contract.latency_minutes:
             self._notes.append(
                 f"{self.contract.object} may lag by about {self.contract.latency_minutes} minutes (documented latency)"
+            )
+
+    def _check_time(self, moment: dt.datetime) -> None:
+        """A window that is not now by the server's clock is not read: rows would be missing, or another night's."""
+        window, state = self.window, self.contract.kind == "state"
+        soonest, latest = (window.start, window.end) if state else (window.end, NEVER)
+        if not soonest <= moment < latest:
+            offset = self.session.system.get("clock_offset_seconds", "?")
+            span = (
+                f"between {soonest.isoformat()} and {latest.isoformat()}" if state else f"from {soonest.isoformat()} on"
+            )
+            raise SourceUnavailableError(
+                f"{self.contract.name}: the night {window.night} is read {span}; the account's clock says"
+                f" {moment.isoformat(timespec='seconds')}, {offset} s from ours",
+                fix="correct this machine's clock if it is wrong, and collect again",
             )
 
 
@@ -238,7 +252,8 @@ class ViewReading(SnowflakeReading):
             return Empty("unproven", f"{seen}; a view without any row shows nothing that was to be seen")
         statement, binds = sql.neighbours(contract, selection, self.window)
         try:
-            near = int(self.session.bound(statement, binds, contract=contract, same_session=True).rows[0][0])
+            answer = self.session.bound(statement, binds, contract=contract, same_session=True)
+            near = int(answer.one(statement)[0])
         except SourceError as exc:
             return Empty("unproven", f"{seen}; the weeks around could not be counted: {exc}")
         first, last = self.window.night - sql.NEARBY, self.window.night + sql.NEARBY
@@ -282,10 +297,10 @@ def server_totals(
     """Return control totals and HASH_AGG with its columns, taken in the session that is open."""
     statement, binds, asked = sql.totals(contract, selection, window)
     answer = session.bound(statement, binds, contract=contract, same_session=True)
-    totals = from_row(asked, dict(zip(answer.names, answer.rows[0], strict=True)))
+    totals = from_row(asked, dict(zip(answer.names, answer.one(statement), strict=True)))
     statement, binds, names = sql.hash_agg(contract, selection, window, columns)
     answer = session.bound(statement, binds, contract=contract, same_session=True)
-    return totals, str(answer.rows[0][0]), names
+    return totals, str(answer.one(statement)[0]), names
 
 
 def _text_batch(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:

@@ -89,8 +89,8 @@ class Login:
                 "STATEMENT_TIMEOUT_IN_SECONDS": self.timeout_seconds,
                 "CLIENT_RESULT_CHUNK_SIZE": 48,  # MB, the least there is; default 160
             },
-            "login_timeout": self.login_timeout_seconds,
-            "request_timeout": self.login_timeout_seconds,
+            "login_timeout": min(self.login_timeout_seconds, self.timeout_seconds),
+            "request_timeout": min(self.login_timeout_seconds, self.timeout_seconds),
             "query_timeout": self.timeout_seconds,
             "retry_max_attempts": self.attempts,
             "client_prefetch_threads": 1,  # one chunk ahead; a second costs 90 MB and brings no speed

@@ -74,7 +74,7 @@ class VisibilityReading(SnowflakeReading):
         span = (self._moment - SEEN_WITHIN, self._moment) if contract.kind == "event" else None
         statement, binds = sql.probe(contract, probe.column, value, span)
         try:
-            count = int(session.bound(statement, binds, contract=contract).rows[0][0])
+            count = int(session.bound(statement, binds, contract=contract).one(statement)[0])
         except (SourceDeniedError, SourceEditionError):
             return {"visible": False, "refused": session.statements[-1].error}
         return {"probe": f"{probe.column} = {value}", "probe_seen": count > 0}

@@ -4,6 +4,7 @@ Required columns that a test does not care for are there and NULL.
 """
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,6 +32,7 @@ def write(root: Path, *, large_rows: int = 0) -> Path:
     _part(root, "login_history", NEXT, _logins(NEXT, 10))
     _part(root, "login_history", QUIET, _logins(QUIET, 1).slice(0, 0))
     _part(root, "query_history", NIGHT, _queries(NIGHT, 200))
+    _part(root, "access_history", NIGHT, _accesses(NIGHT))
     if large_rows:
         _part(root, "query_history", LARGE, _queries(LARGE, large_rows))
     return root
@@ -105,6 +107,23 @@ def _queries(night: dt.date, count: int) -> pa.Table:
             "SESSION_ID": pa.array([BIG_ID + at for at in range(count)], pa.int64()),
         }
     )
+
+
+def _accesses(night: dt.date) -> pa.Table:
+    """Object lists as JSON text, with a member that the documentation does not know."""
+    objects = [{"objectDomain": "Table", "objectId": BIG_ID, "objectName": "PROD.RAW.LINE", "columns": [], "odd": "ä"}]
+    rows = [
+        {
+            "QUERY_ID": f"01b2-{at:08d}",
+            "QUERY_START_TIME": _at(night, at),
+            "USER_NAME": "ALICE",
+            "DIRECT_OBJECTS_ACCESSED": json.dumps(objects),
+            "BASE_OBJECTS_ACCESSED": json.dumps(objects * 2),
+            "OBJECTS_MODIFIED": "[]",
+        }
+        for at in range(3)
+    ]
+    return _table(rows, {})
 
 
 def _parameters() -> pa.Table:

@@ -254,7 +254,7 @@ def _parameters_in_account(engine: Engine, *_: Any) -> Table:
 
 
 def _parameters_in_session(_engine: Engine, account: Account, session: Session) -> Table:
-    merged = {**account.parameters, **session.parameters}
+    merged = account.in_force(session)
     rows: Rows = [
         [key, value, account.parameters.get(key, ""), "SESSION" if key in session.parameters else "", "", "STRING"]
         for key, value in sorted(merged.items())

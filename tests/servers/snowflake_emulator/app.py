@@ -10,6 +10,7 @@ from starlette.routing import Route
 from tests.servers.snowflake_emulator import control, login, queries
 from tests.servers.snowflake_emulator.engine import Engine
 from tests.servers.snowflake_emulator.state import Account
+from tests.servers.snowflake_emulator.trouble import Wired
 from tests.servers.snowflake_emulator.wire import success
 
 
@@ -19,7 +20,7 @@ async def other(request: Request) -> JSONResponse:
     return success({})
 
 
-def build(data: Path, scratch: Path) -> Starlette:
+def build(data: Path, scratch: Path) -> Wired:
     """Return the application over the export folder ``data``; ``scratch`` is an empty directory of our own."""
     app = Starlette(
         routes=[
@@ -35,4 +36,4 @@ def build(data: Path, scratch: Path) -> Starlette:
     )
     app.state.account = Account()
     app.state.engine = Engine(data, scratch)
-    return app
+    return Wired(app)

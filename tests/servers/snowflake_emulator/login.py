@@ -9,9 +9,10 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from tests.servers.snowflake_emulator.state import Account, Person, Session
+from tests.servers.snowflake_emulator.trouble import SPOILED, spoil
 from tests.servers.snowflake_emulator.wire import body_of, failure, success
 
 MAX_JWT_SECONDS = 3600  # Snowflake, key-pair authentication: a token is valid for at most one hour
@@ -19,7 +20,7 @@ SECRETS = {"PASSWORD", "TOKEN", "PASSCODE"}
 SESSION_SECONDS, MASTER_SECONDS = 3600, 14_400
 
 
-async def login(request: Request) -> JSONResponse:
+async def login(request: Request) -> Response:
     """POST /session/v1/login-request."""
     account: Account = request.app.state.account
     data = (await body_of(request))["data"]
@@ -35,6 +36,7 @@ async def login(request: Request) -> JSONResponse:
         query=dict(request.query_params),
         fields=sorted(set(data) - SECRETS),
     )
+    account.secrets += [str(data[name]) for name in sorted(SECRETS & set(data))]
     rule = account.rule(f"login {user}", "error", "unavailable")
     if rule and rule.action == "unavailable":
         return JSONResponse({"message": "try later"}, status_code=503)
@@ -45,17 +47,19 @@ async def login(request: Request) -> JSONResponse:
     session = Session(
         number=10**15 + len(account.log),
         user=user,
-        role=role,
+        role=account.forced_role or role,
         parameters=parameters,
         connection=request.app.state.engine.connect(),
         master=secrets.token_urlsafe(24),
         warehouse=request.query_params.get("warehouse", ""),
     )
-    return success(_login_data(account, session, account.open(session)))
+    answer = success(_login_data(account, session, account.open(session)))
+    bad = account.rule(f"login {user}", *SPOILED)
+    return spoil(bad, answer) if bad else answer
 
 
 def _login_data(account: Account, session: Session, token: str) -> dict[str, Any]:
-    merged = {**account.parameters, **session.parameters}
+    merged = account.in_force(session)
     return {
         "token": token,
         "masterToken": session.master,
@@ -132,11 +136,14 @@ def _jwt_problem(account: Account, person: Person | None, user: str, token: str)
     return problem
 
 
-async def renew(request: Request) -> JSONResponse:
+async def renew(request: Request) -> Response:
     """POST /session/token-request: a new session token for the master token."""
     account: Account = request.app.state.account
     session = account.masters.get(bearer(request))
-    account.record("renewal", ok=session is not None)
+    rule = account.rule("renewal", "error", "answer")
+    account.record("renewal", ok=session is not None and rule is None)
+    if rule:
+        return failure(rule.code, rule.message) if rule.action == "error" else spoil(rule, success({}))
     if session is None:
         return failure("390114", "Authentication token has expired. The user must authenticate again.")
     return success(

@@ -13,8 +13,9 @@ from tests.servers.snowflake_emulator import answers, wire
 from tests.servers.snowflake_emulator.engine import Answer, Engine
 from tests.servers.snowflake_emulator.login import bearer
 from tests.servers.snowflake_emulator.state import Account, Rule, Session
+from tests.servers.snowflake_emulator.trouble import SPOILED, spoil
 
-SELECT_TYPE, SHOW_TYPE = 4096, 20480
+SELECT_TYPE, SHOW_TYPE = 0x1000, 0x4400
 REFUSALS = {  # what an export that says so stands for: code, SQLSTATE, words
     "denied": ("002003", "42S02", "Object does not exist or not authorized."),
     "edition": ("000002", "0A000", "Unsupported feature."),
@@ -52,6 +53,9 @@ async def query(request: Request) -> Response:
     if rule and rule.action == "delay":
         await asyncio.sleep(rule.seconds)
     answer = await run_in_threadpool(_run, request, session, sql, bindings, query_id, entry)
+    bad = account.rule(sql, *SPOILED)
+    if bad:
+        return spoil(bad, answer)
     late = account.rule(sql, "late-row")
     if late:
         await run_in_threadpool(request.app.state.engine.reshape, late.message, late=True)
@@ -77,18 +81,20 @@ async def chunk(request: Request) -> Response:
     """GET /chunk/{name}: gzip'd Arrow, or the trouble that a rule asks for."""
     account: Account = request.app.state.account
     name = request.path_params["name"]
-    rule: Rule | None = account.rule("chunk", "unavailable", "delay")
+    rule: Rule | None = account.rule("chunk", "unavailable", "delay", *SPOILED)
     account.record(
         "chunk",
         name=name,
         headers={key: value for key, value in request.headers.items() if key in wire.CHUNK_HEADERS},
-        outcome="503" if rule and rule.action == "unavailable" else "ok",
+        outcome="ok" if rule is None else "503" if rule.action == "unavailable" else rule.action,
     )
     if rule and rule.action == "unavailable":
         return Response(b"slow down", status_code=503)
-    if rule:
+    if rule and rule.action == "delay":
         await asyncio.sleep(rule.seconds)
-    return Response(account.chunks[name], headers={"Content-Encoding": "gzip"}, media_type="application/octet-stream")
+    headers = {"Content-Encoding": "gzip"}
+    answer = Response(account.chunks[name], headers=headers, media_type="application/octet-stream")
+    return spoil(rule, answer) if rule and rule.action in SPOILED else answer
 
 
 def _run(
@@ -108,6 +114,9 @@ def _run(
             entry.update(outcome="ok", rows=len(shown[1]))
             return wire.success(wire.rows_result(*shown, {**meta, "statementTypeId": SHOW_TYPE}))
         answer = _limited(account, session, engine.run(account, session, sql, bindings))
+        cut = account.rule(sql, "cut")
+        answer = Answer(answer.table.slice(0, cut.rows), answer.columns) if cut else answer
+        answer = Answer(wire.indent(answer.table, answer.columns, account.in_force(session)), answer.columns)
     except answers.NotFoundError as exc:
         entry["outcome"] = "002003"
         return wire.sql_failure("002003", "02000", f"SQL compilation error:\n{exc}", query_id)
@@ -126,7 +135,7 @@ def _run(
 
 def _limited(account: Account, session: Session, answer: Answer) -> Answer:
     """Cut the answer as the parameter ROWS_PER_RESULTSET does, silently."""
-    limit = int({**account.parameters, **session.parameters}["ROWS_PER_RESULTSET"])
+    limit = int(account.in_force(session)["ROWS_PER_RESULTSET"])
     return Answer(answer.table.slice(0, limit), answer.columns) if limit else answer
 
 

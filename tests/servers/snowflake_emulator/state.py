@@ -30,11 +30,19 @@ class Person:
 
 @dataclass
 class Rule:
-    """Misbehaviour: statements that match ``match`` (chunks match ``chunk``) get ``action`` for ``times`` times.
+    """Misbehaviour: statements that match ``match`` get ``action`` for ``times`` times, after ``skip`` spared ones.
+
+    Logins match ``login <USER>``, renewals ``renewal``, chunks ``chunk``.
 
     Actions: ``error`` (code, sqlstate, message), ``expire`` (the session token stops working), ``poll`` (answer only
     after ``polls`` polls), ``delay`` (seconds), ``unavailable`` (HTTP 503), ``late-row`` (a row arrives after the
-    answer was computed).
+    answer was computed), ``cut`` (only the first ``rows`` rows, and everything says that this is all).
+
+    Actions on the finished answer (:mod:`trouble`): ``answer`` (``status`` and ``message`` of type ``media`` instead),
+    ``without`` (the fields of the data named in ``message`` are missing), ``announce`` (``rows`` more than there are),
+    ``empty`` (a chunk without its rows), ``corrupt-gzip``, ``corrupt-arrow`` (a chunk's bytes), ``short`` (half of the
+    body, then the end), ``reset`` (half of the body, then TCP RST), ``drip`` (the body in pieces over ``seconds``),
+    ``stall`` (half of the body, then nothing for ``seconds``).
     """
 
     match: str
@@ -45,10 +53,17 @@ class Rule:
     message: str = ""
     polls: int = 2
     seconds: float = 0.0
+    skip: int = 0
+    rows: int = 1
+    status: int = 200
+    media: str = "text/html"
 
     def take(self, text: str) -> bool:
         """Say whether this rule is for ``text``, and use up one of its times if so."""
         if self.times <= 0 or not re.search(self.match, text, re.IGNORECASE | re.DOTALL):
+            return False
+        if self.skip:
+            self.skip -= 1
             return False
         self.times -= 1
         return True
@@ -79,13 +94,20 @@ class Account:
     facts: dict[str, str] = field(default_factory=lambda: dict(FACTS))
     parameters: dict[str, str] = field(default_factory=lambda: dict(DEFAULT_PARAMETERS))
     grants: dict[str, list[list[str]]] = field(default_factory=dict)  # role -> [privilege, kind of object, its name]
+    locked: dict[str, str] = field(default_factory=dict)
+    forced_role: str = ""
     clock: dt.datetime | None = None
     chunk_rows: int = 50_000
     first_rows: int = 1_000
     chunks: dict[str, bytes] = field(default_factory=dict)
     pending: dict[str, Any] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)  # tokens given out and credentials seen: what no log may hold
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def in_force(self, session: Session) -> dict[str, str]:
+        """Return the parameters of a session: its own before the account's, except those the account has locked."""
+        return {**self.parameters, **session.parameters, **self.locked}
 
     def now(self) -> dt.datetime:
         """Return the account's clock: the chosen moment, else the machine's."""
@@ -104,6 +126,7 @@ class Account:
     def open(self, session: Session) -> str:
         """Give ``session`` a new token."""
         token = secrets.token_urlsafe(24)
+        self.secrets += [token, session.master]
         self.sessions[token] = session
         self.masters[session.master] = session
         return token
@@ -112,9 +135,11 @@ class Account:
         """Forget misbehaviour and log; people, sessions and data stay."""
         self.rules.clear()
         self.log.clear()
+        self.secrets.clear()
         self.chunks.clear()
         self.clock = None
         self.grants = {}
         self.chunk_rows, self.first_rows = 50_000, 1_000
         self.facts = dict(FACTS)
         self.parameters = dict(DEFAULT_PARAMETERS)
+        self.locked, self.forced_role = {}, ""
