@@ -4,6 +4,7 @@ import datetime as dt
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from evidence.errors import ConfigError, SourceDeniedError, SourceEditionError, 
 from evidence.snapshot.model import Window
 from evidence.snapshot.redact import Redactor
 from evidence.sources import snowflake_sql as sql
+from evidence.sources import snowflake_standing as standing
 from evidence.sources.files import FilesSource
+from evidence.sources.patience import within
 from evidence.sources.snowflake import SnowflakeSource
 from evidence.sources.snowflake_login import PINNED, Login, turn_platform_detection_off
 from evidence.sources.snowflake_session import Backoff
@@ -538,6 +541,53 @@ def test_nobody_answers(make):
 
 def test_backoff_has_a_ceiling():
     assert list(Backoff(attempts=7, first=1, ceiling=8).waits()) == [1, 2, 4, 8, 8, 8]
+
+
+def test_waiting_for_an_answer_has_an_end():
+    assert within(5, lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        within(5, lambda: 1 // 0)
+    released = threading.Event()
+    with pytest.raises(TimeoutError):
+        within(0.05, released.wait)
+    released.set()
+
+
+@pytest.mark.parametrize(
+    ("asked", "role", "good"),
+    [
+        ("EVIDENCE", "EVIDENCE", True),
+        ("evidence", "EVIDENCE", True),
+        ('"Own"', "Own", True),
+        ("", "PUBLIC", True),
+        ("EVIDENCE", "PUBLIC", False),
+        ("EVIDENCE", "", False),
+        ('"Own"', "OWN", False),
+    ],
+)
+def test_the_role_of_a_session_is_the_one_that_was_asked_for(asked, role, good):
+    login = Login(account="a", user="u", password="p", role=asked)
+    context = {"role": role} if role else {}
+    if good:
+        standing.check(login, context, {})
+        return
+    with pytest.raises(SourceDeniedError, match=role or "none") as caught:
+        standing.check(login, context, {})
+    assert "GRANT ROLE" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("said", "active"),
+    [
+        ('{"roles":"","value":""}', ""),
+        ('{"roles":"A,B","value":"ALL"}', "A,B"),
+        ("", ""),
+        ("odd", "odd"),
+        ("[1]", "[1]"),
+    ],
+)
+def test_secondary_roles_in_words(said, active):
+    assert standing.secondary_roles(said) == active
 
 
 # --- only reads ---------------------------------------------------------------------------------------------------
