@@ -1,7 +1,8 @@
 """The same nights over the Snowflake protocol into locked S3 and from exports into a folder: the same findings.
 
-Five nights by default; the whole quarter is `slow`. What cannot be alike: a broken line of an export does not exist on
-a wire (night 70, future grants), so that window is left out of both.
+Five nights by default; the whole quarter is `slow`. What cannot be alike is left out of both: a broken line of an export
+does not exist on a wire (night 70, future grants), and an account that says another time is not read at all, where an
+export with a stale claim is sealed without a moment (night 62, parameters). Both give *not assessed*, for another reason.
 """
 
 import datetime as dt
@@ -36,11 +37,15 @@ from tests.servers.emulated import run_emulator
 pytest_plugins = ["tests.servers.fixtures"]
 KNOWN_AT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 FEW = Size(nights=5, users=60, roles=50, tables=160, columns=600, queries=120)
-BROKEN_LINE = ("snowflake.future_grants", dt.date(2026, 9, 9))
+UNLIKE = {
+    ("snowflake.future_grants", dt.date(2026, 9, 9)),  # a broken line
+    ("snowflake.parameters", dt.date(2026, 9, 1)),  # a stale capture
+    ("snowflake.login_history", dt.date(2026, 8, 17)),  # the missed night: nobody asked the account either
+}
 
 
 def wanted(task):
-    return (task.contract.name, task.window.night) != BROKEN_LINE
+    return (task.contract.name, task.window.night) not in UNLIKE
 
 
 class Place:
@@ -143,6 +148,10 @@ def exported(folder: Path, dataset: str, night: dt.date) -> bool:
     return (folder / "exports" / "snowflake" / dataset / f"date={night}").is_dir()
 
 
+def claims(folder: Path, dataset: str, night: dt.date) -> dict:
+    return json.loads((folder / "exports" / "snowflake" / dataset / f"date={night}" / "_export.json").read_text())
+
+
 def test_the_wire_into_locked_s3_finds_what_the_exports_find(places, size, tmp_path):
     files, over, emulator, moments, client, bucket = places
     files.collect(KNOWN_AT, since=size.start)
@@ -153,8 +162,13 @@ def test_the_wire_into_locked_s3_finds_what_the_exports_find(places, size, tmp_p
             short = name.split(".")[1].upper()
             if not exported(tmp_path / "work", short.lower(), night):
                 continue  # the planted missed night: nobody asked the account that night
-            emulator.post("night", {"night": night.isoformat(), "view": short})
             moments["now"] = start_of(night) + DAY + dt.timedelta(hours=3, seconds=5)
+            refused = (
+                {}
+                if claims(tmp_path / "work", short.lower(), night).get("as_of")
+                else {"clock": moments["now"].isoformat()}
+            )
+            emulator.post("night", {"night": night.isoformat(), "view": short, **refused})
             over.collect(moments["now"], since=size.start, datasets=[name], nights=[night])
     last = start_of(size.night(size.nights)) + 5 * DAY
     moments["now"] = last
