@@ -174,7 +174,7 @@ class Log:
             retain_until = self._retain()
             won = self._commit(record, retain_until)
             self._settle()
-            self._check_retention(record.path, retain_until)
+            self._read_back(record.path, retain_until)
             if won:
                 done += range(record.before, record.size)
                 if len(entries) <= MAX_ENTRIES:
@@ -299,9 +299,15 @@ class Log:
         self._history.extend(record)
         return True
 
-    def _check_retention(self, path: str, wanted: dt.datetime | None) -> None:
+    def _read_back(self, path: str, wanted: dt.datetime | None) -> None:
+        """Look at the record once more: it must be there, and kept as long as was asked for."""
         info = self.store.head(path)
-        if wanted and info and info.retain_until and info.retain_until < wanted:
+        if info is None:
+            raise StoreError(
+                f"{self.store.url} acknowledged {path} and does not have it",
+                fix="stop; a store that loses what it acknowledged cannot keep evidence",
+            )
+        if wanted and info.retain_until and info.retain_until < wanted:
             raise StoreError(
                 f"{path} is retained until {info.retain_until}, not {wanted}", fix="check the bucket's lock"
             )
