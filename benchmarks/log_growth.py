@@ -8,14 +8,17 @@ once, so the wait for a real one is the number of calls times its latency.
 import datetime as dt
 import itertools
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from evidence.errors import ObjectNotFoundError
 from evidence.signing.keys import NoteKey
 from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.store.index import Index
+from evidence.store.kept import KeptBundles
 from evidence.store.log import Log
 from evidence.store.objects import ObjectInfo
 from evidence.tlog.record import MAX_ENTRIES
@@ -125,6 +128,10 @@ def main(size):
     last = [next(more)]
     measured(store, "append one entry, log open", lambda: log.append(lambda _: last))
     cold = measured(store, "open cold", lambda: Log.open(store, signer=KEY, anchors=[anchor]))
+    with tempfile.TemporaryDirectory() as folder:
+        kept = KeptBundles(Path(folder), cold.verifier)
+        Log.open(store, signer=KEY, anchors=[anchor], kept=kept)
+        measured(store, "open with kept bundles", lambda: Log.open(store, signer=KEY, anchors=[anchor], kept=kept))
     measured(store, "index (what `status` reads)", lambda: Index().catch_up(cold))
     for place in (1, size // 2, size):
         proof = measured(store, f"inclusion proof of entry {place}", lambda place=place: cold.proof(place))

@@ -39,6 +39,7 @@ from evidence.sources.protocol import Source
 from evidence.store.anchor import Destination, FileAnchor
 from evidence.store.destination import open_destination
 from evidence.store.index import Index
+from evidence.store.kept import KeptBundles
 from evidence.store.lease import Lease
 from evidence.store.log import Log
 from evidence.store.objects import ObjectStore
@@ -96,7 +97,11 @@ class Workspace:
     @cached_property
     def log(self) -> Log:
         """The log, opened for appending; the tip was checked against the anchors."""
-        return Log.open(self.store, signer=self.log_key, anchors=self.anchors, destinations=self.destinations)
+        far = self.config.store.url.startswith("s3://")
+        kept = KeptBundles(self.config.workspace / ".evidence" / "bundles", self.verifier) if far else None
+        return Log.open(
+            self.store, signer=self.log_key, anchors=self.anchors, destinations=self.destinations, kept=kept
+        )
 
     @property
     def destinations(self) -> Sequence[Destination]:

@@ -1,12 +1,13 @@
 """Reading a log out of a store into a ``History``: bundles first, then the commit records that prove them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from evidence.errors import MalformedError, ObjectNotFoundError, VerificationError
 from evidence.snapshot import canonical
 from evidence.store.history import History
+from evidence.store.kept import KeptBundles
 from evidence.store.objects import CACHE_PATH, ObjectStore
 from evidence.tlog import tile
 from evidence.tlog.checkpoint import open_checkpoint
@@ -24,10 +25,19 @@ def store_json(verifier: Verifier) -> bytes:
     return canonical.encode({"format": STORE_FORMAT, "origin": verifier.name, "vkey": verifier.to_text()})
 
 
-def load_bundles(store: ObjectStore, history: History) -> int:
+def load_bundles(store: ObjectStore, history: History, kept: KeptBundles | None = None) -> int:
     """Take the entries of the full bundles, from 0 on without a gap; return how many bundles there are."""
+
+    def get(path: str) -> bytes:
+        body = kept.get(path) if kept else None
+        if body is None:
+            body = store.get(path)
+            if kept:
+                kept.put(path, body)
+        return body
+
     paths = list(_bundles(store))
-    for path, body in zip(paths, _ahead(store, paths), strict=True):
+    for path, body in zip(paths, _ahead(get, paths), strict=True):
         history.preload(tile.decode_bundle(body), path)
     return len(paths)
 
@@ -70,14 +80,14 @@ def read_cache(store: ObjectStore, verifier: Verifier) -> str:
     return signed
 
 
-def _ahead(store: ObjectStore, paths: Sequence[str]) -> Iterator[bytes]:
+def _ahead(get: Callable[[str], bytes], paths: Sequence[str]) -> Iterator[bytes]:
     """Yield the objects in the order of ``paths``; a long history is asked for several at once, and held a few at a time."""
     if len(paths) <= _AT_ONCE:
-        yield from map(store.get, paths)
+        yield from map(get, paths)
         return
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for start in range(0, len(paths), 4 * _AT_ONCE):
-            yield from pool.map(store.get, paths[start : start + 4 * _AT_ONCE])
+            yield from pool.map(get, paths[start : start + 4 * _AT_ONCE])
 
 
 def _bundles(store: ObjectStore) -> Iterator[str]:

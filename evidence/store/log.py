@@ -32,6 +32,7 @@ from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.store.anchor import Anchor, Destination
 from evidence.store.history import History
+from evidence.store.kept import KeptBundles
 from evidence.store.loading import STORE_PATH, load_bundles, load_records, read_cache, read_record, store_json
 from evidence.store.objects import CACHE_PATH, CachingStore, ObjectStore, put_same
 from evidence.tlog import tile
@@ -57,6 +58,7 @@ class Log:
         signer: Signer | None = None,
         anchors: Sequence[Anchor] = (),
         destinations: Sequence[Destination] = (),
+        kept: KeptBundles | None = None,
         retention_days: int | None = None,
         clock: Callable[[], dt.datetime] | None = None,
     ) -> None:
@@ -69,6 +71,7 @@ class Log:
         self._signer = signer
         self._anchors = tuple(anchors)
         self._destinations = tuple(destinations)
+        self._kept = kept
         self._told: dict[str, str] = {}  # destination -> the checkpoint it has
         self.undelivered: dict[str, str] = {}  # destination -> why it has not got the last checkpoints
         self._retain: Callable[[], dt.datetime | None] = lambda: None
@@ -86,6 +89,7 @@ class Log:
         trust: Verifier | None = None,
         anchors: Sequence[Anchor] = (),
         destinations: Sequence[Destination] = (),
+        kept: KeptBundles | None = None,
         retention_days: int | None = None,
         clock: Callable[[], dt.datetime] | None = None,
     ) -> Self:
@@ -103,6 +107,7 @@ class Log:
             signer=signer,
             anchors=anchors,
             destinations=destinations,
+            kept=kept,
             retention_days=retention_days,
             clock=clock,
         )
@@ -263,7 +268,7 @@ class Log:
                 step="trust",
                 fix="open the store with the key that made it",
             )
-        self._published = load_bundles(self.store, self._history)
+        self._published = load_bundles(self.store, self._history, self._kept)
         load_records(self.store, self._history)
         self._check(remembered)
         if not self.size:
