@@ -1,5 +1,6 @@
 """Checkpoints that leave the building: what is written, what fails aloud, and that any kept one finds a rollback."""
 
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from fakes.memory_store import MemoryAnchor, MemoryStore
 from fakes.sealed_store import KEY, plain, seal_snapshots
 
-from evidence.cli import output, verify_command
+from evidence.cli import collect_command, output, verify_command
 from evidence.cli.workspace import Workspace
 from evidence.config import Config
 from evidence.errors import ConfigError, StoreConflictError, StoreError
@@ -180,3 +181,15 @@ def test_verify_takes_the_files_that_were_sent(history, tmp_path, capsys):
         assert ("went back in time" in said) is (size < 5)
     assert verify_command.verify(folder.root, [tmp_path / "log.vkey"]) == 0
     assert "going back in time was not checked" in capsys.readouterr().out
+
+
+def test_a_collect_command_says_which_place_lacks_the_checkpoint(hook, capsys):
+    """The summary of ``collect``: a line for a person, a field for a machine, the same exit code."""
+    hook.status = 503
+    log = Log.init(MemoryStore(), KEY, anchors=[MemoryAnchor()])
+    log = Log.open(log.store, signer=KEY, anchors=log._anchors, destinations=[WebhookDestination(hook.url)])
+    log.append(plain("a"))
+    collect_command._report([], log_size=log.size, undelivered=log.undelivered, json=True)
+    said = capsys.readouterr()
+    assert json.loads(said.out)["undelivered"] == {"http://127.0.0.1/…": "http://127.0.0.1/… answered 503"}
+    assert "checkpoint not delivered" in said.err

@@ -3,6 +3,8 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -201,3 +203,25 @@ def test_everything_that_is_no_evidence_is_explained(store, tmp_path):
     assert all(word in found[path] and "afe to" in found[path] for path, word in words.items())
     assert [c for c in check_store(store, trust=KEY.vkey) if c.ok is False] == []
     assert sorted(store.root.rglob("*")) == before
+
+
+def test_a_file_that_the_kernel_cuts_short_never_gets_its_name(tmp_path):
+    """A real short write: the process may write no file over 64 KiB (setrlimit), as on a disk that fills up under it."""
+    script = (
+        "import resource, sys, pathlib\n"
+        "from evidence.errors import StoreError\n"
+        "from evidence.store.local import LocalStore\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
+        "store = LocalStore(pathlib.Path(sys.argv[1]))\n"
+        "assert store.put_if_absent('data/small', b'x' * 65536)\n"
+        "try:\n"
+        "    store.put_if_absent('data/large', b'x' * 200000)\n"
+        "except StoreError as exc:\n"
+        "    print(exc)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "s"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "cannot write" in found.stdout
+    assert "File too large" in found.stdout
+    assert [path.name for path in (tmp_path / "s").rglob("*") if path.is_file()] == ["small"]
