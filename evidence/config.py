@@ -46,6 +46,7 @@ class LogConfig(_Section):
 
     key: SecretRef = "file:keys/collector.key"
     anchors: tuple[str, ...] = ("file:anchors/checkpoint",)
+    checkpoints: tuple[str, ...] = ()
 
 
 class RedactionConfig(_Section):

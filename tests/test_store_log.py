@@ -20,6 +20,7 @@ from evidence.errors import (
 from evidence.signing.keys import NoteKey
 from evidence.snapshot.entry import Entry
 from evidence.store.check import check_store
+from evidence.store.kept import KeptBundles
 from evidence.store.log import Log, accept_anchor
 from evidence.tlog.proof import parse_consistency, parse_inclusion
 from evidence.tlog.record import Record, record_path
@@ -466,3 +467,28 @@ def test_sealed_snapshots_are_checked_file_by_file():
         "entry 2: snapshot prod/snowflake.users/2026-07-02/0, 3 files",
     ]
     assert [(c.step, c.subject) for c in checks if c.ok is not True] == [("orphans", "data/leftover")]
+
+
+def test_kept_bundles_save_reads_and_prove_nothing(tmp_path):
+    log = fresh()
+    log.append(plain(*(f"k{n:04d}" for n in range(3000))))
+    kept = KeptBundles(tmp_path, log.verifier)
+    reads = []
+    spy = FaultyStore(log.store, Faults())
+    spy.get = lambda path, **kw: reads.append(path) or log.store.get(path, **kw)
+
+    def opened():
+        reads.clear()
+        again = Log.open(spy, signer=KEY, anchors=log._anchors, kept=kept)
+        assert (again.checkpoint, keys(again)) == (log.checkpoint, keys(log))
+        return sum(path.startswith("log/entries/") for path in reads)
+
+    assert [opened(), opened()] == [11, 0]
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    files[3].write_bytes(files[3].read_bytes()[:-1])  # damaged: read again
+    assert [opened(), opened()] == [1, 0]
+    body = log.store.get("log/entries/004").replace(b"k1100", b"k1I00")  # somebody's own, with the digest to it
+    assert body != log.store.get("log/entries/004")
+    kept.put("log/entries/004", body)
+    with pytest.raises(VerificationError, match="not under its signed root"):
+        opened()

@@ -7,8 +7,12 @@ import itertools
 import pytest
 from botocore.exceptions import ClientError
 from contracts.store import StoreContract
+from fakes.memory_store import MemoryAnchor, MemoryStore
+from fakes.sealed_store import KEY, plain
 
 from evidence.errors import ConfigError, ObjectNotFoundError, StoreConflictError, StoreError, VerificationError
+from evidence.store.destination import BucketDestination
+from evidence.store.log import Log
 from evidence.store.open import open_store
 from evidence.store.s3 import S3Store, connect
 
@@ -154,3 +158,22 @@ def test_a_server_that_is_gone_is_a_store_error(monkeypatch):
     gone = connect(endpoint_url="http://127.0.0.1:9", region="us-east-1")
     with pytest.raises(StoreError, match="did not answer"):
         open_s3(gone, "any")
+
+
+def test_another_bucket_keeps_every_checkpoint_once(client, s3_server):
+    name = f"checkpoints-{next(NUMBER)}"
+    client.create_bucket(Bucket=name)
+    place = BucketDestination(name, "kept/", endpoint_url=s3_server.url, region="us-east-1")
+    log = Log.init(MemoryStore(), KEY, anchors=[MemoryAnchor()])
+    log = Log.open(log.store, signer=KEY, anchors=log._anchors, destinations=[place])
+    for key in "ab":
+        log.append(plain(key))
+    place.send(log.checkpoint)  # the same again is fine
+    names = [item["Key"] for item in client.list_objects_v2(Bucket=name)["Contents"]]
+    assert names == [f"kept/checkpoint-{size:012d}" for size in (1, 2, 3)]
+    assert client.get_object(Bucket=name, Key=names[-1])["Body"].read().decode() == log.checkpoint
+    client.put_object(Bucket=name, Key=names[-1], Body=b"another history")
+    with pytest.raises(StoreConflictError):
+        place.send(log.checkpoint)
+    with pytest.raises(StoreError, match="NoSuchBucket"):
+        BucketDestination("nowhere", "", endpoint_url=s3_server.url, region="us-east-1").send(log.checkpoint)

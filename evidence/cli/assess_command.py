@@ -57,6 +57,7 @@ def assess(
                 step(str(night))
     finally:
         workspace.close()
+    output.undelivered(workspace.log.undelivered)
     shown = {night: [f for f in findings if not control or f.control in control] for night, findings in found.items()}
     if period:
         chosen = parse_period(period)

@@ -96,7 +96,7 @@ def collect(
                     tally.failure = failure
     finally:
         workspace.close()
-    _report(tallies, log_size=workspace.log.size, json=json)
+    _report(tallies, log_size=workspace.log.size, undelivered=workspace.log.undelivered, json=json)
     return worst(tally.exit_code for tally in tallies)
 
 
@@ -179,9 +179,12 @@ def _nights(date: str | None, since: str | None, until: str | None) -> list[dt.d
     return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
 
 
-def _report(tallies: list[Tally], *, log_size: int, json: bool) -> None:
+def _report(tallies: list[Tally], *, log_size: int, undelivered: Mapping[str, str], json: bool) -> None:
+    output.undelivered(undelivered)
     if json:
-        output.as_json({"log_size": log_size, "sources": [_spell(tally) for tally in tallies]})
+        output.as_json(
+            {"log_size": log_size, "undelivered": dict(undelivered), "sources": [_spell(tally) for tally in tallies]}
+        )
         return
     output.table(
         "",

@@ -54,6 +54,12 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     console().print(grid)
 
 
+def undelivered(places: Mapping[str, str]) -> None:
+    """Print which places did not get the last checkpoint, to standard error: what was sealed is sealed all the same."""
+    for where, why in places.items():
+        console(err=True).print(f"[yellow]checkpoint not delivered[/] to {escape(where)}: {escape(why)}")
+
+
 def show_error(error: EvidenceError) -> None:
     """Print an expected failure and what to do next, to standard error."""
     err = console(err=True)

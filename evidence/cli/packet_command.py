@@ -59,6 +59,7 @@ def packet(
             progress=lambda text: output.console(err=True).print(f"packet: {text}"),
         )
     _seal(workspace, made, report, chosen)
+    output.undelivered(workspace.log.undelivered)
     if json:
         output.as_json({"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions})
         return

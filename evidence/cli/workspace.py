@@ -36,8 +36,10 @@ from evidence.signing.keys import NoteKey, load_hmac_key, load_note_key
 from evidence.snapshot.redact import Redactor
 from evidence.sources.open import open_source
 from evidence.sources.protocol import Source
-from evidence.store.anchor import FileAnchor
+from evidence.store.anchor import Destination, FileAnchor
+from evidence.store.destination import open_destination
 from evidence.store.index import Index
+from evidence.store.kept import KeptBundles
 from evidence.store.lease import Lease
 from evidence.store.log import Log
 from evidence.store.objects import ObjectStore
@@ -95,7 +97,18 @@ class Workspace:
     @cached_property
     def log(self) -> Log:
         """The log, opened for appending; the tip was checked against the anchors."""
-        return Log.open(self.store, signer=self.log_key, anchors=self.anchors)
+        far = self.config.store.url.startswith("s3://")
+        kept = KeptBundles(self.config.workspace / ".evidence" / "bundles", self.verifier) if far else None
+        return Log.open(
+            self.store, signer=self.log_key, anchors=self.anchors, destinations=self.destinations, kept=kept
+        )
+
+    @property
+    def destinations(self) -> Sequence[Destination]:
+        """Further places that every new checkpoint is sent to."""
+        place = {"endpoint_url": self.config.store.endpoint_url, "region": self.config.store.region}
+        refs = self.config.log.checkpoints
+        return [open_destination(ref, path=self.config.path, secret=self.config.secret, **place) for ref in refs]
 
     @property
     def anchors(self) -> Sequence[FileAnchor]:

@@ -38,6 +38,17 @@ class Anchor(Protocol):
         """Keep ``signed`` whatever was kept before; the operator asked for it. What it replaces is put aside."""
 
 
+class Destination(Protocol):
+    """A further place that keeps signed checkpoints for others (``evidence.store.destination``). Never asked, only told."""
+
+    @property
+    def where(self) -> str:
+        """What to call it in messages, without secrets."""
+
+    def send(self, signed: str) -> None:
+        """Deliver ``signed`` in bounded time; the same one twice is fine. Raises ``EvidenceError`` or ``OSError``."""
+
+
 class FileAnchor:
     """A file outside the store, best on another disk or host than the store's."""
 

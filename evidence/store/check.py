@@ -13,6 +13,7 @@ from evidence.snapshot.entry import Entry, snapshot_entry_key
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Part
 from evidence.store.history import History
+from evidence.store.leftovers import leftovers
 from evidence.store.loading import STORE_PATH, store_json
 from evidence.store.objects import CACHE_PATH, ObjectStore
 from evidence.tlog import tile
@@ -217,9 +218,11 @@ def _check_file(store: ObjectStore, path: str, sha256: str, size: int) -> Iterat
 
 
 def _list_orphans(store: ObjectStore, named: set[str]) -> Iterator[Check]:
-    for path in store.list(""):
-        if path not in named and not path.startswith(("log/", "probe/")):
-            yield _unknown("orphans", "named by no entry: information, not an error", path)
+    try:
+        for path, explanation in leftovers(store, named):
+            yield _unknown("orphans", explanation, path)
+    except (EvidenceError, OSError) as exc:
+        yield _unknown("orphans", f"could not be listed: {exc}")
 
 
 def _proved(step: str, detail: str, subject: str = "") -> Check:

@@ -1,11 +1,13 @@
 """Reading a log out of a store into a ``History``: bundles first, then the commit records that prove them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from evidence.errors import MalformedError, ObjectNotFoundError, VerificationError
 from evidence.snapshot import canonical
 from evidence.store.history import History
+from evidence.store.kept import KeptBundles
 from evidence.store.objects import CACHE_PATH, ObjectStore
 from evidence.tlog import tile
 from evidence.tlog.checkpoint import open_checkpoint
@@ -15,6 +17,7 @@ from evidence.tlog.record import MAX_ENTRIES, PREFIX, Record, parse_record_path,
 STORE_PATH: Final = "store.json"
 STORE_FORMAT: Final = "evidence-store-v1"
 _BUNDLES: Final = "log/entries/"
+_AT_ONCE: Final = 8  # bundles asked for at once: opening waits for the slowest of each round, not for every one
 
 
 def store_json(verifier: Verifier) -> bytes:
@@ -22,13 +25,21 @@ def store_json(verifier: Verifier) -> bytes:
     return canonical.encode({"format": STORE_FORMAT, "origin": verifier.name, "vkey": verifier.to_text()})
 
 
-def load_bundles(store: ObjectStore, history: History) -> int:
+def load_bundles(store: ObjectStore, history: History, kept: KeptBundles | None = None) -> int:
     """Take the entries of the full bundles, from 0 on without a gap; return how many bundles there are."""
-    count = 0
-    for path in _bundles(store):
-        history.preload(tile.decode_bundle(store.get(path)), path)
-        count += 1
-    return count
+
+    def get(path: str) -> bytes:
+        body = kept.get(path) if kept else None
+        if body is None:
+            body = store.get(path)
+            if kept:
+                kept.put(path, body)
+        return body
+
+    paths = list(_bundles(store))
+    for path, body in zip(paths, _ahead(get, paths), strict=True):
+        history.preload(tile.decode_bundle(body), path)
+    return len(paths)
 
 
 def load_records(store: ObjectStore, history: History) -> None:
@@ -67,6 +78,16 @@ def read_cache(store: ObjectStore, verifier: Verifier) -> str:
     except (ObjectNotFoundError, MalformedError, VerificationError, UnicodeDecodeError):
         return ""
     return signed
+
+
+def _ahead(get: Callable[[str], bytes], paths: Sequence[str]) -> Iterator[bytes]:
+    """Yield the objects in the order of ``paths``; a long history is asked for several at once, and held a few at a time."""
+    if len(paths) <= _AT_ONCE:
+        yield from map(get, paths)
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for start in range(0, len(paths), 4 * _AT_ONCE):
+            yield from pool.map(get, paths[start : start + 4 * _AT_ONCE])
 
 
 def _bundles(store: ObjectStore) -> Iterator[str]:

@@ -18,11 +18,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from evidence.errors import ObjectNotFoundError, StoreError, UsageError, VerificationError
+from evidence.errors import MalformedError, ObjectNotFoundError, StoreError, UsageError, VerificationError
 from evidence.store.lease import Lease
+from evidence.store.leftovers import TEMPORARY
 from evidence.store.objects import CACHE_PATH, ObjectInfo, check_path
 
-_TEMPORARY: Final = ".tmp-"  # list() shows no name with a leading dot
+_FIXES: Final = {
+    errno.ENOSPC: "free space on the store's disk; the next run completes what is missing",
+    errno.EDQUOT: "raise the quota of the store's owner; the next run completes what is missing",
+    errno.EROFS: "mount the store's file system writable, or read from it only",
+    errno.EACCES: "give the collector's user its folder back (chown -R, directories 0700, files 0400)",
+    errno.EPERM: "give the collector's user its folder back; look for chattr flags with lsattr",
+    errno.EIO: "look at the disk; restore what is damaged from a copy, by its digest",
+    errno.ELOOP: "remove the symbolic link and find out who put it there: the store follows none",
+}
+_TEMPORARY_STRAY: Final = "half-written: of a run that was killed, or of one at work now. Nothing reads it; safe to remove while no run holds the lease"
+_LINK_STRAY: Final = "a symbolic link, never followed. Find out who put it there; safe to remove"
+_NAME_STRAY: Final = "no name a store writes. Find out who put it there; safe to move out of the store"
+_KIND_STRAY: Final = "neither file nor folder. Find out who put it there; safe to remove"
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -61,16 +74,20 @@ class LocalStore:
         """Create ``path``; see :class:`evidence.store.objects.ObjectStore`. A folder keeps no ``retain_until``."""
         del retain_until  # only an object store can promise to refuse deletion
         target = self._locate(path)
-        self._make_directory(target.parent)
-        if target.exists():  # saves writing a body that would lose; link(2) below decides
-            _sync(target.parent)
-            return False
-        with self._temporary(target.parent) as (temporary, out):
-            _copy(body, out)
-            out.flush()
-            os.fsync(out.fileno())
-            created = _link(temporary, target)
-        _sync(target.parent)  # also when the other writer linked: what we saw must survive a power cut
+        with _explained(target, "write"):
+            self._make_directory(target.parent)
+            if target.exists():  # saves writing a body that would lose; link(2) below decides
+                _same_case(target)
+                _sync(target.parent)
+                return False
+            with self._temporary(target.parent) as (temporary, out):
+                _copy(body, out)
+                out.flush()
+                os.fsync(out.fileno())
+                created = _link(temporary, target)
+            if not created:
+                _same_case(target)
+            _sync(target.parent)  # also when the other writer linked: what we saw must survive a power cut
         return created
 
     def get(self, path: str, *, sha256: str | None = None) -> bytes:
@@ -80,6 +97,8 @@ class LocalStore:
                 body = file.read()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
             raise ObjectNotFoundError(f"no object {path} in {self.url}") from exc
+        except OSError as exc:
+            raise _failure(exc, self._locate(path), "read") from exc
         if sha256 is not None and hashlib.sha256(body).hexdigest() != sha256:
             raise VerificationError(f"{path} does not have the digest {sha256}", step="digest")
         return body
@@ -95,13 +114,23 @@ class LocalStore:
     def replace_cache(self, body: bytes) -> None:
         """Replace ``log/checkpoint``, the one name that may change; see ``CachingStore``."""
         target = self._locate(CACHE_PATH)
-        self._make_directory(target.parent)
-        with self._temporary(target.parent) as (temporary, out):
-            out.write(body)
-            out.flush()
-            os.fsync(out.fileno())
-            temporary.replace(target)
-        _sync(target.parent)
+        with _explained(target, "write"):
+            self._make_directory(target.parent)
+            with self._temporary(target.parent) as (temporary, out):
+                out.write(body)
+                out.flush()
+                os.fsync(out.fileno())
+                temporary.replace(target)
+            _sync(target.parent)
+
+    def strays(self) -> Iterator[tuple[str, str]]:
+        """Yield what lies in the folder and is no object: temporaries, links, special files, names outside the alphabet."""
+        for folder, folders, files in os.walk(self.root):
+            for name in sorted([*folders, *files]):
+                found = Path(folder) / name
+                explanation = _stray(found, name, is_folder=name in folders)
+                if explanation:
+                    yield str(found.relative_to(self.root)), explanation
 
     def remove_orphans(self, lease: Lease, referenced: Callable[[], Collection[str]]) -> tuple[str, ...]:
         """Remove temporaries, and objects outside ``log/`` that ``referenced`` does not name; return their names.
@@ -115,7 +144,7 @@ class LocalStore:
         if keep == {"store.json"}:
             raise UsageError("refusing to remove every object: nothing is referenced")
         gone = [path for path in self.list("") if path not in keep and not path.startswith("log/")]
-        gone += sorted(str(path.relative_to(self.root)) for path in self.root.rglob(f"{_TEMPORARY}*"))
+        gone += sorted(str(path.relative_to(self.root)) for path in self.root.rglob(f"{TEMPORARY}*"))
         for path in gone:
             (self.root / path).unlink(missing_ok=True)
         return tuple(gone)
@@ -153,6 +182,8 @@ class LocalStore:
             return
         if folder not in {self.root, folder.parent}:
             self._make_directory(folder.parent)
+        if folder != self.root and folder.exists():
+            _same_case(folder)
         folder.mkdir(mode=0o700, exist_ok=True, parents=folder == self.root)
         _sync(folder.parent)  # also when another process made it: it may not have come to its fsync
         self._durable.add(folder)
@@ -160,13 +191,52 @@ class LocalStore:
     @contextlib.contextmanager
     def _temporary(self, folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
         """Open a new file, mode 0400, that no other writer and no reader sees; its name goes when the block ends."""
-        path = folder / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+        path = folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
         try:
             with os.fdopen(handle, "wb") as out:
                 yield path, out
         finally:
             path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(target: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise _failure(exc, target, what) from exc
+
+
+def _failure(exc: OSError, target: Path, what: str) -> StoreError:
+    fix = _FIXES.get(exc.errno or 0, "look at the file system of the store")
+    return StoreError(f"cannot {what} {target}: {exc.strerror or exc}", fix=fix)
+
+
+def _same_case(path: Path) -> None:
+    """Raise ``StoreError`` if ``path`` exists under another spelling: two names would be one, and a listing shows the other.
+
+    Case-insensitive file systems are fine as long as no two names differ by case alone.
+    """
+    if all(item.name != path.name for item in path.parent.iterdir()):
+        raise StoreError(
+            f"{path} exists under a name that differs in case: this file system takes both for one",
+            fix="put the store on a case-sensitive file system, or choose source names that differ in more than case",
+        )
+
+
+def _stray(found: Path, name: str, *, is_folder: bool) -> str:
+    if found.is_symlink():
+        return _LINK_STRAY
+    if name.startswith(TEMPORARY):
+        return _TEMPORARY_STRAY
+    if not is_folder and not found.is_file():
+        return _KIND_STRAY
+    try:
+        check_path(name)
+    except MalformedError:
+        return _NAME_STRAY
+    return ""
 
 
 def _link(source: Path, target: Path) -> bool:

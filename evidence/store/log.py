@@ -7,7 +7,8 @@ The steps (numbers as in ``docs/formats/log.md``)::
     5  put_if_absent log/commit/N                                          <- the commit
     6  exists, timeout or server error: read it back; equal bytes are success; a validly signed record of another writer
        is adopted and 4 is done again after it; anything else stops the run
-    7  afterwards, idempotent, by whoever comes next: anchors, full tiles and bundles, cached checkpoint, retention
+    7  afterwards, idempotent, by whoever comes next: anchors, full tiles and bundles, destinations, cached checkpoint,
+       retention
 
 Steps 1 to 3 (what to collect, reading it, putting parts and manifest) are the caller's, before :meth:`Log.append`.
 Nothing here lists ``data/``.
@@ -19,6 +20,7 @@ from typing import Final, Self
 
 from evidence.errors import (
     ConfigError,
+    EvidenceError,
     ObjectNotFoundError,
     RollbackError,
     StoreConflictError,
@@ -28,8 +30,9 @@ from evidence.errors import (
 )
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, ObjectRef
-from evidence.store.anchor import Anchor
+from evidence.store.anchor import Anchor, Destination
 from evidence.store.history import History
+from evidence.store.kept import KeptBundles
 from evidence.store.loading import STORE_PATH, load_bundles, load_records, read_cache, read_record, store_json
 from evidence.store.objects import CACHE_PATH, CachingStore, ObjectStore, put_same
 from evidence.tlog import tile
@@ -54,6 +57,8 @@ class Log:
         *,
         signer: Signer | None = None,
         anchors: Sequence[Anchor] = (),
+        destinations: Sequence[Destination] = (),
+        kept: KeptBundles | None = None,
         retention_days: int | None = None,
         clock: Callable[[], dt.datetime] | None = None,
     ) -> None:
@@ -65,6 +70,10 @@ class Log:
         self._history = history
         self._signer = signer
         self._anchors = tuple(anchors)
+        self._destinations = tuple(destinations)
+        self._kept = kept
+        self._told: dict[str, str] = {}  # destination -> the checkpoint it has
+        self.undelivered: dict[str, str] = {}  # destination -> why it has not got the last checkpoints
         self._retain: Callable[[], dt.datetime | None] = lambda: None
         if retention_days is not None and clock is not None:
             self._retain = lambda: clock() + dt.timedelta(days=retention_days)
@@ -79,6 +88,8 @@ class Log:
         signer: Signer | None = None,
         trust: Verifier | None = None,
         anchors: Sequence[Anchor] = (),
+        destinations: Sequence[Destination] = (),
+        kept: KeptBundles | None = None,
         retention_days: int | None = None,
         clock: Callable[[], dt.datetime] | None = None,
     ) -> Self:
@@ -90,7 +101,16 @@ class Log:
         verifier = trust or (Verifier(signer.name, signer.public_key) if signer else None)
         if verifier is None:
             raise UsageError("a log is opened with a key to trust: give signer or trust")
-        log = cls(store, History(verifier), signer=signer, anchors=anchors, retention_days=retention_days, clock=clock)
+        log = cls(
+            store,
+            History(verifier),
+            signer=signer,
+            anchors=anchors,
+            destinations=destinations,
+            kept=kept,
+            retention_days=retention_days,
+            clock=clock,
+        )
         log._load()
         return log
 
@@ -174,7 +194,7 @@ class Log:
             retain_until = self._retain()
             won = self._commit(record, retain_until)
             self._settle()
-            self._check_retention(record.path, retain_until)
+            self._read_back(record.path, retain_until)
             if won:
                 done += range(record.before, record.size)
                 if len(entries) <= MAX_ENTRIES:
@@ -248,7 +268,7 @@ class Log:
                 step="trust",
                 fix="open the store with the key that made it",
             )
-        self._published = load_bundles(self.store, self._history)
+        self._published = load_bundles(self.store, self._history, self._kept)
         load_records(self.store, self._history)
         self._check(remembered)
         if not self.size:
@@ -299,9 +319,15 @@ class Log:
         self._history.extend(record)
         return True
 
-    def _check_retention(self, path: str, wanted: dt.datetime | None) -> None:
+    def _read_back(self, path: str, wanted: dt.datetime | None) -> None:
+        """Look at the record once more: it must be there, and kept as long as was asked for."""
         info = self.store.head(path)
-        if wanted and info and info.retain_until and info.retain_until < wanted:
+        if info is None:
+            raise StoreError(
+                f"{self.store.url} acknowledged {path} and does not have it",
+                fix="stop; a store that loses what it acknowledged cannot keep evidence",
+            )
+        if wanted and info.retain_until and info.retain_until < wanted:
             raise StoreError(
                 f"{path} is retained until {info.retain_until}, not {wanted}", fix="check the bucket's lock"
             )
@@ -317,9 +343,22 @@ class Log:
             entries = self._history.slice(bundle * tile.WIDTH, (bundle + 1) * tile.WIDTH)
             self._derive(tile.bundle_path(bundle), tile.encode_bundle(entries))  # last: it stands for its tiles
             self._published = bundle + 1
+        self._tell()
         if isinstance(self.store, CachingStore) and self._cached != self.checkpoint:
             self.store.replace_cache(self.checkpoint.encode())
             self._cached = self.checkpoint
+
+    def _tell(self) -> None:
+        """Send the checkpoint on. A place that failed is left alone until the next run, and the command says so."""
+        for place in self._destinations:
+            if place.where in self.undelivered or self._told.get(place.where) == self.checkpoint:
+                continue
+            try:
+                place.send(self.checkpoint)
+                self._told[place.where] = self.checkpoint
+            except Exception as exc:  # noqa: BLE001 - what is committed is committed, whatever a place answers
+                known = isinstance(exc, (EvidenceError, OSError))
+                self.undelivered[place.where] = str(exc) if known else type(exc).__name__
 
     def _derive(self, path: str, body: bytes) -> None:
         put_same(self.store, path, body, retain_until=self._retain())
