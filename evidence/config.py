@@ -46,6 +46,8 @@ class LogConfig(_Section):
 
     key: SecretRef = "file:keys/collector.key"
     anchors: tuple[str, ...] = ("file:anchors/checkpoint",)
+    tsa: tuple[str, ...] = ()
+    tsa_roots: tuple[str, ...] = ()
 
 
 class RedactionConfig(_Section):
@@ -219,6 +221,7 @@ class PacketConfig(_Section):
     prepared_by: str = ""
     exhibit_limit_mb: int = 256
     tsa: tuple[str, ...] = ()
+    tsa_roots: tuple[str, ...] = ()
 
 
 class Config(_Section):

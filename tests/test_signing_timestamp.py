@@ -156,11 +156,11 @@ def test_signatures_carry_one_stamp(authority, tmp_path):
         made = attach_token(plain, Authorities([url], [authority.root], clock).stamp(stamped_part(plain)))
     assert verify_detached(made, CONTENT, [root], NOW).certificate_sha256 == key.fingerprint
     stamp = verify_token(attached_token(made), digest(stamped_part(made)), [authority.root], NOW)
-    check_claim(made, stamp)
+    check_claim(made, stamp.at)
     early, late = (sign_detached(CONTENT, key, NOW + dt.timedelta(days=days)) for days in (-2, 2))
     for other in (early, late):
         with pytest.raises(VerificationError, match="back-dated"):
-            check_claim(other, stamp)
+            check_claim(other, stamp.at)
     (tmp_path / "s").write_bytes(made)
     (tmp_path / "c").write_bytes(CONTENT)
     (tmp_path / "root.pem").write_bytes(certificate_pem(root))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from evidence.bag.bag import SIGNATURE, TAGMANIFEST
+from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.cli import output
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
 from evidence.cli.packet_recount import recount
@@ -37,6 +37,7 @@ def packet(
     """Make a signed packet: folder and zip. Refused where it would rest on missing or provisional evidence."""
     workspace = Workspace.open(context.obj)
     chosen = parse_period(period)
+    authorities = workspace.authorities(workspace.config.packet.tsa, workspace.config.packet.tsa_roots)
     if recounted:
         recount(workspace, chosen, partial=partial)
     missing = nights_without_assessment(workspace, chosen)
@@ -55,6 +56,7 @@ def packet(
             target,
             content_root() / "templates",
             signed_at=now(),
+            stamp=authorities.stamp if authorities else None,
             partial=partial,
             progress=lambda text: output.console(err=True).print(f"packet: {text}"),
         )
@@ -62,6 +64,8 @@ def packet(
     if json:
         output.as_json({"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions})
         return
+    if not authorities:
+        output.say("time not proven: no time-stamp authority is configured ([packet] tsa)")
     for omission in made.omissions:
         output.say(f"omitted: {omission}")
     output.say(str(made.zip))
@@ -72,6 +76,7 @@ def _seal(workspace: Workspace, made: Packet, report: str, period: Period) -> No
     size = open_checkpoint((made.folder / "data/log/checkpoint").read_text(), [workspace.verifier]).size
     with made.zip.open("rb") as handle:
         zipped = hashlib.file_digest(handle, "sha256").hexdigest()
+    stamp = made.folder / TIMESTAMP
     record = canonical.encode({
         "format": "evidence-packet-v1",
         "packet": made.packet_id,
@@ -80,6 +85,7 @@ def _seal(workspace: Workspace, made: Packet, report: str, period: Period) -> No
         "log_size": size,
         "tagmanifest_sha256": sha256_of(made.folder / TAGMANIFEST),
         "signature_sha256": sha256_of(made.folder / SIGNATURE),
+        **({"timestamp_sha256": sha256_of(stamp)} if stamp.is_file() else {}),
         "zip_sha256": zipped,
         "omissions": list(made.omissions),
     })  # fmt: skip

@@ -171,18 +171,78 @@ def attached_token(signature: bytes) -> bytes | None:
         return token
 
 
-def check_claim(signature: bytes, stamp: Stamp) -> None:
-    """The signing time a signer claims must be near the stamp: raise ``VerificationError`` for back-dating either of them."""
+def check_claim(signature: bytes, at: dt.datetime) -> None:
+    """The signing time a signer claims must be near the stamped ``at``: raise ``VerificationError`` for back-dating either of them."""
     _, signer = signed_parts(signature)
     with _reading("the signature"):
         claims = [a["values"][0].native for a in signer["signed_attrs"] if a["type"].native == "signing_time"]
     for claim in claims:
-        if abs(claim - stamp.at) > CLAIM_WINDOW:
+        if abs(claim - at) > CLAIM_WINDOW:
             raise VerificationError(
-                f"the signer claims {claim:%Y-%m-%d %H:%M}Z, the time-stamp says {stamp.at:%Y-%m-%d %H:%M}Z: "
+                f"the signer claims {claim:%Y-%m-%d %H:%M}Z, the time-stamp says {at:%Y-%m-%d %H:%M}Z: "
                 "one of them is back-dated",
                 step="time",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of judging time-stamps: (True proved, False failed, None not checked; words) each.
+
+    ``at`` is the proved moment, None where none was proved or anything failed.
+    """
+
+    at: dt.datetime | None
+    results: tuple[tuple[bool | None, str], ...]
+
+
+def judge_signature(
+    signature: bytes, response: bytes | None, trust: Sequence[x509.Certificate], now: dt.datetime
+) -> Judged:
+    """Judge both stamps of a detached ``signature``: the token inside it, and the ``response`` file over all of its bytes."""
+    found: list[tuple[str, bytes, bytes]] = []
+    token = attached_token(signature)
+    if token is not None:
+        found.append(("the seal's time-stamp", response_der(token), stamped_part(signature)))
+    if response is not None:
+        found.append(("the time-stamp beside the seal", response, signature))
+    if not found:
+        return Judged(None, ((None, "time not proven: the packet carries no time-stamp token"),))
+    judged = judge_stamps(found, trust, now)
+    if judged.at is not None:
+        try:
+            check_claim(signature, judged.at)
+        except VerificationError as exc:
+            return Judged(None, (*judged.results, (False, str(exc))))
+    return judged
+
+
+def judge_stamps(
+    found: Sequence[tuple[str, bytes, bytes]], trust: Sequence[x509.Certificate], now: dt.datetime
+) -> Judged:
+    """Judge (name, response file, stamped bytes) each; the earliest proved moment counts, and none if any fails."""
+    moments: list[dt.datetime] = []
+    results: list[tuple[bool | None, str]] = []
+    for name, body, content in found:
+        try:
+            if not trust:
+                at, serial = claimed_stamp(token_of(body))
+                words = f"{name} claims {at:%Y-%m-%d %H:%M:%S}Z (serial number {serial})"
+                results.append((None, f"time not proven: {words}; no certificate of a time-stamp authority was given"))
+                continue
+            stamp = verify_response(body, content, trust, now)
+        except (MalformedError, VerificationError) as exc:
+            results.append((False, f"{name}: {exc}"))
+            continue
+        moments.append(stamp.at)
+        said = f"{name}: existed at {stamp.at:%Y-%m-%d %H:%M:%S}Z by {stamp.subject}, root SHA-256 {stamp.root_sha256}"
+        results.append((True, said))
+        if not stamp.current:
+            results.append(
+                (None, f"{name}: the authority's certificate has expired since; it rests on how this was kept")
+            )
+    failed = any(ok is False for ok, _ in results)
+    return Judged(None if failed or not moments else min(moments), tuple(results))
 
 
 def claimed_stamp(token: bytes) -> tuple[dt.datetime, str]:
