@@ -16,6 +16,7 @@ from evidence.errors import ConfigError
 
 FILE_NAME = "evidence.toml"
 SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
+PacketKeyRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kms:[A-Za-z0-9:/_-]+)$")]
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 
 
@@ -214,7 +215,7 @@ class AssessConfig(_Section):
 class PacketConfig(_Section):
     """The packet's signing key: another key, another root than the log's."""
 
-    key: SecretRef = "file:keys/packet.pem"
+    key: PacketKeyRef = "file:keys/packet.pem"
     key_passphrase: SecretRef | None = None
     certificate: str = "keys/packet-certificate.pem"
     chain: tuple[str, ...] = ()

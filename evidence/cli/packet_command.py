@@ -15,6 +15,7 @@ from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
 from evidence.errors import PacketRefusedError
 from evidence.packet import Packet, build_packet
+from evidence.signing import kms
 from evidence.signing.certificate import PacketKey, load_packet_key
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
@@ -101,6 +102,10 @@ def sha256_of(path: Path) -> str:
 def identity_of(workspace: Workspace) -> PacketKey:
     """Return the packet key with its certificate and chain."""
     settings = workspace.config.packet
+    if settings.key.startswith(kms.PREFIX):
+        path = workspace.config.path(settings.certificate)
+        links = [workspace.config.path(link).read_bytes() for link in settings.chain]
+        return kms.kms_packet_key(settings.key, path.read_bytes() if path.is_file() else b"", links)
     passphrase = workspace.config.secret(settings.key_passphrase) if settings.key_passphrase else None
     certificate = workspace.config.path(settings.certificate)
     return load_packet_key(
