@@ -16,6 +16,7 @@ from evidence.errors import ConfigError
 
 FILE_NAME = "evidence.toml"
 SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
+PacketKeyRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kms:[A-Za-z0-9:/_-]+)$")]
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 
 
@@ -47,6 +48,8 @@ class LogConfig(_Section):
     key: SecretRef = "file:keys/collector.key"
     anchors: tuple[str, ...] = ("file:anchors/checkpoint",)
     checkpoints: tuple[str, ...] = ()
+    tsa: tuple[str, ...] = ()
+    tsa_roots: tuple[str, ...] = ()
 
 
 class RedactionConfig(_Section):
@@ -213,13 +216,14 @@ class AssessConfig(_Section):
 class PacketConfig(_Section):
     """The packet's signing key: another key, another root than the log's."""
 
-    key: SecretRef = "file:keys/packet.pem"
+    key: PacketKeyRef = "file:keys/packet.pem"
     key_passphrase: SecretRef | None = None
     certificate: str = "keys/packet-certificate.pem"
     chain: tuple[str, ...] = ()
     prepared_by: str = ""
     exhibit_limit_mb: int = 256
     tsa: tuple[str, ...] = ()
+    tsa_roots: tuple[str, ...] = ()
 
 
 class Config(_Section):

@@ -11,6 +11,7 @@
     │   ├── SourceDeniedError         5   ask for the grant that is named
     │   └── SourceEditionError        4   the account's edition does not have this view
     ├── IncompleteSnapshotError       6   sealed as incomplete; look at the receipt
+    ├── TimestampError                4   no time-stamp authority gave a valid stamp; retry later
     ├── StoreError                    9
     │   ├── ObjectNotFoundError       9   nothing under that name
     │   ├── StoreConflictError        9   same name, other bytes: stop and find out who wrote
@@ -88,6 +89,12 @@ class IncompleteSnapshotError(EvidenceError):
     """Source and landed totals differ after retries; what arrived was sealed as incomplete."""
 
     exit_code = 6
+
+
+class TimestampError(EvidenceError):
+    """No time-stamp authority gave a valid stamp; the message says what each answered."""
+
+    exit_code = 4
 
 
 class StoreError(EvidenceError):

@@ -16,18 +16,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from evidence.bag.bag import SIGNATURE, BagWriter
+from evidence.bag.bag import SIGNATURE, TIMESTAMP, BagWriter
 from evidence.bag.exhibit import ENTRY, PROOF, check_sealed, folder_of, object_name, part_names
 from evidence.bag.files import FolderFiles
 from evidence.bag.findings import canonical_findings
 from evidence.bag.zip import write_zip
 from evidence.control.result import NightFinding, PeriodFinding
-from evidence.errors import EvidenceError, PacketRefusedError
+from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf
 from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Report, Seal, SnapshotFact
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import PacketKey
 from evidence.signing.pades import sign_pdf
+from evidence.signing.timestamp import attach_token, response_der, stamped_part
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.snapshot.manifest import Manifest
@@ -40,6 +41,7 @@ CSV_COLUMNS: Final = (
     *("remediated_on", "observed", "expected"),
 )
 Progress = Callable[[str], None]
+Stamper = Callable[[bytes], bytes]  # content -> a verified RFC 3161 token over its SHA-256; raises TimestampError
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +110,15 @@ def build_packet(
     templates: Path,
     *,
     signed_at: dt.datetime,
+    stamp: Stamper | None = None,
     partial: bool = False,
     progress: Progress = lambda _: None,
 ) -> Packet:
     """Write the packet below ``out`` and return it; ``templates`` is the content folder of that name.
 
     Raises ``PacketRefusedError`` naming what is missing, unverifiable or provisional unless ``partial``; nothing is left
-    behind half-written under the final name then.
+    behind half-written under the final name then. ``stamp`` time-stamps the seal; ``TimestampError`` of it refuses the packet
+    too, unless ``partial``: then it is an omission and the time stays unproven.
     """
     progress("checking exhibits against the log")
     omissions = tuple(_omissions(inputs))
@@ -138,6 +142,14 @@ def build_packet(
     _write_evidence(bag, inputs, progress)
     content = _content(inputs, key, packet_id, omissions, rows_csv)
     _render_and_seal(bag, content, key, templates, signed_at, progress)
+    if stamp is not None:
+        progress("time-stamping")
+        try:
+            _time_stamp(folder / SIGNATURE, folder / TIMESTAMP, stamp)
+        except TimestampError as exc:
+            if not partial:
+                raise
+            omissions = (*omissions, f"time not proven: {exc}")
     folder.rename(final)
     progress("writing the zip")
     zip_path = out / f"{packet_id}.zip"
@@ -342,6 +354,15 @@ def _render_and_seal(
         }
     )
     (bag.root / SIGNATURE).write_bytes(sign_detached(tagmanifest, key, signed_at))
+
+
+def _time_stamp(signature: Path, response: Path, stamp: Stamper) -> None:
+    """Stamp the signature value into the signature (CAdES-T), then the whole signature file beside it: both or none."""
+    made = signature.read_bytes()
+    made = attach_token(made, stamp(stamped_part(made)))
+    outer = response_der(stamp(made))
+    signature.write_bytes(made)
+    response.write_bytes(outer)
 
 
 def _render_facts(content: Content, rendered: pdf.Rendered, page: bytes) -> dict[str, Any]:

@@ -19,7 +19,8 @@ A failed step does not stop the later ones that can still run: the reader wants 
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile
@@ -27,7 +28,7 @@ from zipfile import BadZipFile
 from cryptography import x509
 
 from evidence.bag import check
-from evidence.bag.bag import SIGNATURE, TAGMANIFEST
+from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.bag.exhibit import Exhibit, exhibit_folders, inputs_of, read_exhibit, read_referenced, unaccounted
 from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
 from evidence.bag.findings import canonical_night
@@ -35,6 +36,7 @@ from evidence.bag.zip import equals_reencoding
 from evidence.errors import EvidenceError, MalformedError, VerificationError
 from evidence.signing.certificate import load_certificates
 from evidence.signing.cms import Signed, verify_detached, verify_pdf
+from evidence.signing.timestamp import LIMIT, Judged, judge_signature, judge_stamps
 from evidence.snapshot import canonical
 from evidence.snapshot.check import Check
 from evidence.store.check import check_store
@@ -88,11 +90,13 @@ class Verification:
 class Trust:
     """What the verifier was given: certificates of the packet's root (or of the seal itself), and keys of logs.
 
-    ``checkpoint`` is a signed checkpoint kept outside. ``at`` is the moment the certificates must be valid at.
+    ``checkpoint`` is a signed checkpoint kept outside. ``at`` is the moment the certificates must be valid at, unless a
+    time-stamp that chains to ``authorities`` proves when the seal was made: then it is that moment.
     """
 
     certificates: Sequence[x509.Certificate]
     at: dt.datetime
+    authorities: Sequence[x509.Certificate] = ()
     log_keys: Sequence[Verifier] = ()
     checkpoint: str | None = None
 
@@ -104,28 +108,46 @@ def verify_packet(
     vkeys: Sequence[str] = (),
     checkpoint: str | None = None,
     at: dt.datetime | None = None,
+    authorities: Sequence[bytes] = (),
 ) -> Verification:
     """Verify the packet at ``path``, a folder or a zip. Raises nothing of what it looks for.
 
     ``certificates`` (PEM or DER) and ``vkeys`` (verifier keys of logs) are the trust carried outside; ``at`` is the moment
-    the certificates must be valid at, now by default. Raises ``ConfigError`` or ``MalformedError`` for unreadable trust.
+    the certificates must be valid at, now by default. ``authorities`` are certificates of time-stamp authorities: they judge
+    time and nothing else. Raises ``ConfigError`` or ``MalformedError`` for unreadable trust.
     """
     trusted = [one for body in certificates for one in load_certificates(body)]
     keys = [parse_verifier(text) for text in vkeys]
-    trust = Trust(trusted, at or dt.datetime.now(dt.UTC), keys, checkpoint)
+    stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
+    trust = Trust(trusted, at or dt.datetime.now(dt.UTC), stampers, keys, checkpoint)
     return Verification(path.name, tuple(_packet_checks(path, trust)))
 
 
 def verify_store(
-    store: Path | ObjectStore, vkeys: Sequence[str] = (), *, checkpoint: str | None = None
+    store: Path | ObjectStore,
+    vkeys: Sequence[str] = (),
+    *,
+    checkpoint: str | None = None,
+    authorities: Sequence[bytes] = (),
+    at: dt.datetime | None = None,
 ) -> Verification:
     """Verify a store, or the store in a folder: every commit record, object and tile (``evidence.store.check``).
 
     Of several ``vkeys`` the one that the store names is used, else the first: then the step ``trust`` fails.
+    Time-stamps of checkpoints are judged under ``authorities`` (certificates of time-stamp authorities), read at ``at``.
     """
+    stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
+    now = at or dt.datetime.now(dt.UTC)
     opened: ObjectStore = LocalStore(store) if isinstance(store, Path) else store
     key = next((text for text in vkeys if _names(opened, text)), vkeys[0] if vkeys else None)
-    return Verification(opened.url, tuple(check_store(opened, trust=key, checkpoint=checkpoint)))
+    checks = check_store(opened, trust=key, checkpoint=checkpoint, judge=partial(_judge, stampers, now))
+    return Verification(opened.url, tuple(checks))
+
+
+def _judge(
+    stampers: Sequence[x509.Certificate], now: dt.datetime, body: bytes, content: bytes
+) -> tuple[bool | None, str]:
+    return judge_stamps([("the time-stamp", body, content)], stampers, now).results[0]
 
 
 def _names(store: ObjectStore, vkey: str) -> bool:
@@ -146,11 +168,12 @@ def _packet_checks(path: Path, trust: Trust) -> Iterator[Check]:
         yield from _faults("closed set", "exactly the files that are named", lambda: check.closed_set(files))
         yield from _faults("digests", "every tag file is as named", lambda: check.tag_digests(files), TAGMANIFEST)
         yield from _faults("digests", "every payload file is as named", lambda: check.payload_digests(files))
-        yield from _signatures(files, trust)
+        stamps = _stamps(files, trust)
+        yield from _signatures(files, replace(trust, at=stamps.at or trust.at))
         if isinstance(files, ZipFiles):
             yield _zip(path)
         yield from _evidence(files, trust)
-        yield from _not_proved(trust)
+        yield from _not_proved(replace(trust, at=stamps.at or trust.at), stamps)
     finally:
         if isinstance(files, ZipFiles):
             files.close()
@@ -359,8 +382,16 @@ def _findings(files: BagFiles) -> Any:
     return value
 
 
-def _not_proved(trust: Trust) -> Iterator[Check]:
-    yield Check("time", None, "time not proven: the packet carries no time-stamp token", SIGNATURE)
+def _stamps(files: BagFiles, trust: Trust) -> Judged:
+    try:
+        response = read(files, TIMESTAMP, limit=LIMIT) if TIMESTAMP in files.names() else None
+        return judge_signature(read(files, SIGNATURE), response, trust.authorities, trust.at)
+    except _FAULTS as exc:
+        return Judged(None, ((False, str(exc)),))
+
+
+def _not_proved(trust: Trust, stamps: Judged) -> Iterator[Check]:
+    yield from (Check("time", ok, detail, SIGNATURE) for ok, detail in stamps.results)
     when = trust.at.strftime("%Y-%m-%d")
     yield Check("revocation", None, f"revocation not checked; certificates were valid on {when}", SIGNATURE)
     yield Check(

@@ -14,6 +14,7 @@ from evidence import collect as verb
 from evidence.cli import output
 from evidence.cli.collect_workers import Bug, Landed, nights_of, place_of, read_here, read_in_workers
 from evidence.cli.period import parse_night
+from evidence.cli.stamping import DONE, stamp_log
 from evidence.cli.workspace import Workspace, new_id, now
 from evidence.errors import (
     ConfigError,
@@ -94,9 +95,16 @@ def collect(
                     _collect_source(workspace, tally, spool / name, chosen, jobs)
                 except (SourceError, ConfigError) as failure:
                     tally.failure = failure
+            stamped = stamp_log(workspace)
     finally:
         workspace.close()
-    _report(tallies, log_size=workspace.log.size, undelivered=workspace.log.undelivered, json=json)
+    _report(
+        tallies,
+        log_size=workspace.log.size,
+        undelivered=workspace.log.undelivered,
+        stamped=stamped,
+        json=json,
+    )
     return worst(tally.exit_code for tally in tallies)
 
 
@@ -179,11 +187,12 @@ def _nights(date: str | None, since: str | None, until: str | None) -> list[dt.d
     return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
 
 
-def _report(tallies: list[Tally], *, log_size: int, undelivered: Mapping[str, str], json: bool) -> None:
+def _report(tallies: list[Tally], *, log_size: int, undelivered: Mapping[str, str], stamped: str, json: bool) -> None:
     output.undelivered(undelivered)
     if json:
+        sources = [_spell(tally) for tally in tallies]
         output.as_json(
-            {"log_size": log_size, "undelivered": dict(undelivered), "sources": [_spell(tally) for tally in tallies]}
+            {"log_size": log_size, "undelivered": dict(undelivered), "timestamp": stamped, "sources": sources}
         )
         return
     output.table(
@@ -205,6 +214,8 @@ def _report(tallies: list[Tally], *, log_size: int, undelivered: Mapping[str, st
             output.say(f"  {tally.source}: BUG, nothing sealed: {bug}")
         if tally.failure:
             output.show_error(tally.failure)
+    if stamped not in {"", DONE}:
+        output.say(f"  checkpoint of size {log_size}: {stamped}")
 
 
 def _spell(tally: Tally) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from evidence.bag.bag import SIGNATURE, TAGMANIFEST
+from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.cli import output
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
 from evidence.cli.packet_recount import recount
@@ -15,6 +15,7 @@ from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
 from evidence.errors import PacketRefusedError
 from evidence.packet import Packet, build_packet
+from evidence.signing import kms
 from evidence.signing.certificate import PacketKey, load_packet_key
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
@@ -37,6 +38,7 @@ def packet(
     """Make a signed packet: folder and zip. Refused where it would rest on missing or provisional evidence."""
     workspace = Workspace.open(context.obj)
     chosen = parse_period(period)
+    authorities = workspace.authorities(workspace.config.packet.tsa, workspace.config.packet.tsa_roots)
     if recounted:
         recount(workspace, chosen, partial=partial)
     missing = nights_without_assessment(workspace, chosen)
@@ -55,6 +57,7 @@ def packet(
             target,
             content_root() / "templates",
             signed_at=now(),
+            stamp=authorities.stamp if authorities else None,
             partial=partial,
             progress=lambda text: output.console(err=True).print(f"packet: {text}"),
         )
@@ -63,6 +66,8 @@ def packet(
     if json:
         output.as_json({"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions})
         return
+    if not authorities:
+        output.say("time not proven: no time-stamp authority is configured ([packet] tsa)")
     for omission in made.omissions:
         output.say(f"omitted: {omission}")
     output.say(str(made.zip))
@@ -73,6 +78,7 @@ def _seal(workspace: Workspace, made: Packet, report: str, period: Period) -> No
     size = open_checkpoint((made.folder / "data/log/checkpoint").read_text(), [workspace.verifier]).size
     with made.zip.open("rb") as handle:
         zipped = hashlib.file_digest(handle, "sha256").hexdigest()
+    stamp = made.folder / TIMESTAMP
     record = canonical.encode({
         "format": "evidence-packet-v1",
         "packet": made.packet_id,
@@ -81,6 +87,7 @@ def _seal(workspace: Workspace, made: Packet, report: str, period: Period) -> No
         "log_size": size,
         "tagmanifest_sha256": sha256_of(made.folder / TAGMANIFEST),
         "signature_sha256": sha256_of(made.folder / SIGNATURE),
+        **({"timestamp_sha256": sha256_of(stamp)} if stamp.is_file() else {}),
         "zip_sha256": zipped,
         "omissions": list(made.omissions),
     })  # fmt: skip
@@ -96,6 +103,10 @@ def sha256_of(path: Path) -> str:
 def identity_of(workspace: Workspace) -> PacketKey:
     """Return the packet key with its certificate and chain."""
     settings = workspace.config.packet
+    if settings.key.startswith(kms.PREFIX):
+        path = workspace.config.path(settings.certificate)
+        links = [workspace.config.path(link).read_bytes() for link in settings.chain]
+        return kms.kms_packet_key(settings.key, path.read_bytes() if path.is_file() else b"", links)
     passphrase = workspace.config.secret(settings.key_passphrase) if settings.key_passphrase else None
     certificate = workspace.config.path(settings.certificate)
     return load_packet_key(

@@ -1,5 +1,6 @@
 """``evidence verify``: check a packet or a store with keys that were carried outside."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,9 @@ from evidence.verify import Verification, verify_packet, verify_store
 
 Trust = Annotated[
     list[Path] | None,
-    typer.Option(help="Trusted key or certificate: the folder `trust`, a .vkey or a .pem file; may be repeated."),
+    typer.Option(
+        help="Trusted key or certificate: the folder `trust`, a .vkey or a .pem file (tsa-*.pem: for time-stamps); may be repeated."
+    ),
 ]
 
 
@@ -24,14 +27,19 @@ def verify(
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> int:
     """Check a packet or a store offline; name the failed step. Exit 10 if anything fails."""
-    vkeys, certificates = _trust(trust or [])
+    given = _trust(trust or [])
+    if not json:
+        for role, files in given.roles.items():
+            output.say(f"trusted for {role}: {', '.join(files)}")
     kept = checkpoint.read_text() if checkpoint else None
     if (path / "store.json").is_file() or (path / "log").is_dir():
         if reperform:
             raise UsageError("--reperform takes a packet", fix="name a packet folder or zip")
-        result = verify_store(path, vkeys, checkpoint=kept)
+        result = verify_store(path, given.vkeys, checkpoint=kept, authorities=given.authorities)
     else:
-        result = verify_packet(path, vkeys=vkeys, certificates=certificates, checkpoint=kept)
+        result = verify_packet(
+            path, vkeys=given.vkeys, certificates=given.certificates, authorities=given.authorities, checkpoint=kept
+        )
         if reperform and result.ok:
             from evidence.reperform import reperform as again
 
@@ -39,21 +47,39 @@ def verify(
     return _show(result, explain=explain, json=json)
 
 
-def _trust(paths: list[Path]) -> tuple[list[str], list[bytes]]:
-    """Sort trust material by what it is: verifier keys are one line of text, certificates PEM."""
-    vkeys, certificates = [], []
+@dataclass
+class _Given:
+    """Trust material by role; ``roles`` maps each role to the names of its files, for saying so."""
+
+    vkeys: list[str] = field(default_factory=list)
+    certificates: list[bytes] = field(default_factory=list)
+    authorities: list[bytes] = field(default_factory=list)
+    roles: dict[str, list[str]] = field(default_factory=dict)
+
+
+def _trust(paths: list[Path]) -> _Given:
+    """Sort trust material by what it is: verifier keys are one line of text, certificates PEM.
+
+    A certificate judges time, and nothing else, if its file is named ``tsa`` or ``tsa-…``: a root does not say of itself
+    what it is for, and an authority that stamps for anybody must not vouch for packets.
+    """
+    given = _Given()
     files = [f for p in paths for f in (sorted(p.iterdir()) if p.is_dir() else [p])]
     for file in files:
         body = file.read_bytes()
         if body.lstrip().startswith(b"-----BEGIN CERTIFICATE"):
-            certificates.append(body)
+            stamps = file.stem == "tsa" or file.name.startswith("tsa-")
+            (given.authorities if stamps else given.certificates).append(body)
+            role = "time-stamps" if stamps else "seals of packets"
         elif body.count(b"+") >= 2:
-            vkeys.append(body.decode().strip())
+            given.vkeys.append(body.decode().strip())
+            role = "logs"
         else:
             raise UsageError(f"{file} is neither a verifier key nor a certificate", fix="give log.vkey or a PEM file")
+        given.roles.setdefault(role, []).append(file.name)
     if not files:
         raise UsageError("nothing to trust was given", fix="--trust DIR with what `evidence init` put into trust/")
-    return vkeys, certificates
+    return given
 
 
 def _show(result: Verification, *, explain: bool, json: bool) -> int:

@@ -32,7 +32,9 @@ from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
 from evidence.errors import ConfigError, EvidenceError, UsageError
+from evidence.signing.certificate import load_certificates
 from evidence.signing.keys import NoteKey, load_hmac_key, load_note_key
+from evidence.signing.tsa import Authorities
 from evidence.snapshot.redact import Redactor
 from evidence.sources.open import open_source
 from evidence.sources.protocol import Source
@@ -47,6 +49,8 @@ from evidence.store.open import open_store
 from evidence.tlog.note import Verifier
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
     from evidence.sources.snowflake_login import Login
 
 
@@ -219,6 +223,19 @@ class Workspace:
     def stamp(self) -> dict[str, str]:
         """What receipts say of the collector."""
         return {"version": __version__, "config_sha256": self.config.sha256}
+
+    def authorities(self, urls: Sequence[str], roots: Sequence[str]) -> Authorities:
+        """Time-stamp authorities of a section; false when none is configured. Raises ``ConfigError``."""
+        certificates: list[Certificate] = []
+        for name in roots:
+            try:
+                certificates += load_certificates(self.config.path(name).read_bytes(), f"tsa_roots {name}")
+            except OSError as exc:
+                raise ConfigError(
+                    f"cannot read {name} of tsa_roots: {exc.strerror}",
+                    fix="save the authority's root certificate there",
+                ) from exc
+        return Authorities(urls, certificates, now)
 
     def lease(self) -> Lease:
         """The advisory lease of this workspace's collector."""

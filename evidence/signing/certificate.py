@@ -7,7 +7,7 @@ poppler and this package (measured); Ed25519 has no agreed digest in CMS tools.
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,11 +21,21 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 Algorithm = Literal["rsa-3072", "p-256"]
 
 
+class RemoteKey(Protocol):
+    """A private key that stays elsewhere: it signs with SHA-256, PKCS#1 v1.5 or ECDSA, and shows its public half."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over ``message``."""
+
+    def public_key(self) -> Any:
+        """Return the public half."""
+
+
 @dataclass(frozen=True, slots=True)
 class PacketKey:
     """A private key with its certificate and intermediates. The private half is never printed."""
 
-    private_key: PrivateKey = field(repr=False)
+    private_key: PrivateKey | RemoteKey = field(repr=False)
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...] = ()
 
@@ -112,6 +122,8 @@ def make_demo_authority(
 
 def key_pem(key: PacketKey) -> bytes:
     """Return the private key as unencrypted PKCS#8 PEM, for writing to a file with mode 0600."""
+    if not isinstance(key.private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise ConfigError("this packet key cannot leave where it is", fix="use it there")
     form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     return key.private_key.private_bytes(serialization.Encoding.PEM, form, plain)
 

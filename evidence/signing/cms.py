@@ -25,7 +25,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.x509.oid import ExtensionOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from evidence.errors import MalformedError, VerificationError
 from evidence.signing.der import check_der, value_length
@@ -43,6 +43,7 @@ _KNOWN_CRITICAL: Final = {
     ExtensionOID.CERTIFICATE_POLICIES,
 }
 _MAX_CHAIN: Final = 8
+TIME_STAMPING: Final = ExtendedKeyUsageOID.TIME_STAMPING
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,12 @@ def verify_detached(der: bytes, content: bytes, trust: Sequence[x509.Certificate
 
     Raises ``MalformedError`` for bytes no signer writes and ``VerificationError`` for a proof that fails.
     """
-    data, signer = _signed_data(der)
+    data, signer = signed_parts(der)
     if data["encap_content_info"]["content"].native is not None:
         raise MalformedError("the signature is not detached")
     if data["encap_content_info"]["content_type"].native != "data":
         raise MalformedError("the signed content is not of type data")
-    return _verify(data, signer, content, trust, at)
+    return verify_signer(data, signer, content, trust, at)
 
 
 def verify_pdf(pdf: bytes, trust: Sequence[x509.Certificate], at: dt.datetime) -> Signed:
@@ -112,7 +113,8 @@ def _check_certified(pdf: bytes, end: int) -> None:
         raise VerificationError("the PDF is not certified with DocMDP level 1", step="DocMDP")
 
 
-def _signed_data(der: bytes) -> tuple[Any, Any]:
+def signed_parts(der: bytes) -> tuple[Any, Any]:
+    """Return the SignedData of ``der`` and its one SignerInfo; raise ``MalformedError`` for what no signer writes."""
     check_der(der, "the signature")
     try:
         info = cms.ContentInfo.load(der, strict=True)
@@ -143,7 +145,16 @@ def _check_uncovered(data: Any, signer: Any) -> None:
         raise MalformedError("the digest algorithm has parameters")
 
 
-def _verify(data: Any, signer: Any, content: bytes, trust: Sequence[x509.Certificate], at: dt.datetime) -> Signed:
+def verify_signer(
+    data: Any,
+    signer: Any,
+    content: bytes,
+    trust: Sequence[x509.Certificate],
+    at: dt.datetime,
+    *,
+    purpose: x509.ObjectIdentifier | None = None,
+) -> Signed:
+    """Steps 2 to 5 over the parts of :func:`signed_parts`; ``purpose`` is the one the signer's certificate must have."""
     try:
         attributes = _attributes(signer)
         algorithm = str(signer["digest_algorithm"]["algorithm"].native)
@@ -157,6 +168,7 @@ def _verify(data: Any, signer: Any, content: bytes, trust: Sequence[x509.Certifi
         leaf = _signing_certificate(attributes, certificates)
         _check_identifier(signer["sid"], leaf)
         name = _check_signature(signer, leaf, algorithm)
+        _check_purpose(leaf, purpose)
         root = _check_chain(leaf, certificates, trust, at)
         claimed = attributes.get("signing_time")
     except (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion) as exc:
@@ -178,7 +190,9 @@ def _attributes(signer: Any) -> dict[str, Any]:
         if name in found or len(attribute["values"]) != 1:
             raise MalformedError(f"signed attribute {name} is repeated")
         found[name] = attribute["values"]
-    for name in ("content_type", "message_digest", "signing_certificate_v2"):
+    if found.keys().isdisjoint({"signing_certificate", "signing_certificate_v2"}):
+        raise MalformedError("signed attribute signing_certificate_v2 is missing")
+    for name in ("content_type", "message_digest"):
         if name not in found:
             raise MalformedError(f"signed attribute {name} is missing")
     return found
@@ -199,6 +213,8 @@ def _load(der: bytes) -> x509.Certificate:
 
 def _signing_certificate(attributes: dict[str, Any], certificates: list[x509.Certificate]) -> x509.Certificate:
     """The certificate that signing-certificate-v2 names first (RFC 5035 section 3)."""
+    if "signing_certificate_v2" not in attributes:
+        return _first_version(attributes, certificates)
     value = attributes["signing_certificate_v2"][0]
     parsed = value if isinstance(value, tsp.SigningCertificateV2) else tsp.SigningCertificateV2.load(value.dump())
     named = parsed["certs"][0]
@@ -209,6 +225,33 @@ def _signing_certificate(attributes: dict[str, Any], certificates: list[x509.Cer
         if certificate.fingerprint(HASHES[algorithm]()) == named["cert_hash"].native:
             return certificate
     raise VerificationError("the certificate named in the signature is not carried", step="signing certificate")
+
+
+def _first_version(attributes: dict[str, Any], certificates: list[x509.Certificate]) -> x509.Certificate:
+    """The certificate that signing-certificate names: SHA-1, allowed for time-stamps only (RFC 3161 section 2.4.2).
+
+    It finds the certificate; that the key is its own is shown by the signature, and its standing by the chain.
+    """
+    if attributes["content_type"][0].native != "tst_info":
+        raise MalformedError("signed attribute signing_certificate_v2 is missing")
+    named = attributes["signing_certificate"][0]["certs"][0]["cert_hash"].native
+    for certificate in certificates:
+        if certificate.fingerprint(hashes.SHA1()) == named:  # noqa: S303
+            return certificate
+    raise VerificationError("the certificate named in the signature is not carried", step="signing certificate")
+
+
+def _check_purpose(leaf: x509.Certificate, purpose: x509.ObjectIdentifier | None) -> None:
+    """A time-stamping certificate stamps and does nothing else, critically so (RFC 3161 section 2.3); no other one stamps."""
+    try:
+        extension = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    except x509.ExtensionNotFound:
+        extension = None
+    usages = list(extension.value) if extension else []
+    if purpose is None and usages == [TIME_STAMPING]:
+        raise VerificationError("a time-stamp authority's certificate signs no packets", step="purpose")
+    if purpose is not None and (usages != [purpose] or not extension or not extension.critical):
+        raise VerificationError("the certificate is not one for time-stamping only", step="purpose")
 
 
 def _check_identifier(identifier: Any, leaf: x509.Certificate) -> None:

@@ -4,7 +4,7 @@
 engine and no Parquet reader. A failed check names the file. Derived files and orphans are reported, never trusted.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from evidence.errors import EvidenceError, MalformedError, ObjectNotFoundError
 from evidence.snapshot import canonical
@@ -16,6 +16,8 @@ from evidence.store.history import History
 from evidence.store.leftovers import leftovers
 from evidence.store.loading import STORE_PATH, store_json
 from evidence.store.objects import CACHE_PATH, ObjectStore
+from evidence.store.stamps import PREFIX as STAMPS
+from evidence.store.stamps import checkpoint_ending_at, parse_stamp_path
 from evidence.tlog import tile
 from evidence.tlog.checkpoint import open_checkpoint
 from evidence.tlog.note import Verifier, parse_verifier
@@ -25,8 +27,13 @@ SNAPSHOT_TYPES = frozenset({"snapshot"})  # entries whose object is a manifest t
 _DERIVED = ("log/tile/", "log/entries/")
 
 
-def check_store(store: ObjectStore, *, trust: str | None = None, checkpoint: str | None = None) -> Iterator[Check]:
-    """Yield every check of ``store``, in the order store, log, checkpoint, tiles, objects, orphans.
+Judge = Callable[[bytes, bytes], tuple[bool | None, str]]  # time-stamp file, stamped bytes -> result, words
+
+
+def check_store(
+    store: ObjectStore, *, trust: str | None = None, checkpoint: str | None = None, judge: Judge | None = None
+) -> Iterator[Check]:
+    """Yield every check of ``store``, in the order store, log, checkpoint, time, tiles, objects, orphans.
 
     ``trust`` is the verifier key text printed when the store was made; without it the store's own is used and the check
     ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. Raises nothing of what it looks
@@ -43,6 +50,7 @@ def check_store(store: ObjectStore, *, trust: str | None = None, checkpoint: str
         failed = failed or (check if check.ok is False else None)
     yield from _check_first(history)
     yield from _check_checkpoint(history, checkpoint, complete=failed is None)
+    yield from check_stamps(store, verifier, history.size, judge)
     yield from _check_derived(store, history)
     named = {STORE_PATH}
     for index in range(history.size):
@@ -139,6 +147,23 @@ def _check_checkpoint(history: History, checkpoint: str | None, *, complete: boo
     except EvidenceError as exc:
         detail = str(exc) if complete else f"{exc} (commit records failed before)"
         yield _failed("checkpoint", detail)
+
+
+def check_stamps(store: ObjectStore, verifier: Verifier, size: int, judge: Judge | None) -> Iterator[Check]:
+    """Judge every time-stamp of a checkpoint; those of sizes the log does not have are failures."""
+    for path in store.list(STAMPS):
+        try:
+            at = parse_stamp_path(path)
+            if at > size:
+                raise MalformedError(f"is of size {at}, the log has {size} entries")
+            signed = checkpoint_ending_at(store, at)
+            open_checkpoint(signed, [verifier])
+            body = store.get(path)
+        except (EvidenceError, OSError) as exc:
+            yield _failed("time", str(exc), path)
+            continue
+        ok, detail = judge(body, signed.encode()) if judge else (None, "time-stamps were not judged")
+        yield Check("time", ok, f"checkpoint of size {at}: {detail}", path)
 
 
 def _check_derived(store: ObjectStore, history: History) -> Iterator[Check]:

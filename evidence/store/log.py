@@ -201,6 +201,10 @@ class Log:
                     break
         return done
 
+    def retain_until(self) -> dt.datetime | None:
+        """Until when what is written now is kept, None for the backend's own default."""
+        return self._retain()
+
     def refresh(self) -> None:
         """Step 0 on what is new: anchors first (they move only after a commit), then the records after our tip."""
         remembered = self._remembered()

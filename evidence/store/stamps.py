@@ -1,0 +1,58 @@
+"""Time-stamps over checkpoints: ``log/tsr/<size, 12 digits>``, one RFC 3161 response over the signed checkpoint's bytes.
+
+Made after the commit, by whoever comes next, at most once per size. A stamp covers everything before its checkpoint, so one
+that could not be had is made up for by the next. The store only keeps it: who stamps and who judges are arguments.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from evidence.errors import MalformedError, ObjectNotFoundError
+from evidence.store.log import Log
+from evidence.store.objects import ObjectStore
+from evidence.tlog.record import MAX_ENTRIES, Record, parse_record_path, record_path
+from evidence.tlog.record import PREFIX as RECORDS
+
+PREFIX: Final = "log/tsr/"
+
+
+def stamp_path(size: int) -> str:
+    """Return the name of the time-stamp over the checkpoint of ``size``."""
+    return f"{PREFIX}{size:012d}"
+
+
+def parse_stamp_path(path: str) -> int:
+    """Return the size a time-stamp's name says; raise ``MalformedError`` for another spelling."""
+    text = path.removeprefix(PREFIX)
+    if not (text.isascii() and text.isdigit()) or stamp_path(int(text)) != path:
+        raise MalformedError(f"{path} is not the name of a time-stamp")
+    return int(text)
+
+
+def stamp_checkpoint(log: Log, stamp: Callable[[bytes], bytes]) -> bool:
+    """Keep ``stamp(checkpoint)``, a response file, for the log's tip; False when there is one already.
+
+    Of two writers one wins and the other's stamp is dropped. Raises what ``stamp`` and the store raise.
+    """
+    path = stamp_path(log.size)
+    if log.store.head(path) is not None:
+        return False
+    return log.store.put_if_absent(path, stamp(log.checkpoint.encode()), retain_until=log.retain_until())
+
+
+def checkpoint_ending_at(store: ObjectStore, size: int) -> str:
+    """Return the signed checkpoint of the commit record that ends at ``size``, not verified.
+
+    Raises ``MalformedError`` when no record ends there.
+    """
+    start = record_path(size - MAX_ENTRIES - 1) if size > MAX_ENTRIES else ""
+    for path in store.list(RECORDS, start_after=start):
+        try:
+            if parse_record_path(path) >= size:
+                break
+            record = Record.from_bytes(store.get(path), path)
+        except ObjectNotFoundError:
+            continue
+        if record.size == size:
+            return record.checkpoint
+    raise MalformedError(f"no checkpoint of size {size} was signed")
