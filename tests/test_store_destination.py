@@ -189,7 +189,7 @@ def test_a_collect_command_says_which_place_lacks_the_checkpoint(hook, capsys):
     log = Log.init(MemoryStore(), KEY, anchors=[MemoryAnchor()])
     log = Log.open(log.store, signer=KEY, anchors=log._anchors, destinations=[WebhookDestination(hook.url)])
     log.append(plain("a"))
-    collect_command._report([], log_size=log.size, undelivered=log.undelivered, json=True)
+    collect_command._report([], log_size=log.size, undelivered=log.undelivered, stamped="", json=True)
     said = capsys.readouterr()
     assert json.loads(said.out)["undelivered"] == {"http://127.0.0.1/…": "http://127.0.0.1/… answered 503"}
     assert "checkpoint not delivered" in said.err
