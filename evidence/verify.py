@@ -36,7 +36,7 @@ from evidence.errors import EvidenceError, MalformedError, VerificationError
 from evidence.signing.certificate import load_certificates
 from evidence.signing.cms import Signed, verify_detached, verify_pdf
 from evidence.snapshot import canonical
-from evidence.snapshot.check import Check
+from evidence.snapshot.check import Check, Verification
 from evidence.store.check import check_store
 from evidence.store.local import LocalStore
 from evidence.store.objects import ObjectStore
@@ -55,36 +55,6 @@ _FAULTS: Final = (EvidenceError, OSError, ValueError, KeyError, TypeError, EOFEr
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
-    """All checks of one packet or store. ``ok`` only if nothing failed and something was proved."""
-
-    subject: str
-    checks: tuple[Check, ...]
-
-    @property
-    def ok(self) -> bool:
-        """True when no check failed and at least one proved something."""
-        results = [item.ok for item in self.checks]
-        return False not in results and True in results
-
-    @property
-    def failed(self) -> tuple[Check, ...]:
-        """The checks that failed."""
-        return tuple(item for item in self.checks if item.ok is False)
-
-    def joined(self, other: "Verification") -> "Verification":
-        """Return both lists of checks as one; what the second made replaces the first's "not checked" of that step."""
-        made = {item.step for item in other.checks if item.ok is not None}
-        kept = tuple(item for item in self.checks if item.ok is not None or item.step not in made)
-        return Verification(self.subject, kept + other.checks)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON spelling for ``--json``."""
-        checks = [{"step": c.step, "ok": c.ok, "detail": c.detail, "subject": c.subject} for c in self.checks]
-        return {"subject": self.subject, "ok": self.ok, "checks": checks}
-
-
-@dataclass(frozen=True, slots=True)
 class Trust:
     """What the verifier was given: certificates of the packet's root (or of the seal itself), and keys of logs.
 
@@ -95,6 +65,20 @@ class Trust:
     at: dt.datetime
     log_keys: Sequence[Verifier] = ()
     checkpoint: str | None = None
+
+
+def verify_path(
+    path: Path, *, certificates: Sequence[bytes], vkeys: Sequence[str], checkpoint: str | None = None
+) -> Verification:
+    """Verify what lies at ``path``: a store when it looks like one, else a packet."""
+    if is_store(path):
+        return verify_store(path, vkeys, checkpoint=checkpoint)
+    return verify_packet(path, certificates=certificates, vkeys=vkeys, checkpoint=checkpoint)
+
+
+def is_store(path: Path) -> bool:
+    """Say whether the folder at ``path`` is to be verified as a store; a packet has neither name."""
+    return (path / "store.json").is_file() or (path / "log").is_dir()
 
 
 def verify_packet(
