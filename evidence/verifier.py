@@ -58,17 +58,12 @@ def _as_json(result: Verification) -> str:
 
 
 def _as_text(result: Verification, *, explain: bool) -> str:
-    rows = [("", "step", "what", "subject"), *(_plain(row) for row in result.shown(explain=explain))]
+    rows = [("", "step", "what", "subject"), *result.shown(explain=explain)]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     lines = [
         f"{word:<{widths[0]}}  {step:<{widths[1]}}  {what}  {subject}".rstrip() for word, step, what, subject in rows
     ]
     return "".join(line + "\n" for line in (*lines, result.summary()))
-
-
-def _plain(row: tuple[str, ...]) -> tuple[str, ...]:
-    """Spell control characters out: a name inside a hostile packet must not move the reader's cursor."""
-    return tuple("".join(char if char.isprintable() else ascii(char)[1:-1] for char in text) for text in row)
 
 
 if __name__ == "__main__":

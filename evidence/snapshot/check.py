@@ -6,6 +6,16 @@ from typing import Any, Final
 from evidence.errors import EXIT_OK, VerificationError
 
 WORDS: Final = {True: "ok", False: "fail", None: "not checked"}
+MAX_TEXT: Final = 2_000  # characters of one printed text: a hostile file must not bury the verdict
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with control characters and lone surrogates spelled out, and cut where it is longer than people read.
+
+    Names and messages come from inside what is verified: they must not move the reader's cursor.
+    """
+    cut = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text) - MAX_TEXT} characters more)"
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +32,7 @@ class Check:
 
     def row(self) -> tuple[str, str, str, str]:
         """Return word, step, detail and subject: a line of the table that people read."""
-        return WORDS[self.ok], self.step, self.detail, self.subject
+        return WORDS[self.ok], self.step, printable(self.detail), printable(self.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +76,8 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling; ``--json`` prints its ``checks``."""
-        checks = [{"step": c.step, "ok": c.ok, "detail": c.detail, "subject": c.subject} for c in self.checks]
+        checks = [
+            {"step": c.step, "ok": c.ok, "detail": printable(c.detail), "subject": printable(c.subject)}
+            for c in self.checks
+        ]
         return {"subject": self.subject, "ok": self.ok, "checks": checks}
