@@ -1,9 +1,10 @@
 # make demo    the main job on a generated health carrier; the last line printed is the packet's path
 # make test    the tests (slow ones left out); make test-all adds them
 # make lint    ruff and mypy
+# make verifier  dist/verify.pyz, the verifier in one file, and its SHA-256
 # make bench   benchmarks, as ratios against named baselines
 PYTHON_RUN := .venv/bin/python
-.PHONY: demo test test-all bootstrap lint bench requirements clean
+.PHONY: demo test test-all bootstrap lint bench verifier requirements clean
 
 demo:
 	@sh scripts/bootstrap.sh demo
@@ -26,6 +27,9 @@ lint: bootstrap
 bench:
 	@sh scripts/bootstrap.sh test
 	@$(PYTHON_RUN) -m benchmarks
+
+verifier: bootstrap
+	@$(PYTHON_RUN) scripts/verifier.py dist/verify.pyz
 
 requirements:
 	@for name in product run dev emulator aws; do \

@@ -28,11 +28,10 @@ from evidence.datasets.load import load_contracts
 from evidence.datasets.timing import overdue_at
 from evidence.errors import EvidenceError
 from evidence.snapshot import canonical
-from evidence.snapshot.check import Check
+from evidence.snapshot.check import Check, Verification
 from evidence.snapshot.entry import Entry
 from evidence.snapshot.manifest import Manifest
 from evidence.tlog.proof import parse_inclusion
-from evidence.verify import Verification
 
 STEP = "re-performance"
 CONTROLS = "data/controls/"

@@ -23,14 +23,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile
 
 from cryptography import x509
 
 from evidence.bag import check
 from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.bag.exhibit import Exhibit, exhibit_folders, inputs_of, read_exhibit, read_referenced, unaccounted
-from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
+from evidence.bag.files import MAX_SMALL, BagFiles, FolderFiles, ZipFiles, read, read_text
 from evidence.bag.findings import canonical_night
 from evidence.bag.zip import equals_reencoding
 from evidence.errors import EvidenceError, MalformedError, VerificationError
@@ -38,8 +37,8 @@ from evidence.signing.certificate import load_certificates
 from evidence.signing.cms import Signed, verify_detached, verify_pdf
 from evidence.signing.timestamp import LIMIT, Judged, judge_signature, judge_stamps
 from evidence.snapshot import canonical
-from evidence.snapshot.check import Check
-from evidence.store.check import check_store
+from evidence.snapshot.check import Check, Verification
+from evidence.store.check import Judge, check_store
 from evidence.store.local import LocalStore
 from evidence.store.objects import ObjectStore
 from evidence.tlog.checkpoint import open_checkpoint
@@ -53,37 +52,10 @@ CONSISTENCY: Final = "data/log/consistency-from-previous"
 FINDINGS: Final = "data/findings.json"
 PDF: Final = "data/packet.pdf"
 RENDER: Final = "data/render.json"
-_FAULTS: Final = (EvidenceError, OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, BadZipFile)
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """All checks of one packet or store. ``ok`` only if nothing failed and something was proved."""
-
-    subject: str
-    checks: tuple[Check, ...]
-
-    @property
-    def ok(self) -> bool:
-        """True when no check failed and at least one proved something."""
-        results = [item.ok for item in self.checks]
-        return False not in results and True in results
-
-    @property
-    def failed(self) -> tuple[Check, ...]:
-        """The checks that failed."""
-        return tuple(item for item in self.checks if item.ok is False)
-
-    def joined(self, other: "Verification") -> "Verification":
-        """Return both lists of checks as one; what the second made replaces the first's "not checked" of that step."""
-        made = {item.step for item in other.checks if item.ok is not None}
-        kept = tuple(item for item in self.checks if item.ok is not None or item.step not in made)
-        return Verification(self.subject, kept + other.checks)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON spelling for ``--json``."""
-        checks = [{"step": c.step, "ok": c.ok, "detail": c.detail, "subject": c.subject} for c in self.checks]
-        return {"subject": self.subject, "ok": self.ok, "checks": checks}
+MAX_PDF: Final = 256 << 20  # bytes held in memory; ours have up to about 30 MiB
+MAX_FAULTS: Final = 10_000  # faults listed of one step; a packet of nothing but faults must not fill the memory
+# The parsers below raise declared errors (fuzzed); should one not, hostile bytes still end in a failed check, never in a pass.
+_FAULTS: Final = (Exception,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +71,25 @@ class Trust:
     authorities: Sequence[x509.Certificate] = ()
     log_keys: Sequence[Verifier] = ()
     checkpoint: str | None = None
+
+
+def verify_path(
+    path: Path,
+    *,
+    certificates: Sequence[bytes],
+    vkeys: Sequence[str],
+    authorities: Sequence[bytes] = (),
+    checkpoint: str | None = None,
+) -> Verification:
+    """Verify what lies at ``path``: a store when it looks like one, else a packet."""
+    if is_store(path):
+        return verify_store(path, vkeys, checkpoint=checkpoint, authorities=authorities)
+    return verify_packet(path, certificates=certificates, vkeys=vkeys, authorities=authorities, checkpoint=checkpoint)
+
+
+def is_store(path: Path) -> bool:
+    """Say whether the folder at ``path`` is to be verified as a store; a packet has neither name."""
+    return (path / "store.json").is_file() or (path / "log").is_dir()
 
 
 def verify_packet(
@@ -140,8 +131,15 @@ def verify_store(
     now = at or dt.datetime.now(dt.UTC)
     opened: ObjectStore = LocalStore(store) if isinstance(store, Path) else store
     key = next((text for text in vkeys if _names(opened, text)), vkeys[0] if vkeys else None)
-    checks = check_store(opened, trust=key, checkpoint=checkpoint, judge=partial(_judge, stampers, now))
-    return Verification(opened.url, tuple(checks))
+    judge = partial(_judge, stampers, now)
+    return Verification(opened.url, tuple(_store_checks(opened, key, checkpoint, judge)))
+
+
+def _store_checks(store: ObjectStore, key: str | None, checkpoint: str | None, judge: Judge) -> Iterator[Check]:
+    try:
+        yield from check_store(store, trust=key, checkpoint=checkpoint, judge=judge)
+    except _FAULTS as exc:
+        yield _failed("store", _said(exc), store.url)
 
 
 def _judge(
@@ -161,7 +159,7 @@ def _packet_checks(path: Path, trust: Trust) -> Iterator[Check]:
     try:
         files: BagFiles = FolderFiles(path) if path.is_dir() else ZipFiles(path)
     except _FAULTS as exc:
-        yield _failed("open", str(exc), path.name)
+        yield _failed("open", _said(exc), path.name)
         return
     try:
         yield _proved("open", f"{len(files.names())} files, plain and unique names", path.name)
@@ -179,6 +177,11 @@ def _packet_checks(path: Path, trust: Trust) -> Iterator[Check]:
             files.close()
 
 
+def _said(exc: Exception) -> str:
+    """Return the message of an expected failure, with the class of any other."""
+    return str(exc) if isinstance(exc, EvidenceError) else f"{type(exc).__name__}: {exc}"
+
+
 def _proved(step: str, detail: str, subject: str) -> Check:
     return Check(step=step, ok=True, detail=detail, subject=subject)
 
@@ -193,12 +196,15 @@ def _faults(
     """Run a check that yields (file, fault); one proved line when it yields none."""
     clean = True
     try:
-        for name, fault in look():
+        for count, (name, fault) in enumerate(look()):
             clean = False
+            if count == MAX_FAULTS:
+                yield _failed(step, f"over {MAX_FAULTS} faults: the rest is not listed", subject)
+                break
             yield _failed(step, fault, name)
     except _FAULTS as exc:
         clean = False
-        yield _failed(step, str(exc), subject)
+        yield _failed(step, _said(exc), subject)
     if clean:
         yield _proved(step, proved, subject)
 
@@ -206,23 +212,30 @@ def _faults(
 def _signatures(files: BagFiles, trust: Trust) -> Iterator[Check]:
     seal: Signed | None = None
     try:
-        seal = verify_detached(read(files, SIGNATURE), read(files, TAGMANIFEST), trust.certificates, trust.at)
+        seal = verify_detached(
+            read(files, SIGNATURE, limit=MAX_SMALL),
+            read(files, TAGMANIFEST, limit=MAX_SMALL),
+            trust.certificates,
+            trust.at,
+        )
         yield _proved("seal", f"sealed by {seal.subject}, certificate SHA-256 {seal.certificate_sha256}", SIGNATURE)
     except _FAULTS as exc:
-        yield _failed("seal", str(exc), SIGNATURE)
+        yield _failed("seal", _said(exc), SIGNATURE)
     try:
-        body = read(files, PDF)
+        body = read(files, PDF, limit=MAX_PDF)
         signed = verify_pdf(body, trust.certificates, trust.at)
         if seal is not None and signed.certificate_sha256 != seal.certificate_sha256:
             raise VerificationError("the PDF is signed by another certificate than the packet", step="certificate")
         yield _proved("pdf", "one signature over the whole file, no change allowed", PDF)
         yield _unsigned_prefix(files, body)
     except _FAULTS as exc:
-        yield _failed("pdf", str(exc), PDF)
+        yield _failed("pdf", _said(exc), PDF)
 
 
 def _unsigned_prefix(files: BagFiles, body: bytes) -> Check:
-    stated = canonical.decode(read(files, RENDER), what=RENDER)["unsigned_pdf"]
+    stated = canonical.decode(read(files, RENDER, limit=MAX_SMALL), what=RENDER)["unsigned_pdf"]
+    if type(stated["length"]) is not int or not 0 < stated["length"] <= len(body):
+        return _failed("pdf", "render.json names a length that the PDF does not have", RENDER)
     if hashlib.sha256(body[: stated["length"]]).hexdigest() != stated["sha256"]:
         return _failed("pdf", "the PDF does not begin with the render that render.json names", RENDER)
     return _proved("pdf", f"its first {stated['length']} bytes are the render that render.json names", RENDER)
@@ -232,7 +245,7 @@ def _zip(path: Path) -> Check:
     try:
         same = equals_reencoding(path)
     except _FAULTS as exc:
-        return _failed("zip", str(exc), path.name)
+        return _failed("zip", _said(exc), path.name)
     return Check(
         "zip", same, "equals its own re-encoding" if same else "is not the one spelling of its files", path.name
     )
@@ -240,11 +253,11 @@ def _zip(path: Path) -> Check:
 
 def _evidence(files: BagFiles, trust: Trust) -> Iterator[Check]:
     try:
-        signed = read(files, CHECKPOINT).decode()
+        signed = read_text(files, CHECKPOINT)
         key, origin = _log_key(files, trust)
         head = open_checkpoint(signed, [key])
     except _FAULTS as exc:
-        yield _failed("log", str(exc), CHECKPOINT)
+        yield _failed("log", _said(exc), CHECKPOINT)
         return
     yield _proved("log", f"checkpoint of {head.origin} at size {head.size} is signed by its key", CHECKPOINT)
     yield origin
@@ -258,7 +271,7 @@ def _evidence(files: BagFiles, trust: Trust) -> Iterator[Check]:
 
 
 def _log_key(files: BagFiles, trust: Trust) -> tuple[Verifier, Check]:
-    own = parse_verifier(read(files, LOG_KEY).decode().removesuffix("\n"))
+    own = parse_verifier(read_text(files, LOG_KEY).removesuffix("\n"))
     if not trust.log_keys:
         return own, Check(
             "log", None, "no log key was given: the key is the packet's own, vouched for by its seal", LOG_KEY
@@ -271,16 +284,16 @@ def _log_key(files: BagFiles, trust: Trust) -> tuple[Verifier, Check]:
 def _consistency(files: BagFiles, key: Verifier, signed: str, trust: Trust) -> Iterator[Check]:
     if PREVIOUS in files.names() or CONSISTENCY in files.names():
         try:
-            proof = parse_consistency(read(files, CONSISTENCY).decode())
+            proof = parse_consistency(read_text(files, CONSISTENCY))
             if proof.checkpoint != signed:
                 raise VerificationError("the proof ends at another checkpoint", step="consistency")
-            previous = read(files, PREVIOUS).decode()
+            previous = read_text(files, PREVIOUS)
             proof.verify(previous, [key])
             yield _proved("log", f"continues the previous packet's log of size {proof.old}", CONSISTENCY)
             if trust.checkpoint is not None:
                 yield _kept(previous, signed, trust.checkpoint)
         except _FAULTS as exc:
-            yield _failed("log", str(exc), CONSISTENCY)
+            yield _failed("log", _said(exc), CONSISTENCY)
     elif trust.checkpoint is not None:
         yield _kept("", signed, trust.checkpoint)
 
@@ -300,16 +313,19 @@ def _exhibits(files: BagFiles, key: Verifier, signed: str, found: dict[str, Exhi
     try:
         referenced = read_referenced(files)
     except _FAULTS as exc:
-        yield _failed("exhibits", str(exc), "data/evidence/referenced.txt")
+        yield _failed("exhibits", _said(exc), "data/evidence/referenced.txt")
         return
+    below: dict[str, set[str]] = {}  # looked up once: a packet of nothing but faults must not cost its square
+    for name in files.names():
+        below.setdefault(name.rpartition("/")[0], set()).add(name)
     for folder in exhibit_folders(files):
         try:
             found[folder], names = read_exhibit(files, folder, [key], signed, referenced)
             known |= names
         except _FAULTS as exc:
             faults += 1
-            known |= {name for name in files.names() if name.startswith(folder + "/")}
-            yield _failed("exhibits", str(exc), folder)
+            known |= below.get(folder, set())
+            yield _failed("exhibits", _said(exc), folder)
     for name in unaccounted(files, known):
         faults += 1
         yield _failed("exhibits", "belongs to no exhibit: nothing ties it to the log", name)
@@ -376,7 +392,7 @@ def _period_faults(
 
 
 def _findings(files: BagFiles) -> Any:
-    value = canonical.decode(read(files, FINDINGS), what=FINDINGS)
+    value = canonical.decode(read(files, FINDINGS, limit=canonical.MAX_BYTES), what=FINDINGS)
     if not isinstance(value, dict) or value.get("format") != "evidence-findings-v1":
         raise MalformedError(f"{FINDINGS} has an unknown format")
     return value

@@ -8,13 +8,13 @@ import subprocess
 import pytest
 
 from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
-from evidence.cli.verify_command import _trust
 from evidence.errors import TimestampError
 from evidence.packet import build_packet
 from evidence.render.pdf import Rendered
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import certificate_pem
 from evidence.signing.timestamp import attach_token, response_der, stamped_part
+from evidence.signing.trust import load_trust
 from evidence.signing.tsa import Authorities
 from evidence.verify import verify_packet
 from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, packet_key
@@ -188,10 +188,10 @@ def test_the_trust_folder_says_each_files_role(tmp_path, authority, key):
     (tmp_path / "packet-root.pem").write_bytes(certificate_pem(key[1]))
     (tmp_path / "tsa-test.pem").write_bytes(authority.root_pem)
     (tmp_path / "log.vkey").write_text("a+b+c\n")
-    given = _trust([tmp_path])
+    given = load_trust([tmp_path])
     assert given.roles == {
         "logs": ["log.vkey"],
         "seals of packets": ["packet-root.pem"],
         "time-stamps": ["tsa-test.pem"],
     }
-    assert given.authorities == [authority.root_pem]
+    assert given.authorities == (authority.root_pem,)

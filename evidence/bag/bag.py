@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from evidence.bag.files import BLOCK, check_name
+from evidence.bag.files import BLOCK, MAX_FILES, check_name
 from evidence.errors import MalformedError
 
 DECLARATION: Final = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
@@ -38,6 +38,8 @@ class BagWriter:
         check_name(full)
         if full in self.digests:
             raise MalformedError(f"{full} is written twice")
+        if len(self.digests) >= MAX_FILES - len(TAG_FILES) - 1 - len(BESIDE):
+            raise MalformedError(f"more than {MAX_FILES} files", fix="choose a shorter period or exhibits = referenced")
         target = self.root / full
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as out:

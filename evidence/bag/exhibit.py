@@ -13,16 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from evidence.bag.files import BagFiles, read, sha256_of
+from evidence.bag.files import BagFiles, read, read_text, sha256_of
 from evidence.errors import EvidenceError, MalformedError, VerificationError
 from evidence.snapshot import canonical
-from evidence.snapshot.entry import Entry, parse_snapshot_entry_key
+from evidence.snapshot.entry import MAX_BYTES, Entry, parse_snapshot_entry_key
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Part
 from evidence.tlog.note import Verifier
 from evidence.tlog.proof import parse_inclusion
 
 ROOT: Final = "data/evidence/"
+_MAX_REFERENCED: Final = 32 << 20  # a line for each of 200,000 folders
 REFERENCED: Final = ROOT + "referenced.txt"
 ENTRY, MANIFEST, OBJECT, PROOF = "entry.json", "manifest.json", "object.json", "tlog-proof"
 
@@ -92,14 +93,14 @@ def read_exhibit(
     """
     where = f"{folder}/{ENTRY}"
     try:
-        raw = read(files, where)
+        raw = read(files, where, limit=MAX_BYTES)
         entry = Entry.from_bytes(raw)
         name = f"{folder}/{object_name(entry)}"
         where = f"{folder}/{PROOF}"
-        proof = read(files, where).decode()
+        proof = read_text(files, where)
         index = parse_inclusion(proof).index
         where = name
-        body = read(files, name)
+        body = read(files, name, limit=canonical.MAX_BYTES)
         check_sealed(raw, index, body, proof, keys, checkpoint)
         if "data/" + folder_of(entry, index) != folder:
             raise MalformedError("the exhibit lies in another exhibit's folder")
@@ -110,7 +111,7 @@ def read_exhibit(
             where = f"{folder}/{part_name}"
             _check_part(files, where, part)
             known.add(where)
-    except (EvidenceError, ValueError, OSError) as exc:
+    except (EvidenceError, ValueError, OSError, KeyError, TypeError) as exc:
         raise VerificationError(f"{where}: {exc}", step="exhibit") from exc
     return Exhibit(folder, index, entry, body, manifest, carried), known
 
@@ -119,7 +120,7 @@ def read_referenced(files: BagFiles) -> frozenset[str]:
     """Return the folders of exhibits whose parts are not carried."""
     if REFERENCED not in files.names():
         return frozenset()
-    return frozenset(read(files, REFERENCED).decode().split())
+    return frozenset(read_text(files, REFERENCED, limit=_MAX_REFERENCED).split("\n")) - {""}
 
 
 def _check_part(files: BagFiles, name: str, part: Part) -> None:

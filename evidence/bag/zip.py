@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import IO, Final
 
-from evidence.bag.files import BLOCK, BagFiles, ZipFiles
+from evidence.bag.files import BLOCK, BagFiles, ZipFiles, declared, open_plain
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can spell
 
@@ -30,7 +30,12 @@ def write_zip(files: BagFiles, out: IO[bytes], label: str) -> None:
 
 def equals_reencoding(path: Path) -> bool:
     """Say whether the zip at ``path`` has exactly the bytes :func:`write_zip` writes for its members."""
-    with ZipFiles(path) as files, tempfile.TemporaryFile() as again, path.open("rb") as original:
+    with (
+        ZipFiles(path) as files,
+        tempfile.TemporaryFile() as again,
+        open_plain(path, follow=True) as original,
+        declared(path.name),
+    ):
         write_zip(files, again, files.label)
         again.seek(0)
         return hashlib.file_digest(again, "sha256").digest() == hashlib.file_digest(original, "sha256").digest()

@@ -1,14 +1,15 @@
 """``evidence verify``: check a packet or a store with keys that were carried outside."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from evidence.cli import output
-from evidence.errors import EXIT_OK, UsageError, VerificationError
-from evidence.verify import Verification, verify_packet, verify_store
+from evidence.errors import UsageError
+from evidence.signing.trust import load_trust, read_checkpoint
+from evidence.snapshot.check import Verification
+from evidence.verify import is_store, verify_path
 
 Trust = Annotated[
     list[Path] | None,
@@ -27,73 +28,30 @@ def verify(
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> int:
     """Check a packet or a store offline; name the failed step. Exit 10 if anything fails."""
-    given = _trust(trust or [])
+    if reperform and is_store(path):
+        raise UsageError("--reperform takes a packet", fix="name a packet folder or zip")
+    given, kept = load_trust(trust or []), read_checkpoint(checkpoint)
     if not json:
         for role, files in given.roles.items():
             output.say(f"trusted for {role}: {', '.join(files)}")
-    kept = checkpoint.read_text() if checkpoint else None
-    if (path / "store.json").is_file() or (path / "log").is_dir():
-        if reperform:
-            raise UsageError("--reperform takes a packet", fix="name a packet folder or zip")
-        result = verify_store(path, given.vkeys, checkpoint=kept, authorities=given.authorities)
-    else:
-        result = verify_packet(
-            path, vkeys=given.vkeys, certificates=given.certificates, authorities=given.authorities, checkpoint=kept
-        )
-        if reperform and result.ok:
-            from evidence.reperform import reperform as again
+    result = verify_path(
+        path,
+        certificates=given.certificates,
+        vkeys=given.vkeys,
+        authorities=given.authorities,
+        checkpoint=kept,
+    )
+    if reperform and result.ok:
+        from evidence.reperform import reperform as again
 
-            result = result.joined(again(path))
+        result = result.joined(again(path))
     return _show(result, explain=explain, json=json)
-
-
-@dataclass
-class _Given:
-    """Trust material by role; ``roles`` maps each role to the names of its files, for saying so."""
-
-    vkeys: list[str] = field(default_factory=list)
-    certificates: list[bytes] = field(default_factory=list)
-    authorities: list[bytes] = field(default_factory=list)
-    roles: dict[str, list[str]] = field(default_factory=dict)
-
-
-def _trust(paths: list[Path]) -> _Given:
-    """Sort trust material by what it is: verifier keys are one line of text, certificates PEM.
-
-    A certificate judges time, and nothing else, if its file is named ``tsa`` or ``tsa-…``: a root does not say of itself
-    what it is for, and an authority that stamps for anybody must not vouch for packets.
-    """
-    given = _Given()
-    files = [f for p in paths for f in (sorted(p.iterdir()) if p.is_dir() else [p])]
-    for file in files:
-        body = file.read_bytes()
-        if body.lstrip().startswith(b"-----BEGIN CERTIFICATE"):
-            stamps = file.stem == "tsa" or file.name.startswith("tsa-")
-            (given.authorities if stamps else given.certificates).append(body)
-            role = "time-stamps" if stamps else "seals of packets"
-        elif body.count(b"+") >= 2:
-            given.vkeys.append(body.decode().strip())
-            role = "logs"
-        else:
-            raise UsageError(f"{file} is neither a verifier key nor a certificate", fix="give log.vkey or a PEM file")
-        given.roles.setdefault(role, []).append(file.name)
-    if not files:
-        raise UsageError("nothing to trust was given", fix="--trust DIR with what `evidence init` put into trust/")
-    return given
 
 
 def _show(result: Verification, *, explain: bool, json: bool) -> int:
     if json:
-        output.as_json([
-            {"step": c.step, "ok": c.ok, "detail": c.detail, "subject": c.subject} for c in result.checks
-        ])  # fmt: skip
-        return EXIT_OK if result.ok else VerificationError.exit_code
-    words = {True: "ok", False: "fail", None: "not checked"}
-    shown = [c for c in result.checks if explain or c.ok is not True]
-    output.table("", ["", "step", "what", "subject"], [[words[c.ok], c.step, c.detail, c.subject] for c in shown])
-    proved = sum(c.ok is True for c in result.checks)
-    failed = sum(c.ok is False for c in result.checks)
-    open_ = sum(c.ok is None for c in result.checks)
-    verdict = "verified" if result.ok else "NOT VERIFIED"
-    output.say(f"{verdict}: {proved} checks proved, {failed} failed, {open_} not made")
-    return EXIT_OK if result.ok else VerificationError.exit_code
+        output.as_json(result.to_json()["checks"])
+    else:
+        output.table("", ["", "step", "what", "subject"], result.shown(explain=explain))
+        output.say(result.summary())
+    return result.exit_code

@@ -66,7 +66,7 @@ def load_certificates(body: bytes, what: str = "certificate") -> tuple[x509.Cert
         if b"-----BEGIN" in body:
             return tuple(x509.load_pem_x509_certificates(body))
         return (x509.load_der_x509_certificate(body),)
-    except ValueError as exc:
+    except (ValueError, x509.InvalidVersion) as exc:
         raise ConfigError(f"{what} does not parse: {exc}", fix="give an X.509 certificate as PEM or DER") from exc
 
 

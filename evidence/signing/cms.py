@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from evidence.errors import MalformedError, VerificationError
-from evidence.signing.der import check_der, value_length
+from evidence.signing.der import MAX_BYTES, check_der, value_length
 
 HASHES: Final[dict[str, Callable[[], hashes.HashAlgorithm]]] = {
     "sha256": hashes.SHA256,
@@ -44,6 +44,20 @@ _KNOWN_CRITICAL: Final = {
 }
 _MAX_CHAIN: Final = 8
 TIME_STAMPING: Final = ExtendedKeyUsageOID.TIME_STAMPING
+_MAX_CERTIFICATES: Final = 32  # each is tried as an issuer of each: a chain needs eight
+_RSA_BITS: Final = range(2048, 16385)  # below is forgeable, above OpenSSL takes seconds or refuses
+_FAULTS: Final = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,8 @@ def verify_detached(der: bytes, content: bytes, trust: Sequence[x509.Certificate
 def verify_pdf(pdf: bytes, trust: Sequence[x509.Certificate], at: dt.datetime) -> Signed:
     """Verify the one signature of ``pdf``: it covers the entire file and certifies it against any change (DocMDP 1)."""
     start, end = _byte_range(pdf)
+    if end - start > 2 * MAX_BYTES + 2:
+        raise MalformedError(f"the PDF signature has over {MAX_BYTES} bytes")
     placeholder = pdf[start + 1 : end - 1]
     try:
         padded = bytes.fromhex(placeholder.decode("ascii"))
@@ -88,7 +104,7 @@ def verify_pdf(pdf: bytes, trust: Sequence[x509.Certificate], at: dt.datetime) -
 
 def _byte_range(pdf: bytes) -> tuple[int, int]:
     """Return where the signature's placeholder ``<…>`` begins and ends; everything else must be signed."""
-    found = re.findall(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]", pdf)
+    found = re.findall(rb"/ByteRange\s*\[\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*\]", pdf)
     if len(found) != 1 or pdf.count(b"/ByteRange") != 1:
         raise VerificationError(
             f"the PDF has {pdf.count(b'/ByteRange')} signatures instead of one", step="one signature"
@@ -96,19 +112,22 @@ def _byte_range(pdf: bytes) -> tuple[int, int]:
     zero, start, end, tail = (int(number) for number in found[0])
     if zero != 0 or not start < end or end + tail != len(pdf):
         raise VerificationError("the signature does not cover the whole PDF: bytes were added", step="coverage")
-    if pdf[start : start + 1] != b"<" or pdf[end - 1 : end] != b">" or not pdf[:start].rstrip().endswith(b"/Contents"):
+    if (
+        pdf[start : start + 1] != b"<"
+        or pdf[end - 1 : end] != b">"
+        or not pdf[max(start - 64, 0) : start].rstrip().endswith(b"/Contents")
+    ):
         raise VerificationError("the signature's gap is not its own placeholder", step="coverage")
     return start, end
 
 
 def _check_certified(pdf: bytes, end: int) -> None:
     """The signature is a certification that allows no changes: /DocMDP with /P 1, named by the catalogue's /Perms."""
-    begin = pdf.rfind(b" obj", 0, end)
-    stop = pdf.find(b"endobj", end)
-    dictionary = pdf[begin:stop]
-    number = pdf[:begin].split()[-2:]
+    begin, stop = pdf.rfind(b" obj", 0, end), pdf.find(b"endobj", end)
+    dictionary = pdf[begin:stop] if 0 <= begin < stop else b""
+    number = re.search(rb"(\d{1,10})\s+(\d{1,5})\Z", pdf[max(begin - 32, 0) : max(begin, 0)])
     level = re.search(rb"/TransformMethod\s*/DocMDP\b", dictionary) and re.search(rb"/P\s+1\b", dictionary)
-    perms = re.search(rb"/Perms\s*<<\s*/DocMDP\s+" + b" ".join(number) + rb"\s+R", pdf) if len(number) == 2 else None
+    perms = number and re.search(rb"/Perms\s*<<\s*/DocMDP\s+" + b" ".join(number.groups()) + rb"\s+R", pdf)
     if not level or not perms:
         raise VerificationError("the PDF is not certified with DocMDP level 1", step="DocMDP")
 
@@ -125,7 +144,7 @@ def signed_parts(der: bytes) -> tuple[Any, Any]:
         if len(signers) != 1:
             raise MalformedError(f"{len(signers)} signers instead of one")
         _check_uncovered(data, signers[0])
-    except (ValueError, TypeError, KeyError) as exc:
+    except _FAULTS as exc:
         raise MalformedError(f"the signature does not parse: {exc}") from exc
     return data, signers[0]
 
@@ -171,16 +190,16 @@ def verify_signer(
         _check_purpose(leaf, purpose)
         root = _check_chain(leaf, certificates, trust, at)
         claimed = attributes.get("signing_time")
-    except (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion) as exc:
+        return Signed(
+            subject=leaf.subject.rfc4514_string(),
+            certificate_sha256=leaf.fingerprint(hashes.SHA256()).hex(),
+            root_sha256=root.fingerprint(hashes.SHA256()).hex(),
+            algorithm=name,
+            claimed_at=claimed[0].native if claimed is not None else None,
+            signature=bytes(signer["signature"].native),
+        )
+    except _FAULTS as exc:
         raise MalformedError(f"the signature has malformed parts: {exc}") from exc
-    return Signed(
-        subject=leaf.subject.rfc4514_string(),
-        certificate_sha256=leaf.fingerprint(hashes.SHA256()).hex(),
-        root_sha256=root.fingerprint(hashes.SHA256()).hex(),
-        algorithm=name,
-        claimed_at=claimed[0].native if claimed is not None else None,
-        signature=bytes(signer["signature"].native),
-    )
 
 
 def _attributes(signer: Any) -> dict[str, Any]:
@@ -199,6 +218,8 @@ def _attributes(signer: Any) -> dict[str, Any]:
 
 
 def _certificates(data: Any) -> list[x509.Certificate]:
+    if len(data["certificates"]) > _MAX_CERTIFICATES:
+        raise MalformedError(f"the signature carries over {_MAX_CERTIFICATES} certificates")
     return [_load(choice.chosen.dump()) for choice in data["certificates"]]
 
 
@@ -273,7 +294,7 @@ def _check_signature(signer: Any, leaf: x509.Certificate, digest: str) -> str:
         hashed = HASHES[digest]()
         if algorithm["algorithm"].native not in {"rsassa_pkcs1v15", "rsa_encryption"} and algorithm.hash_algo != digest:
             raise VerificationError("two digests in one signature", step="algorithm")
-        if kind == "rsassa_pkcs1v15" and isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
+        if kind == "rsassa_pkcs1v15" and isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA_BITS:
             key.verify(signature, message, padding.PKCS1v15(), hashed)
         elif kind == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size >= 256:
             key.verify(signature, message, ec.ECDSA(hashed))

@@ -9,12 +9,15 @@ from typing import Final
 
 from evidence.errors import MalformedError
 
+MAX_BYTES: Final = 1 << 20  # a signature with a chain of eight RSA-4096 certificates and a time-stamp has about 20 KiB
 _MAX_DEPTH: Final = 32
 _BOOLEAN, _INTEGER, _OID, _ENUM, _SET = 0x01, 0x02, 0x06, 0x0A, 0x31
 
 
 def check_der(body: bytes, what: str) -> None:
     """Raise ``MalformedError`` unless ``body`` is exactly one DER value."""
+    if len(body) > MAX_BYTES:
+        raise MalformedError(f"{what} has {len(body)} bytes, over {MAX_BYTES}")
     if _walk(body, 0, len(body), 0, what) != [body]:
         raise MalformedError(f"{what} is not one DER value")
 

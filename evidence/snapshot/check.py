@@ -1,6 +1,21 @@
-"""One line of a verification: what was checked, how it went, and what was found."""
+"""What a verification says: one line per check, and the verdict over all of them. Shared by every front of ``verify``."""
 
 from dataclasses import dataclass
+from typing import Any, Final
+
+from evidence.errors import EXIT_OK, VerificationError
+
+WORDS: Final = {True: "ok", False: "fail", None: "not checked"}
+MAX_TEXT: Final = 2_000  # characters of one printed text: a hostile file must not bury the verdict
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with control characters and lone surrogates spelled out, and cut where it is longer than people read.
+
+    Names and messages come from inside what is verified: they must not move the reader's cursor.
+    """
+    cut = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text) - MAX_TEXT} characters more)"
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +29,55 @@ class Check:
     ok: bool | None
     detail: str
     subject: str = ""
+
+    def row(self) -> tuple[str, str, str, str]:
+        """Return word, step, detail and subject: a line of the table that people read."""
+        return WORDS[self.ok], self.step, printable(self.detail), printable(self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """All checks of one packet or store. ``ok`` only if nothing failed and something was proved."""
+
+    subject: str
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True when no check failed and at least one proved something."""
+        results = [item.ok for item in self.checks]
+        return False not in results and True in results
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(item for item in self.checks if item.ok is False)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when verified, else 10."""
+        return EXIT_OK if self.ok else VerificationError.exit_code
+
+    def joined(self, other: "Verification") -> "Verification":
+        """Return both lists of checks as one; what the second made replaces the first's "not checked" of that step."""
+        made = {item.step for item in other.checks if item.ok is not None}
+        kept = tuple(item for item in self.checks if item.ok is not None or item.step not in made)
+        return Verification(self.subject, kept + other.checks)
+
+    def shown(self, *, explain: bool) -> list[tuple[str, str, str, str]]:
+        """Return the rows to print: all of them, or without ``explain`` what failed and what was not checked."""
+        return [item.row() for item in self.checks if explain or item.ok is not True]
+
+    def summary(self) -> str:
+        """Return the last line: verdict and counts."""
+        proved, failed, open_ = (sum(item.ok is word for item in self.checks) for word in (True, False, None))
+        verdict = "verified" if self.ok else "NOT VERIFIED"
+        return f"{verdict}: {proved} checks proved, {failed} failed, {open_} not made"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling; ``--json`` prints its ``checks``."""
+        checks = [
+            {"step": c.step, "ok": c.ok, "detail": printable(c.detail), "subject": printable(c.subject)}
+            for c in self.checks
+        ]
+        return {"subject": self.subject, "ok": self.ok, "checks": checks}

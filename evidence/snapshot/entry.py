@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, get_args
 
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
-from evidence.snapshot.model import HEX64, SnapshotKey
+from evidence.snapshot.model import HEX64, SnapshotKey, of_type
 
 EntryType = Literal["store", "coverage", "snapshot", "recount", "register", "assessment", "packet", "rotation"]
 MAX_BYTES = 65_535  # uint16 length in C2SP tlog-tiles entry bundles
@@ -27,6 +27,8 @@ class ObjectRef:
     size: int
 
     def __post_init__(self) -> None:
+        if not (of_type(self.path, str) and of_type(self.sha256, str) and of_type(self.size, int)):
+            raise MalformedError(f"malformed object reference: {self}")
         if not self.path or self.path.startswith("/") or ".." in self.path.split("/"):
             raise MalformedError(f"malformed object path {self.path!r}")
         if not HEX64.match(self.sha256) or self.size < 0:
@@ -51,6 +53,8 @@ class Entry:
     body: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not of_type(self.key, str) or not _is_mapping(self.body):
+            raise MalformedError(f"malformed entry: {self.type} {self.key!r}")
         if self.type not in get_args(EntryType) or not self.key or not self.key.isprintable():
             raise MalformedError(f"malformed entry: {self.type} {self.key!r}")
 
@@ -71,13 +75,16 @@ class Entry:
     @classmethod
     def from_bytes(cls, body: bytes) -> Self:
         """Parse ``body``, accepting only what :meth:`to_bytes` writes."""
+        if len(body) > MAX_BYTES:
+            raise MalformedError(f"log entry is {len(body)} bytes, over {MAX_BYTES}")
         try:
             value = json.loads(body)  # what it spells otherwise than ``to_bytes``, the comparison below refuses
             ref = value["object"]
-            entry = cls(value["type"], value["key"], ObjectRef(**ref) if ref else None, value["body"])
-        except (KeyError, TypeError, ValueError, RecursionError) as exc:
+            entry = cls(value["type"], value["key"], ObjectRef(**ref) if ref is not None else None, value["body"])
+            again = entry.to_bytes()
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
             raise MalformedError(f"malformed log entry: {exc!r}") from exc
-        if entry.to_bytes() != body:
+        if again != body:
             raise MalformedError("log entry has parts the writer does not write")
         return entry
 
@@ -112,3 +119,7 @@ def parse_snapshot_entry_key(text: str) -> SnapshotKey:
     if snapshot_entry_key(key) != text:
         raise MalformedError(f"malformed snapshot key {text!r}")
     return key
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)

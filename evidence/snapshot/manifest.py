@@ -89,9 +89,10 @@ class Manifest:
                 receipt=value["receipt"],
                 revises=value["revises"] or "",
             )
+            again = manifest.to_bytes()
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise MalformedError(f"malformed manifest: {exc!r}") from exc
-        if manifest.to_bytes() != body:
+        if again != body:
             raise MalformedError("manifest has parts the writer does not write")
         return manifest
 

@@ -25,6 +25,11 @@ HEX64 = re.compile(r"[0-9a-f]{64}\Z")
 DAY = dt.timedelta(days=1)
 
 
+def of_type(value: object, kind: type) -> bool:
+    """Say whether a value parsed from JSON is exactly of ``kind``: ``true`` must not pass for 1."""
+    return type(value) is kind
+
+
 def start_of(night: dt.date) -> dt.datetime:
     """Return the first instant of the UTC day ``night``."""
     return dt.datetime(night.year, night.month, night.day, tzinfo=dt.UTC)
@@ -67,7 +72,9 @@ class SnapshotKey:
     revision: int = 0
 
     def __post_init__(self) -> None:
-        if not NAME.match(self.source) or not NAME.match(self.dataset) or self.revision < 0:
+        if not of_type(self.revision, int) or self.revision < 0:
+            raise MalformedError(f"malformed snapshot key: {self}")
+        if not NAME.match(self.source) or not NAME.match(self.dataset):
             raise MalformedError(f"malformed snapshot key: {self}")
 
 
@@ -233,6 +240,8 @@ class Part:
     rows: int
 
     def __post_init__(self) -> None:
+        if not (of_type(self.path, str) and of_type(self.size, int) and of_type(self.rows, int)):
+            raise MalformedError(f"malformed part: {self}")
         if not HEX64.match(self.sha256) or self.size < 0 or self.rows < 0 or not self.path:
             raise MalformedError(f"malformed part: {self}")
 

@@ -15,15 +15,18 @@ from evidence.snapshot.model import Part
 from evidence.store.history import History
 from evidence.store.leftovers import leftovers
 from evidence.store.loading import STORE_PATH, store_json
-from evidence.store.objects import CACHE_PATH, ObjectStore
+from evidence.store.objects import CACHE_PATH, DigestingStore, ObjectStore
 from evidence.store.stamps import PREFIX as STAMPS
 from evidence.store.stamps import checkpoint_ending_at, parse_stamp_path
 from evidence.tlog import tile
 from evidence.tlog.checkpoint import open_checkpoint
 from evidence.tlog.note import Verifier, parse_verifier
+from evidence.tlog.record import MAX_BYTES as MAX_RECORD
 from evidence.tlog.record import PREFIX, Record, parse_record_path, record_path
 
 SNAPSHOT_TYPES = frozenset({"snapshot"})  # entries whose object is a manifest that names further files
+_MAX_SMALL = 1 << 20  # bytes of store.json and of the cached checkpoint: text of under 1 KiB
+_MAX_ORPHANS = 10_000  # listed one by one
 _DERIVED = ("log/tile/", "log/entries/")
 
 
@@ -78,7 +81,7 @@ def _check_key(store: ObjectStore, trust: str | None) -> tuple[Check, Verifier |
     verifier = None
     try:
         verifier = parse_verifier(trust) if trust is not None else None
-        own = _own_key(store.get(STORE_PATH))
+        own = _own_key(_small(store, STORE_PATH, _MAX_SMALL))
     except (EvidenceError, OSError) as exc:
         return _failed("trust", str(exc), STORE_PATH), verifier
     if verifier is None:
@@ -108,11 +111,11 @@ def _check_records(store: ObjectStore, history: History) -> Iterator[Check]:
     try:
         while True:
             path = record_path(history.place)
-            history.extend(Record.from_bytes(store.get(path), path))
+            history.extend(Record.from_bytes(_small(store, path, MAX_RECORD), path))
             read.add(path)
     except ObjectNotFoundError:
         pass
-    except EvidenceError as exc:
+    except (EvidenceError, OSError) as exc:
         yield _failed("log", str(exc), path)
         return
     for path in listed:
@@ -120,9 +123,9 @@ def _check_records(store: ObjectStore, history: History) -> Iterator[Check]:
             continue
         try:
             parse_record_path(path)
-            history.extend(Record.from_bytes(store.get(path), path))
+            history.extend(Record.from_bytes(_small(store, path, MAX_RECORD), path))
             yield _failed("log", f"{path} is not part of the log", path)
-        except EvidenceError as exc:
+        except (EvidenceError, OSError) as exc:
             yield _failed("log", str(exc), path)
     if not history.size:
         yield _failed("log", "the log is empty", record_path(0))
@@ -177,18 +180,37 @@ def _check_derived(store: ObjectStore, history: History) -> Iterator[Check]:
     for path in present:
         if path not in expected:
             yield _failed("tiles", f"{path} is not derived from this log", path)
-        elif store.get(path) != expected[path]:
-            yield _failed("tiles", f"{path} differs from what the commit records give", path)
+        else:
+            yield from _check_equal(store, path, expected[path])
     absent = sorted(set(expected) - set(present))
     detail = f"{len(present)} tiles and bundles, {len(absent)} not written yet"
     yield _proved("tiles", detail) if not absent else _unknown("tiles", detail, absent[0])
     try:
-        open_checkpoint(store.get(CACHE_PATH).decode(), [history.verifier])
-        history.check_remembered(store.get(CACHE_PATH).decode(), CACHE_PATH)
+        cached = _small(store, CACHE_PATH, _MAX_SMALL).decode()
+        open_checkpoint(cached, [history.verifier])
+        history.check_remembered(cached, CACHE_PATH)
     except ObjectNotFoundError:
         return
-    except (EvidenceError, UnicodeDecodeError) as exc:
+    except (EvidenceError, OSError, UnicodeDecodeError) as exc:
         yield _failed("tiles", f"{CACHE_PATH}: {exc}", CACHE_PATH)
+
+
+def _check_equal(store: ObjectStore, path: str, expected: bytes) -> Iterator[Check]:
+    try:
+        same = _small(store, path, len(expected)) == expected
+    except (EvidenceError, OSError) as exc:
+        yield _failed("tiles", f"{path}: {exc}", path)
+        return
+    if not same:
+        yield _failed("tiles", f"{path} differs from what the commit records give", path)
+
+
+def _small(store: ObjectStore, path: str, limit: int) -> bytes:
+    """Return an object that no digest names yet; raise ``MalformedError`` before reading one over ``limit`` bytes."""
+    found = store.head(path)
+    if found is not None and found.size > limit:
+        raise MalformedError(f"{path} has {found.size} bytes, over {limit}")
+    return store.get(path)
 
 
 def _check_entry(store: ObjectStore, index: int, raw: bytes, named: set[str]) -> Iterator[Check]:
@@ -198,7 +220,11 @@ def _check_entry(store: ObjectStore, index: int, raw: bytes, named: set[str]) ->
     ref, files = entry.object, 1
     named.add(ref.path)
     body = None
-    for problem, found in _check_file(store, ref.path, ref.sha256, ref.size):
+    manifest_wanted = entry.type in SNAPSHOT_TYPES
+    if manifest_wanted and ref.size > canonical.MAX_BYTES:
+        yield _failed("objects", f"{ref.path} is a manifest of {ref.size} bytes", ref.path)
+        return
+    for problem, found in _check_file(store, ref.path, ref.sha256, ref.size, wanted=manifest_wanted):
         body = found
         if problem:
             yield problem
@@ -225,13 +251,24 @@ def _check_entry(store: ObjectStore, index: int, raw: bytes, named: set[str]) ->
 
 def _check_parts(store: ObjectStore, parts: Iterable[Part]) -> Iterator[Check]:
     for part in parts:
-        for problem, _ in _check_file(store, part.path, part.sha256, part.size):
+        for problem, _ in _check_file(store, part.path, part.sha256, part.size, wanted=False):
             if problem:
                 yield problem
 
 
-def _check_file(store: ObjectStore, path: str, sha256: str, size: int) -> Iterator[tuple[Check | None, bytes | None]]:
+def _check_file(
+    store: ObjectStore, path: str, sha256: str, size: int, *, wanted: bool
+) -> Iterator[tuple[Check | None, bytes | None]]:
+    """Yield (the problem or None, the bytes); the bytes stay empty where they are not ``wanted`` and need not be held."""
     try:
+        if isinstance(store, DigestingStore):
+            found = store.digest(path)
+            if found != (sha256, size):
+                yield _failed("objects", f"{path} has {found[1]} bytes and not the digest {sha256}", path), None
+                return
+            if not wanted:
+                yield None, b""
+                return
         body = store.get(path, sha256=sha256)
     except (EvidenceError, OSError) as exc:
         yield _failed("objects", str(exc), path), None
@@ -243,8 +280,13 @@ def _check_file(store: ObjectStore, path: str, sha256: str, size: int) -> Iterat
 
 
 def _list_orphans(store: ObjectStore, named: set[str]) -> Iterator[Check]:
+    count = 0
     try:
         for path, explanation in leftovers(store, named):
+            count += 1
+            if count > _MAX_ORPHANS:
+                yield _unknown("orphans", f"over {_MAX_ORPHANS} orphans: the rest is not listed")
+                return
             yield _unknown("orphans", explanation, path)
     except (EvidenceError, OSError) as exc:
         yield _unknown("orphans", f"could not be listed: {exc}")

@@ -114,7 +114,8 @@ class History:
         checkpoint = open_checkpoint(signed, [self.verifier])
         if checkpoint.size > self.size:
             raise RollbackError(
-                f"the log has {self.size} entries, {where} remembers {checkpoint.size}: the store went back in time",
+                f"the log has {self.size} entries, {where} remembers {checkpoint.size}: the store went back in time; "
+                f"{record_path(self.place)} is not there",
                 fix="restore the missing log/commit objects; --accept-anchor FILE only after finding out why",
             )
         if self.tree.root(checkpoint.size) != checkpoint.root:

@@ -36,6 +36,9 @@ _TEMPORARY_STRAY: Final = "half-written: of a run that was killed, or of one at 
 _LINK_STRAY: Final = "a symbolic link, never followed. Find out who put it there; safe to remove"
 _NAME_STRAY: Final = "no name a store writes. Find out who put it there; safe to move out of the store"
 _KIND_STRAY: Final = "neither file nor folder. Find out who put it there; safe to remove"
+_BLOCK: Final = 1 << 20
+_MAX_DEPTH: Final = 32  # folders; ours has 7
+_STRANGE: Final = "nothing of ours makes these: find out who else writes to the store's folder"
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -92,16 +95,20 @@ class LocalStore:
 
     def get(self, path: str, *, sha256: str | None = None) -> bytes:
         """Return the bytes, of digest ``sha256`` when given."""
-        try:
-            with os.fdopen(os.open(self._locate(path), os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-                body = file.read()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
-            raise ObjectNotFoundError(f"no object {path} in {self.url}") from exc
-        except OSError as exc:
-            raise _failure(exc, self._locate(path), "read") from exc
+        with self._open(path) as file:
+            body = file.read()
         if sha256 is not None and hashlib.sha256(body).hexdigest() != sha256:
             raise VerificationError(f"{path} does not have the digest {sha256}", step="digest")
         return body
+
+    def digest(self, path: str) -> tuple[str, int]:
+        """Return hex SHA-256 and size, read in blocks; see ``DigestingStore``."""
+        digest, size = hashlib.sha256(), 0
+        with self._open(path) as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+        return digest.hexdigest(), size
 
     def head(self, path: str) -> ObjectInfo | None:
         """Return the size; retention is always None here."""
@@ -158,7 +165,27 @@ class LocalStore:
         check_path(path)
         return self.root / path
 
+    def _open(self, path: str) -> BinaryIO:
+        """Open an object's file; raise ``StoreError`` for what is none: a FIFO or a device would block, or never end."""
+        try:
+            handle = os.open(self._locate(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError) as exc:
+            raise ObjectNotFoundError(f"no object {path} in {self.url}") from exc
+        except OSError as exc:
+            if exc.errno in {errno.ELOOP, errno.ENXIO}:
+                raise StoreError(f"{path} is a link or a special file", fix=_STRANGE) from exc
+            raise _failure(exc, self._locate(path), "read") from exc
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            os.close(handle)
+            if stat.S_ISDIR(mode):
+                raise ObjectNotFoundError(f"no object {path} in {self.url}")
+            raise StoreError(f"{path} is a special file", fix=_STRANGE)
+        return os.fdopen(handle, "rb")
+
     def _walk(self, folder: Path, name: str, prefix: str, start_after: str) -> Iterator[str]:
+        if name.count("/") > _MAX_DEPTH:
+            raise StoreError(f"{name} is nested deeper than {_MAX_DEPTH} folders", fix=_STRANGE)
         try:
             with os.scandir(folder) as found:
                 names = sorted(item.name + "/" * item.is_dir(follow_symlinks=False) for item in found)

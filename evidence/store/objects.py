@@ -66,6 +66,14 @@ class CachingStore(Protocol):
         """Replace ``log/checkpoint``, atomically. The only name that ever changes; nothing trusts it."""
 
 
+@runtime_checkable
+class DigestingStore(Protocol):
+    """Optional: a backend that hashes an object without holding it in memory."""
+
+    def digest(self, path: str) -> tuple[str, int]:
+        """Return hex SHA-256 and size in bytes of the current object; raise ``ObjectNotFoundError``."""
+
+
 def put_same(store: ObjectStore, path: str, body: bytes, *, retain_until: dt.datetime | None = None) -> None:
     """Create ``path``; an existing object is fine only if its bytes are equal, else ``StoreConflictError``."""
     if not store.put_if_absent(path, body, retain_until=retain_until) and store.get(path) != body:

@@ -21,6 +21,7 @@ from evidence.tlog.tile import MAX_ENTRY, WIDTH
 FORMAT: Final = "evidence-commit-v1"
 MAX_ENTRIES: Final = WIDTH
 PREFIX: Final = "log/commit/"
+MAX_BYTES: Final = 64 << 20  # 256 entries of 65,535 bytes, every quote and backslash of them escaped, are 32 MiB
 _DIGITS: Final = 12
 
 
@@ -34,7 +35,7 @@ def record_path(before: int) -> str:
 def parse_record_path(path: str) -> int:
     """Return the size before; raise ``MalformedError`` for a name :func:`record_path` does not write."""
     name = path.removeprefix(PREFIX)
-    if not (name.isascii() and name.isdigit()) or record_path(int(name)) != path:
+    if len(name) != _DIGITS or not (name.isascii() and name.isdigit()) or record_path(int(name)) != path:
         raise MalformedError(f"{path} is not the name of a commit record")
     return int(name)
 
@@ -76,6 +77,8 @@ class Record:
     @classmethod
     def from_bytes(cls, body: bytes, path: str = "commit record") -> Self:
         """Parse ``body``, accepting only what :meth:`to_bytes` writes; ``path`` is named in errors."""
+        if len(body) > MAX_BYTES:
+            raise MalformedError(f"{path} has {len(body)} bytes, over {MAX_BYTES}")
         try:
             value = json.loads(body)
             before, checkpoint = value["before"], value["checkpoint"]

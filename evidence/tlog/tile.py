@@ -13,6 +13,7 @@ from evidence.tlog.merkle import HASH_BYTES, Tree
 WIDTH: Final = 256
 HEIGHT: Final = 8  # 2**8 == WIDTH
 MAX_ENTRY: Final = 65_535
+MAX_PATH: Final = 64  # an index of 64 bits has 34 characters
 
 
 def tile_path(level: int, index: int) -> str:
@@ -28,7 +29,7 @@ def bundle_path(index: int) -> str:
 def parse_index(path: str) -> int:
     """Parse the last part of a tile or bundle path, ``x001/x234/067``; raise ``MalformedError``."""
     digits = path.replace("x", "").replace("/", "")
-    if not (digits.isascii() and digits.isdigit()) or _index_path(int(digits)) != path:
+    if len(path) > MAX_PATH or not (digits.isascii() and digits.isdigit()) or _index_path(int(digits)) != path:
         raise MalformedError(f"malformed tile path {path!r}")
     return int(digits)
 
