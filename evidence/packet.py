@@ -32,6 +32,7 @@ from evidence.signing.timestamp import attach_token, response_der, stamped_part
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.snapshot.manifest import Manifest
+from evidence.snapshot.model import Part
 from evidence.tlog.checkpoint import open_checkpoint
 from evidence.tlog.note import Verifier
 from evidence.tlog.proof import parse_consistency
@@ -121,7 +122,8 @@ def build_packet(
     too, unless ``partial``: then it is an omission and the time stays unproven.
     """
     progress("checking exhibits against the log")
-    omissions = tuple(_omissions(inputs))
+    proved, faults = _prove(inputs)
+    omissions = tuple(_omissions(inputs, proved, faults))
     if omissions and not partial:
         shown = "; ".join(omissions[:3]) + (f" and {len(omissions) - 3} more" if len(omissions) > 3 else "")
         raise PacketRefusedError(
@@ -139,7 +141,7 @@ def build_packet(
     bag.add("findings.json", findings)
     bag.add("findings.csv", rows_csv)
     progress("writing evidence")
-    _write_evidence(bag, inputs, progress)
+    _write_evidence(bag, inputs, proved, progress)
     content = _content(inputs, key, packet_id, omissions, rows_csv)
     _render_and_seal(bag, content, key, templates, signed_at, progress)
     if stamp is not None:
@@ -185,7 +187,41 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _omissions(inputs: PacketInputs) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Proved:
+    """An exhibit that was verified. ``parts`` are the files of a snapshot by their name in the exhibit's folder."""
+
+    exhibit: ExhibitInput
+    entry: Entry
+    parts: Mapping[str, Part]
+
+
+def _prove(inputs: PacketInputs) -> tuple[list[_Proved], list[str]]:
+    """Return the exhibits that verify, by log index, and what of the others does not."""
+    proved: list[_Proved] = []
+    faults: list[str] = []
+    for exhibit in sorted(inputs.exhibits, key=lambda e: e.index):
+        try:
+            proved.append(_prove_exhibit(inputs, exhibit))
+        except (EvidenceError, OSError) as exc:
+            faults.append(f"log entry {exhibit.index} is not verifiable: {exc}")
+    return proved, faults
+
+
+def _prove_exhibit(inputs: PacketInputs, exhibit: ExhibitInput) -> _Proved:
+    entry = check_sealed(exhibit.entry, exhibit.index, exhibit.body, exhibit.proof, [inputs.log_key], inputs.checkpoint)
+    parts = part_names(Manifest.from_bytes(exhibit.body)) if entry.type == "snapshot" else {}
+    for part in parts.values():
+        path = exhibit.parts.get(part.path)
+        if path is None:
+            raise PacketRefusedError(f"{part.path} is missing")
+        with path.open("rb") as handle:
+            if hashlib.file_digest(handle, "sha256").hexdigest() != part.sha256:
+                raise PacketRefusedError(f"{part.path} is not the file its manifest names")
+    return _Proved(exhibit, entry, parts)
+
+
+def _omissions(inputs: PacketInputs, proved: Sequence[_Proved], faults: Sequence[str]) -> Iterator[str]:
     """Say what a packet of ``inputs`` would leave unproved: the log, exhibits, inputs without exhibit, findings."""
     try:
         open_checkpoint(inputs.checkpoint, [inputs.log_key])
@@ -193,33 +229,14 @@ def _omissions(inputs: PacketInputs) -> Iterator[str]:
             parse_consistency(inputs.previous[1]).verify(inputs.previous[0], [inputs.log_key])
     except EvidenceError as exc:
         yield f"the log's checkpoint does not verify: {exc}"
-    manifests: set[str] = set()
-    for exhibit in inputs.exhibits:
-        try:
-            entry = _check_exhibit(inputs, exhibit)
-            manifests.add(canonical.sha256_hex(exhibit.body))
-            if not exhibit.settled:
-                yield f"{entry.key} is provisional: late rows may still come"
-        except (EvidenceError, OSError) as exc:
-            yield f"log entry {exhibit.index} is not verifiable: {exc}"
+    yield from faults
+    yield from (f"{p.entry.key} is provisional: late rows may still come" for p in proved if not p.exhibit.settled)
+    manifests = {canonical.sha256_hex(p.exhibit.body) for p in proved}
     for night in inputs.nights:
         for item in night.inputs:
             if item.manifest_sha256 not in manifests:
                 yield f"{night.control} {night.night}: {item.source} {item.dataset} {item.night} has no exhibit"
     yield from _missing_findings(inputs)
-
-
-def _check_exhibit(inputs: PacketInputs, exhibit: ExhibitInput) -> Entry:
-    entry = check_sealed(exhibit.entry, exhibit.index, exhibit.body, exhibit.proof, [inputs.log_key], inputs.checkpoint)
-    if entry.type == "snapshot":
-        for part in part_names(Manifest.from_bytes(exhibit.body)).values():
-            path = exhibit.parts.get(part.path)
-            if path is None:
-                raise PacketRefusedError(f"{part.path} is missing")
-            with path.open("rb") as handle:
-                if hashlib.file_digest(handle, "sha256").hexdigest() != part.sha256:
-                    raise PacketRefusedError(f"{part.path} is not the file its manifest names")
-    return entry
 
 
 def _missing_findings(inputs: PacketInputs) -> Iterator[str]:
@@ -243,13 +260,13 @@ def _packet_id(inputs: PacketInputs, findings: bytes) -> str:
     return f"PKT-{period}-{inputs.report.name}-{digest[:8]}"
 
 
-def _write_evidence(bag: BagWriter, inputs: PacketInputs, progress: Progress) -> None:
+def _write_evidence(bag: BagWriter, inputs: PacketInputs, proved: Sequence[_Proved], progress: Progress) -> None:
     """Write exhibits, control content and log files; exhibits that do not verify are omissions by now."""
-    total = sum(path.stat().st_size for exhibit in inputs.exhibits for path in exhibit.parts.values() if path.exists())
+    total = sum(part.size for each in proved for part in each.parts.values())
     carried = total <= inputs.exhibit_limit
     if not carried:
         progress(f"evidence has {total} bytes, over the limit of {inputs.exhibit_limit}: referenced by digest")
-    _write_exhibits(bag, inputs, carried=carried)
+    _write_exhibits(bag, proved, carried=carried)
     contents = {f"{c.id}/{name}": body for c in inputs.controls for name, body in c.files.items()}
     for name, body in sorted({**contents, **inputs.content_files}.items()):
         bag.add(f"controls/{name}", body)
@@ -260,21 +277,17 @@ def _write_evidence(bag: BagWriter, inputs: PacketInputs, progress: Progress) ->
         bag.add("log/consistency-from-previous", inputs.previous[1].encode())
 
 
-def _write_exhibits(bag: BagWriter, inputs: PacketInputs, *, carried: bool) -> None:
+def _write_exhibits(bag: BagWriter, proved: Sequence[_Proved], *, carried: bool) -> None:
     referenced: list[str] = []
-    for exhibit in sorted(inputs.exhibits, key=lambda e: e.index):
-        try:
-            entry = _check_exhibit(inputs, exhibit)
-        except (EvidenceError, OSError):
-            continue  # listed as an omission
-        folder = folder_of(entry, exhibit.index)
+    for each in proved:
+        exhibit, folder = each.exhibit, folder_of(each.entry, each.exhibit.index)
         bag.add(f"{folder}/{ENTRY}", exhibit.entry)
-        bag.add(f"{folder}/{object_name(entry)}", exhibit.body)
+        bag.add(f"{folder}/{object_name(each.entry)}", exhibit.body)
         bag.add(f"{folder}/{PROOF}", exhibit.proof.encode())
-        if entry.type == "snapshot" and carried:
-            for name, part in part_names(Manifest.from_bytes(exhibit.body)).items():
+        if carried:
+            for name, part in each.parts.items():
                 bag.add(f"{folder}/{name}", exhibit.parts[part.path])
-        elif entry.type == "snapshot":
+        elif each.entry.type == "snapshot":
             referenced.append(f"data/{folder}\n")
     if referenced:
         bag.add("evidence/referenced.txt", "".join(referenced).encode())

@@ -125,6 +125,14 @@ def test_a_result_without_end_is_stopped():
         assert engine.select("select 1 as one", {}).to_pylist() == [{"one": 1}]
 
 
+def test_what_goes_wrong_in_the_last_row_is_the_controls_error_too():
+    names = pa.table({"name": ["1", "2"] * 200_000 + ["x"]})
+    with Engine() as engine:
+        with pytest.raises(ControlError, match="Could not convert string"):
+            engine.select("select name::int as number from names", {"names": names})
+        assert engine.select("select 1 as one", {}).to_pylist() == [{"one": 1}]
+
+
 def test_select_opens_an_engine_of_its_own():
     assert select("select count(*) as n from snowflake.users", {"snowflake.users": USERS}).to_pylist() == [{"n": 2}]
 

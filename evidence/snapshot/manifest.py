@@ -72,7 +72,7 @@ class Manifest:
     @classmethod
     def from_bytes(cls, body: bytes) -> Self:
         """Parse ``body``; raise ``MalformedError`` for anything :meth:`to_bytes` would not write."""
-        value = canonical.decode(body, what="manifest")
+        value = canonical.parse(body, what="manifest")  # another spelling is refused by the comparison below
         try:
             if value.pop("format") != FORMAT:
                 raise MalformedError("unknown manifest format")

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 MAX_DEPTH = 200  # writing takes two frames of Python's stack for each level, reading one
 _DEEP = "JSON is nested too deeply"
+_scalar = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def loads(text: str | bytes) -> Any:
@@ -39,11 +40,11 @@ def dumps(value: Any) -> str:
         case Decimal():
             return str(value)
         case dict():
-            return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{dumps(v)}" for key, v in value.items()) + "}"
+            return "{" + ",".join(f"{_scalar(key)}:{dumps(v)}" for key, v in value.items()) + "}"
         case list() | tuple():
             return "[" + ",".join(dumps(item) for item in value) + "]"
         case _:
-            return json.dumps(value, ensure_ascii=False, allow_nan=False)
+            return _scalar(value)
 
 
 def as_text(value: Any) -> str | None:
