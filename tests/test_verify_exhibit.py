@@ -58,7 +58,7 @@ def test_one_file_of_it(exhibit, check):
     assert part.name in named(check(exhibit))
     assert not check(exhibit / "manifest.json").failed, "the other files are as they were"
     (exhibit / "letter.txt").write_bytes(b"x")
-    assert "is not named by the manifest" in named(check(exhibit / "letter.txt"))
+    assert "nothing ties it to the log" in named(check(exhibit / "letter.txt"))
 
 
 def test_every_exhibit_of_a_packet_in_its_place(made, check):

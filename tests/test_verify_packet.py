@@ -169,6 +169,8 @@ def reseal(bag, key, changes):
         if path.is_file():
             digests[str(path.relative_to(bag))] = canonical.sha256_hex(path.read_bytes())
             octets += path.stat().st_size
+    info = [line for line in (bag / "bag-info.txt").read_text().splitlines() if not line.startswith("Payload-Oxum")]
+    (bag / "bag-info.txt").write_text("\n".join([*info, f"Payload-Oxum: {octets}.{len(digests)}"]) + "\n")
     (bag / "manifest-sha256.txt").write_bytes(manifest_bytes(digests))
     tags = {
         n: canonical.sha256_hex((bag / n).read_bytes()) for n in ("bagit.txt", "bag-info.txt", "manifest-sha256.txt")

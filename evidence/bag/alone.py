@@ -8,15 +8,16 @@ Nothing else vouches for it: no seal is there, so a log key must be given. The f
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from evidence.bag.chain import Chain, compare_kept
 from evidence.bag.exhibit import ENTRY, PROOF, check_part, check_sealed, object_name, part_names
-from evidence.bag.files import BagFiles, FolderFiles, read, read_text, sha256_of
+from evidence.bag.files import BagFiles, FolderFiles, read, read_text
 from evidence.errors import EvidenceError, VerificationError
 from evidence.snapshot import canonical
-from evidence.snapshot.ahead import in_order
+from evidence.snapshot.ahead import LARGE, in_order
 from evidence.snapshot.check import FAULTS, Check, failed, proved, said, unmade
 from evidence.snapshot.entry import MAX_BYTES, Entry
 from evidence.snapshot.manifest import Manifest
@@ -88,34 +89,23 @@ def _contents(files: BagFiles, entry: Entry, wanted: str, jobs: int) -> Iterator
     name = object_name(entry)
     parts: dict[str, Part] = {}
     if entry.type == "snapshot":
-        manifest = Manifest.from_bytes(read(files, name, limit=canonical.MAX_BYTES))
-        parts = part_names(manifest)
-    own = {ENTRY, PROOF, name}
+        parts = part_names(Manifest.from_bytes(read(files, name, limit=canonical.MAX_BYTES)))
+    named = {ENTRY, PROOF, name, *parts}
+    for loose in [wanted] if wanted else files.names():
+        if loose not in named:
+            yield failed(_STEP, "the manifest beside it does not name it: nothing ties it to the log", loose)
     if wanted:
-        if wanted not in own | set(parts):
-            yield failed(_STEP, "is not named by the manifest beside it", wanted)
-            return
         parts = {key: part for key, part in parts.items() if key == wanted}
-    else:
-        yield from (
-            failed(_STEP, "belongs to no exhibit: nothing ties it to the log", n)
-            for n in files.names()
-            if n not in own | set(parts)
-        )
-    if parts and not wanted and not set(parts) & set(files.names()):
+    elif parts and not set(parts) & set(files.names()):
         yield unmade(_STEP, f"its {len(parts)} files of rows are not here: their digests are in the manifest", name)
         return
-    for part_name, fault in zip(parts, in_order(lambda one: _fault(files, one, parts[one]), parts, jobs), strict=True):
-        yield (
-            failed(_STEP, fault, part_name)
-            if fault
-            else proved(_STEP, "is the file that the manifest names", part_name)
-        )
+    yield from in_order(partial(_part, files), parts.items(), jobs, large=lambda item: item[1].size >= LARGE)
 
 
-def _fault(files: BagFiles, name: str, part: Part) -> str:
+def _part(files: BagFiles, item: tuple[str, Part]) -> Check:
+    name, part = item
     try:
-        check_part(files, name, part, {name: sha256_of(files, name)})
+        check_part(files, name, part, {})
     except (EvidenceError, OSError, ValueError) as exc:
-        return str(exc)
-    return ""
+        return failed(_STEP, str(exc), name)
+    return proved(_STEP, "is the file that the manifest names", name)

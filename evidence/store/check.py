@@ -60,7 +60,9 @@ def check_store(
     yield from stamped.check(history, judge)
     yield from check_derived(store, history)
     if since and not size:
-        yield unmade(STEP, "the kept checkpoint was not proved to be of this log: nothing is taken as verified, all is hashed")
+        yield unmade(
+            STEP, "the kept checkpoint was not proved to be of this log: nothing is taken as verified, all is hashed"
+        )
     damaged: set[str] = set()
     named = _Named()
     for check in _check_objects(store, history, named, size if since else 0, jobs):

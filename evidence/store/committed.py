@@ -11,7 +11,7 @@ from typing import Final
 
 from evidence.errors import EvidenceError, VerificationError
 from evidence.snapshot import canonical
-from evidence.snapshot.ahead import in_order
+from evidence.snapshot.ahead import LARGE, in_order
 from evidence.snapshot.check import Check, failed, proved
 from evidence.snapshot.entry import Entry, ObjectRef, snapshot_entry_key
 from evidence.snapshot.manifest import Manifest
@@ -38,9 +38,14 @@ def check_objects(
 ) -> Iterator[Check]:
     """Check what the entries ``indexes`` name; fill ``named`` with its paths. One proved check per entry that holds."""
     entries = ((index, Entry.from_bytes(history.raw(index))) for index in indexes)
-    read = in_order(partial(_read_object, store), entries, jobs)
+    remote = not isinstance(store, DigestingStore)  # then every piece waits for an answer, however small
+
+    def slow(file: _File) -> bool:
+        return file.ref is not None and (remote or file.ref.size >= LARGE)
+
+    read = in_order(partial(_read_object, store), entries, jobs, large=lambda _: remote)
     faults = files = 0
-    for file, fault in in_order(partial(_look, store), _files(read, named), jobs):
+    for file, fault in in_order(partial(_look, store), _files(read, named), jobs, large=slow):
         files += 1
         if fault and file.ref is not None:
             faults += 1
