@@ -17,6 +17,7 @@ from evidence.store.derived import check_derived
 from evidence.store.history import History
 from evidence.store.leftovers import leftovers
 from evidence.store.loading import STORE_PATH, store_json
+from evidence.store.locks import check_locks
 from evidence.store.mirror import check_mirror
 from evidence.store.objects import ObjectStore
 from evidence.store.reading import MAX_SMALL, small
@@ -38,7 +39,7 @@ def check_store(
     mirror: ObjectStore | None = None,
     jobs: int = 1,
 ) -> Iterator[Check]:
-    """Yield every check of ``store``, in the order trust, log, checkpoint, time, tiles, objects, mirror, orphans.
+    """Yield every check of ``store``, in the order trust, log, checkpoint, time, tiles, objects, retention, mirror, orphans.
 
     ``trust`` is the verifier key text printed when the store was made; without it the store's own is used and the check
     ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. With ``since`` the bytes of objects
@@ -71,6 +72,7 @@ def check_store(
             damaged.add(check.subject)
     if broken:
         yield unmade(STEP, f"entries after {history.size} were not checked: {broken} failed")
+    yield from check_locks(store, history)
     if mirror is not None:
         yield from _check_mirror(history, mirror, damaged, jobs)
     yield from _list_orphans(store, named)
