@@ -68,8 +68,7 @@ class S3Store:
     def writable(self) -> bool:
         """Try a conditional create twice on a fresh name: a server that takes the second one must not be committed to."""
         name = f"{PROBE}{secrets.token_hex(16)}"
-        first = self._put(name, b"first", {})
-        return first and not self._put(name, b"second", {})
+        return self._create(name, b"first", {}) is not None and self._create(name, b"second", {}) is None
 
     def put_if_absent(self, path: str, body: bytes | Path, *, retain_until: dt.datetime | None = None) -> bool:
         """Create the object under lock; False if the name is taken. See the protocol for the promises."""
@@ -138,7 +137,15 @@ class S3Store:
         if until == info.retain_until and mode == info.retention_mode:
             return False
         lock = {"Mode": mode, "RetainUntilDate": until}
-        self._bucket.call("put_object_retention", Key=self._prefix + path, VersionId=version, Retention=lock)
+        try:
+            self._bucket.call("put_object_retention", Key=self._prefix + path, VersionId=version, Retention=lock)
+        except StoreError as exc:
+            if mode == info.retention_mode:
+                raise
+            raise StoreError(
+                f"{path}: {info.retention_mode or 'no lock'} may not become {mode}: {exc}",
+                fix="have somebody with s3:BypassGovernanceRetention set the mode of what is sealed, then try again",
+            ) from exc
         after = self._locked(path, version)
         if after.retain_until is None or after.retain_until < until.replace(microsecond=0):
             raise StoreError(f"{path}: the longer lock was accepted and is not there", fix="check the bucket's lock")
@@ -179,30 +186,39 @@ class S3Store:
         return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self._kms_key_id} if self._kms_key_id else {}
 
     def _put(self, path: str, content: bytes, lock: dict[str, Any]) -> bool:
-        checksum = sha256_header(content)
+        answer = self._create(path, content, lock)
+        if answer is not None:
+            self._check_answer(path, sha256_header(content), answer)
+        return answer is not None
+
+    def _create(self, path: str, content: bytes, lock: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Return the server's answer to a conditional PUT, None when the name is taken."""
         for _ in range(CONFLICT_RETRIES):
-            answer = self._bucket.call(
+            answer: Mapping[str, Any] = self._bucket.call(
                 "put_object",
                 taken_ok=True,
                 Key=self._prefix + path,
                 Body=content,
                 IfNoneMatch="*",
-                ChecksumSHA256=checksum,
+                ChecksumSHA256=sha256_header(content),
                 **lock,
                 **self._encryption(),
             )
             if answer.get("conflict"):
                 continue
             if answer.get("taken"):
-                return bool(answer["repeated"]) and self._is_ours(path, content)
-            self._check_answer(path, checksum, answer)
-            return True
+                return self._ours(path, content) if answer["repeated"] else None
+            return answer
         raise StoreError(f"{path}: conditional writes keep conflicting", fix="try again")
 
-    def _is_ours(self, path: str, content: bytes) -> bool:
-        """An earlier request of the same call had no answer: the object it may have created is the only one and has our bytes."""
+    def _ours(self, path: str, content: bytes) -> Mapping[str, Any] | None:
+        """An earlier request of this call had no answer: if the only object of that name has our bytes, it is what it made."""
         versions = self._versions(path)
-        return len(versions) == 1 and self._bucket.read(self._prefix + path, versions[0]) == content
+        if len(versions) != 1 or self._bucket.read(self._prefix + path, versions[0]) != content:
+            return None
+        which: dict[str, Any] = {"VersionId": versions[0], "ChecksumMode": "ENABLED"}
+        answer: Mapping[str, Any] | None = self._bucket.call("head_object", Key=self._prefix + path, **which)
+        return answer
 
     def _check_answer(self, path: str, checksum: str, answer: Mapping[str, Any]) -> None:
         if answer.get("ChecksumSHA256") != checksum:
