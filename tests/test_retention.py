@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import shutil
+import types
 
 import pytest
 from botocore.exceptions import ClientError
@@ -47,6 +48,7 @@ def credentials():
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setattr("botocore.endpoint.time", types.SimpleNamespace(sleep=lambda _: None))  # between tries
         yield
 
 
@@ -294,6 +296,49 @@ def test_a_folder_says_that_it_keeps_nothing(tmp_path):
         ("hold", "add", "x", "--reason", "r", "--by", "b"),
     ):  # fmt: skip
         assert "s3:// store" in evidence("-w", tmp_path / "w", *command, code=3)
+
+
+@pytest.mark.parametrize("fault", ["reset after", "503 after", "slow down", "truncated"])
+def test_a_night_collected_over_a_bad_line_is_sealed_once(work, client, bucket, s3_server, fault):
+    """Every third put, or every third read, goes wrong once; the run ends well and no name has two versions."""
+    with run_proxy(s3_server.url) as proxy:
+        configure(work, endpoint_url=proxy.url)
+        due = itertools.count()
+        befallen = []
+
+        def plan(request):
+            concerned = request.reads if fault == "truncated" else request.creates and "probe/" not in request.key
+            if concerned and request.target not in befallen and next(due) % 3 == 0:
+                befallen.append(request.target)
+                return fault
+            return None
+
+        proxy.plan = plan
+        collect(work, "snowflake.users", "snowflake.roles")
+        assert len(befallen) >= 2
+        proxy.plan = lambda _: None
+        assert [e.type for e in entries(work)].count("snapshot") == 2
+        assert said("-w", work, "retention", "show", "--check")["short"] == []
+    names = [name for name in keys(client, bucket) if name != "log/checkpoint"]
+    assert len(names) == len(set(names))
+
+
+def test_a_copy_in_a_folder_goes_on_and_says_what_it_does_not_keep(work, client, bucket):
+    collect(work, "snowflake.users")
+    for key in keys(client, bucket):
+        body = client.get_object(Bucket=bucket, Key=f"pre/{key}")["Body"].read()
+        (work / "store" / key).parent.mkdir(parents=True, exist_ok=True)
+        (work / "store" / key).write_bytes(body)
+    shutil.rmtree(work / "store" / "probe")
+    text = (work / "evidence.toml").read_text()
+    text = re.sub(r"(?m)^url = .*", 'url = "file:store"', text).replace('"GOVERNANCE"', '"NONE"')
+    (work / "evidence.toml").write_text(text)
+    before = len(entries(work))
+    collect(work, "snowflake.roles")
+    assert len(entries(work)) == before + 1
+    answer = evidence("-w", work, "collect", "--source", "products")
+    assert "keeps no retention; the log promises GOVERNANCE for 30 days" in answer
+    evidence("verify", work / "store", "--trust", work / "trust")
 
 
 def test_the_bucket_must_be_of_the_account_that_is_named(work, s3_server):

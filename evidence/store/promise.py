@@ -44,12 +44,13 @@ def promised(log: Log) -> RetentionRule | None:
 
 
 def check_promise(log: Log) -> None:
-    """Raise ``ConfigError`` when the configuration keeps anything less than was promised."""
+    """Raise ``ConfigError`` when the configuration keeps anything less than was promised.
+
+    A copy in a folder keeps nothing and goes on all the same: :func:`pending` says so.
+    """
     promise = promised(log)
-    if promise is None:
+    if promise is None or not isinstance(log.store, RetainingStore):
         return
-    if not isinstance(log.store, RetainingStore):
-        raise ConfigError(f"{log.store.url} keeps no retention, {promise.mode} for {promise.days} days was promised")
     if less := log.store.rule.less_than(promise):
         raise ConfigError(
             f"retention would become less than what is sealed: {'; '.join(less)}",
@@ -58,10 +59,12 @@ def check_promise(log: Log) -> None:
 
 
 def pending(log: Log) -> str:
-    """Return what is configured beyond the promise, as a line for people; empty if nothing is, or nothing is kept here."""
+    """Return where the store and the promise differ, as a line for people; empty if they do not."""
     promise = promised(log)
-    if promise is None or not isinstance(log.store, RetainingStore):
+    if promise is None:
         return ""
+    if not isinstance(log.store, RetainingStore):
+        return f"{log.store.url} keeps no retention; the log promises {promise.mode} for {promise.days} days"
     changes = list(differences(promise, log.store.rule))
     return f"retention grew ({', '.join(changes)}); what is sealed has the old locks: {_EXTEND}" if changes else ""
 
