@@ -28,6 +28,7 @@ pytest_plugins = ["tests.servers.fixtures"]
 NUMBER = itertools.count()
 FEW = Size(nights=2, users=60, roles=50, tables=60, columns=200, queries=60)
 DAY = dt.timedelta(days=1)
+SLOW_FAULTS = [pytest.param(fault, marks=pytest.mark.slow) for fault in ("503 after", "slow down", "wrong byte")]
 
 
 def evidence(*arguments, code=0):
@@ -210,7 +211,9 @@ def test_a_dataset_is_kept_longer_and_nothing_is_ever_kept_shorter(work, client,
 def test_governance_may_become_compliance_and_not_the_other_way(work, client, bucket):
     collect(work, "snowflake.users")
     configure(work, retention_mode="COMPLIANCE")
+    assert "before anybody confirmed it: mode GOVERNANCE -> COMPLIANCE" in evidence("-w", work, "collect", code=3)
     assert "--confirm" in evidence("-w", work, "retention", "extend", code=2)
+    assert {lock_of(client, bucket, key)[0] for key in keys(client, bucket, "data/")} == {"GOVERNANCE"}
     evidence("-w", work, "retention", "extend", "--confirm")
     assert {lock_of(client, bucket, key)[0] for key in keys(client, bucket, "data/")} == {"COMPLIANCE"}
     version = client.head_object(Bucket=bucket, Key=f"pre/{keys(client, bucket, 'data/')[0]}")["VersionId"]
@@ -221,7 +224,9 @@ def test_governance_may_become_compliance_and_not_the_other_way(work, client, bu
             VersionId=version,
             BypassGovernanceRetention=True,
         )
-    configure(work, retention_mode="GOVERNANCE")
+    configure(work, retention_days=300)
+    assert "30 -> 300 days" in evidence("-w", work, "collect", code=3)
+    configure(work, retention_days=30, retention_mode="GOVERNANCE")
     assert "COMPLIANCE was promised" in evidence("-w", work, "collect", code=3)
 
 
@@ -298,7 +303,7 @@ def test_a_folder_says_that_it_keeps_nothing(tmp_path):
         assert "s3:// store" in evidence("-w", tmp_path / "w", *command, code=3)
 
 
-@pytest.mark.parametrize("fault", ["reset after", "503 after", "slow down", "truncated"])
+@pytest.mark.parametrize("fault", ["reset after", "truncated", *SLOW_FAULTS])
 def test_a_night_collected_over_a_bad_line_is_sealed_once(work, client, bucket, s3_server, fault):
     """Every third put, or every third read, goes wrong once; the run ends well and no name has two versions."""
     with run_proxy(s3_server.url) as proxy:
@@ -307,7 +312,11 @@ def test_a_night_collected_over_a_bad_line_is_sealed_once(work, client, bucket, 
         befallen = []
 
         def plan(request):
-            concerned = request.reads if fault == "truncated" else request.creates and "probe/" not in request.key
+            concerned = (
+                request.reads
+                if fault in {"truncated", "wrong byte"}
+                else request.creates and "probe/" not in request.key
+            )
             if concerned and request.target not in befallen and next(due) % 3 == 0:
                 befallen.append(request.target)
                 return fault

@@ -189,7 +189,11 @@ def check_night(fault, at, proxy, bucket, s3_server, persistent):
     return outcome
 
 
-SOME = ("503 after", "reset after", "truncated", "wrong byte")
+SOME = [
+    "503 after",
+    "truncated",
+    *(pytest.param(each, marks=pytest.mark.slow) for each in ("reset after", "wrong byte")),
+]
 
 
 @pytest.mark.parametrize("fault", SOME)
@@ -207,7 +211,9 @@ def test_a_night_with_a_fault_in_its_middle_is_sealed_once(fault, proxy, bucket,
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in {"unlocked", "unconditional", "slow"}])
 def test_one_fault_at_every_request_of_a_night(fault, persistent, proxy, s3_server, calls):
     client = connect(endpoint_url=s3_server.url, region="us-east-1")
-    step = 3 if fault in {"hang", *REFUSALS} else 1
+    step = (
+        4 if persistent or fault in {"hang", *REFUSALS} else 2
+    )  # each request of a night was tried once; this keeps watch
     outcomes = set()
     for at in range(0, calls, step):
         bucket = f"faults-{next(NUMBER)}"

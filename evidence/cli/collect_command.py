@@ -191,7 +191,13 @@ def _nights(date: str | None, since: str | None, until: str | None) -> list[dt.d
 
 
 def _report(
-    tallies: list[Tally], *, log_size: int, undelivered: Mapping[str, str], stamped: str, retention: str, json: bool
+    tallies: list[Tally],
+    *,
+    log_size: int,
+    undelivered: Mapping[str, str],
+    stamped: str,
+    retention: str = "",
+    json: bool,
 ) -> None:
     output.undelivered(undelivered)
     if json:

@@ -64,6 +64,7 @@ def extend(
             f"COMPLIANCE locks of up to {rule.longest} days cannot be shortened by anybody, the root account included",
             fix="--confirm",
         )
+    workspace.confirmed = confirm
     with workspace.lease():
         done = lengthen(workspace.log)
     if json:

@@ -79,6 +79,7 @@ class Workspace:
 
     config: Config
     path: Path
+    confirmed: bool = False  # locks that cannot be undone were agreed to in this command
     _sources: dict[str, Source] = field(default_factory=dict)
 
     @classmethod
@@ -124,7 +125,7 @@ class Workspace:
             kept=kept,
             **self.keeping,
         )
-        check_promise(log)
+        check_promise(log, confirmed=self.confirmed)
         return log
 
     @property

@@ -24,7 +24,7 @@ from evidence.tlog.record import PREFIX
 _LOG_SLACK: Final = dt.timedelta(
     days=1
 )  # the log's locks are lengthened by days, not by the seconds between two records
-_EXTEND: Final = "run `evidence retention extend`"
+_EXTEND: Final = "run evidence retention extend"
 
 
 @dataclass
@@ -43,9 +43,10 @@ def promised(log: Log) -> RetentionRule | None:
     return RetentionRule.from_body(last.body) if last else None
 
 
-def check_promise(log: Log) -> None:
+def check_promise(log: Log, *, confirmed: bool = False) -> None:
     """Raise ``ConfigError`` when the configuration keeps anything less than was promised.
 
+    In COMPLIANCE mode anything more is refused too until it is ``confirmed``: the next lock could not be undone.
     A copy in a folder keeps nothing and goes on all the same: :func:`pending` says so.
     """
     promise = promised(log)
@@ -55,6 +56,12 @@ def check_promise(log: Log) -> None:
         raise ConfigError(
             f"retention would become less than what is sealed: {'; '.join(less)}",
             fix="set it back to what was promised, or to more: a lock is lengthened, never shortened",
+        )
+    changes = list(differences(promise, log.store.rule))
+    if changes and log.store.rule.mode == "COMPLIANCE" and not confirmed:
+        raise ConfigError(
+            f"COMPLIANCE locks would change before anybody confirmed it: {', '.join(changes)}",
+            fix=f"set it back, or {_EXTEND} --confirm",
         )
 
 
