@@ -40,6 +40,7 @@ class StoreConfig(_Section):
     endpoint_url: str = ""
     region: str = ""
     kms_key_id: str = ""
+    bucket_owner: Annotated[str, Field(pattern=r"^([0-9]{12})?$")] = ""
 
 
 class LogConfig(_Section):
@@ -231,6 +232,7 @@ class Config(_Section):
 
     entity: EntityConfig
     store: StoreConfig = StoreConfig()
+    retention: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     log: LogConfig = LogConfig()
     redaction: RedactionConfig = RedactionConfig()
     collect: CollectConfig = CollectConfig()

@@ -12,10 +12,12 @@ from evidence.cli.collect_command import collect
 from evidence.cli.controls_command import app as controls
 from evidence.cli.diff_command import diff
 from evidence.cli.doctor_command import doctor
+from evidence.cli.hold_command import app as hold
 from evidence.cli.init_command import init
 from evidence.cli.output import show_error
 from evidence.cli.packet_command import packet
 from evidence.cli.query_command import query
+from evidence.cli.retention_command import app as retention
 from evidence.cli.setup_command import app as setup
 from evidence.cli.status_command import status
 from evidence.cli.verify_command import verify
@@ -33,6 +35,8 @@ for command in (init, doctor, collect, status, assess, packet, verify, query, di
     app.command(command.__name__)(command)
 app.add_typer(controls, name="controls")
 app.add_typer(setup, name="setup")
+app.add_typer(hold, name="hold")
+app.add_typer(retention, name="retention")
 
 
 @app.callback(invoke_without_command=True)

@@ -3,12 +3,12 @@
 import datetime as dt
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ulid import ULID
 
@@ -46,6 +46,8 @@ from evidence.store.lease import Lease
 from evidence.store.log import Log
 from evidence.store.objects import ObjectStore
 from evidence.store.open import open_store
+from evidence.store.promise import check_promise
+from evidence.store.retention import RetainingStore
 from evidence.tlog.note import Verifier
 
 if TYPE_CHECKING:
@@ -64,12 +66,20 @@ def new_id() -> str:
     return str(ULID())
 
 
+class Keeping(TypedDict, total=False):
+    """Arguments of ``Log`` about retention."""
+
+    retention_days: int
+    clock: Callable[[], dt.datetime]
+
+
 @dataclass
 class Workspace:
     """Everything a command opens, each part on first use."""
 
     config: Config
     path: Path
+    confirmed: bool = False  # locks that cannot be undone were agreed to in this command
     _sources: dict[str, Source] = field(default_factory=dict)
 
     @classmethod
@@ -87,6 +97,8 @@ class Workspace:
     def store(self) -> ObjectStore:
         """The object store."""
         settings = self.config.store
+        if unknown := sorted(set(self.config.retention) - self.contracts.keys()):
+            raise ConfigError(f"retention: no dataset {', '.join(unknown)}", fix="docs/datasets.md lists every dataset")
         return open_store(
             settings.url,
             base=self.config.workspace,
@@ -96,16 +108,32 @@ class Workspace:
             endpoint_url=settings.endpoint_url,
             region=settings.region,
             kms_key_id=settings.kms_key_id,
+            retention=self.config.retention,
+            owner=settings.bucket_owner,
         )
 
     @cached_property
     def log(self) -> Log:
-        """The log, opened for appending; the tip was checked against the anchors."""
+        """The log, opened for appending; the tip was checked against the anchors, the configured retention against the sealed one."""
         far = self.config.store.url.startswith("s3://")
         kept = KeptBundles(self.config.workspace / ".evidence" / "bundles", self.verifier) if far else None
-        return Log.open(
-            self.store, signer=self.log_key, anchors=self.anchors, destinations=self.destinations, kept=kept
+        log = Log.open(
+            self.store,
+            signer=self.log_key,
+            anchors=self.anchors,
+            destinations=self.destinations,
+            kept=kept,
+            **self.keeping,
         )
+        check_promise(log, confirmed=self.confirmed)
+        return log
+
+    @property
+    def keeping(self) -> Keeping:
+        """How long what the log writes is kept, and by which clock; nothing where the store keeps no retention."""
+        if not isinstance(self.store, RetainingStore):
+            return {}
+        return {"retention_days": self.store.rule.longest, "clock": now}
 
     @property
     def destinations(self) -> Sequence[Destination]:

@@ -35,6 +35,7 @@ from evidence.store.history import History
 from evidence.store.kept import KeptBundles
 from evidence.store.loading import STORE_PATH, load_bundles, load_records, read_cache, read_record, store_json
 from evidence.store.objects import CACHE_PATH, CachingStore, ObjectStore, put_same
+from evidence.store.retention import TOLERANCE
 from evidence.tlog import tile
 from evidence.tlog.checkpoint import Checkpoint, open_checkpoint
 from evidence.tlog.note import Signer, Verifier
@@ -194,7 +195,7 @@ class Log:
             retain_until = self._retain()
             won = self._commit(record, retain_until)
             self._settle()
-            self._read_back(record.path, retain_until)
+            self._read_back(record.path, retain_until if won else None)  # another's record has a date of its own
             if won:
                 done += range(record.before, record.size)
                 if len(entries) <= MAX_ENTRIES:
@@ -331,9 +332,10 @@ class Log:
                 f"{self.store.url} acknowledged {path} and does not have it",
                 fix="stop; a store that loses what it acknowledged cannot keep evidence",
             )
-        if wanted and info.retain_until and info.retain_until < wanted:
+        if wanted and (info.retain_until is None or info.retain_until < wanted - TOLERANCE):
             raise StoreError(
-                f"{path} is retained until {info.retain_until}, not {wanted}", fix="check the bucket's lock"
+                f"{path} is retained until {info.retain_until or 'no date'}, not {wanted}: the commit stands, its lock is short",
+                fix="check the bucket's lock, then `evidence retention extend`",
             )
 
     def _settle(self) -> None:
