@@ -42,6 +42,7 @@ from evidence.store.check import Judge, check_store
 from evidence.store.local import LocalStore
 from evidence.store.objects import ObjectStore
 from evidence.tlog.checkpoint import open_checkpoint
+from evidence.tlog.cosignature import Cosigner, is_cosigner, parse_cosigner
 from evidence.tlog.note import Verifier, parse_verifier
 from evidence.tlog.proof import parse_consistency
 
@@ -108,7 +109,7 @@ def verify_packet(
     time and nothing else. Raises ``ConfigError`` or ``MalformedError`` for unreadable trust.
     """
     trusted = [one for body in certificates for one in load_certificates(body)]
-    keys = [parse_verifier(text) for text in vkeys]
+    keys = [parse_verifier(text) for text in vkeys if not is_cosigner(text)]
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
     trust = Trust(trusted, at or dt.datetime.now(dt.UTC), stampers, keys, checkpoint)
     return Verification(path.name, tuple(_packet_checks(path, trust)))
@@ -130,14 +131,18 @@ def verify_store(
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
     now = at or dt.datetime.now(dt.UTC)
     opened: ObjectStore = LocalStore(store) if isinstance(store, Path) else store
-    key = next((text for text in vkeys if _names(opened, text)), vkeys[0] if vkeys else None)
+    witnesses = [parse_cosigner(text) for text in vkeys if is_cosigner(text)]
+    logs = [text for text in vkeys if not is_cosigner(text)]
+    key = next((text for text in logs if _names(opened, text)), logs[0] if logs else None)
     judge = partial(_judge, stampers, now)
-    return Verification(opened.url, tuple(_store_checks(opened, key, checkpoint, judge)))
+    return Verification(opened.url, tuple(_store_checks(opened, key, checkpoint, judge, witnesses)))
 
 
-def _store_checks(store: ObjectStore, key: str | None, checkpoint: str | None, judge: Judge) -> Iterator[Check]:
+def _store_checks(
+    store: ObjectStore, key: str | None, checkpoint: str | None, judge: Judge, witnesses: Sequence[Cosigner]
+) -> Iterator[Check]:
     try:
-        yield from check_store(store, trust=key, checkpoint=checkpoint, judge=judge)
+        yield from check_store(store, trust=key, checkpoint=checkpoint, judge=judge, witnesses=witnesses)
     except _FAULTS as exc:
         yield _failed("store", _said(exc), store.url)
 

@@ -16,6 +16,7 @@ from evidence.errors import ConfigError, StoreConflictError, StoreError
 from evidence.store.destination import WebhookDestination, open_destination
 from evidence.store.local import LocalStore
 from evidence.store.log import Log
+from evidence.store.telling import DeliveryNotes, deliveries
 from evidence.tlog.checkpoint import parse_unverified
 from evidence.verify import verify_store
 
@@ -28,11 +29,12 @@ class Hook:
     """A webhook on this host: keeps what is posted, answers with ``status``."""
 
     def __init__(self):
-        self.posted, self.status, self.location = [], 200, ""
+        self.posted, self.paths, self.status, self.location = [], [], 200, ""
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
+                hook.paths.append(self.path)
                 hook.posted.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 self.send_response(hook.status)
                 if hook.location:
@@ -70,7 +72,7 @@ def test_every_commit_is_told_to_every_place(tmp_path, hook):
     assert log.undelivered == {}
 
 
-def test_a_place_that_fails_is_said_stops_nothing_and_is_tried_again_by_the_next_run(tmp_path, hook, capsys):
+def test_a_place_that_fails_is_said_stops_nothing_and_is_tried_again(tmp_path, hook, capsys):
     hook.status = 500
     folder = tmp_path / "kept"
     folder.write_text("in the way")
@@ -78,8 +80,9 @@ def test_a_place_that_fails_is_said_stops_nothing_and_is_tried_again_by_the_next
     log = Log.init(MemoryStore(), KEY, anchors=[MemoryAnchor()])
     log = Log.open(log.store, signer=KEY, anchors=log._anchors, destinations=places)
     assert log.append(plain("a")) == [1]
-    assert log.append(plain("b")) == [2]
-    assert len(hook.posted) == 1  # a dead place costs one attempt per run, not one per commit
+    for number, key in enumerate("bcdefg"):
+        assert log.append(plain(key)) == [2 + number]
+    assert len(hook.posted) == 3  # a dead place costs three attempts per run, not one per commit
     assert "answered 500" in log.undelivered["http://127.0.0.1/…"]
     assert set(log.undelivered) == {place.where for place in places}
     output.undelivered(log.undelivered)
@@ -90,7 +93,7 @@ def test_a_place_that_fails_is_said_stops_nothing_and_is_tried_again_by_the_next
     folder.unlink()
     again = Log.open(log.store, signer=KEY, anchors=log._anchors, destinations=places)
     again.append(lambda _: [])
-    assert hook.posted[-1] == again.checkpoint == (folder / "c-000000000003").read_text()
+    assert hook.posted[-1] == again.checkpoint == (folder / "c-000000000008").read_text()
     assert again.undelivered == {}
 
 
@@ -103,6 +106,29 @@ def test_a_webhook_that_is_gone_or_redirects_is_an_error_without_its_address(hoo
         with pytest.raises(StoreError) as caught:
             WebhookDestination(url).send(signed_checkpoint())
         assert "secret-token" not in str(caught.value)
+
+
+def test_a_place_that_is_back_gets_the_next_checkpoint_of_the_same_run(hook):
+    log = Log.init(MemoryStore(), KEY, anchors=[MemoryAnchor()])
+    log = Log.open(log.store, signer=KEY, anchors=log._anchors, destinations=[WebhookDestination(hook.url)])
+    for key, status in zip("abcdefg", (500, 200, 500, 500, 200, 500, 200), strict=True):
+        hook.status = status
+        log.append(plain(key))
+        assert bool(log.undelivered) is (status == 500)
+    assert len(hook.posted) == 8  # the first append sends what was there, too; never three failures in a row
+
+
+def test_two_addresses_of_one_host_are_two_places(tmp_path, hook):
+    """Their names in messages show the host alone."""
+    notes = DeliveryNotes(tmp_path / "notes")
+    places = [WebhookDestination(hook.url), WebhookDestination(hook.url + "-2")]
+    log = Log.init(MemoryStore(), KEY, anchors=[MemoryAnchor()])
+    log = Log.open(log.store, signer=KEY, anchors=log._anchors, destinations=places, notes=notes)
+    log.append(plain("a"))
+    assert hook.paths == ["/hooks/secret-token", "/hooks/secret-token-2"] * 2
+    assert [(each.place, each.delivered) for each in deliveries(places, notes)] == [
+        ("http://127.0.0.1/…", 2), ("http://127.0.0.1/… (2)", 2),
+    ]  # fmt: skip
 
 
 def signed_checkpoint():

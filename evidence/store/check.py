@@ -4,7 +4,7 @@
 engine and no Parquet reader. A failed check names the file. Derived files and orphans are reported, never trusted.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from evidence.errors import EvidenceError, MalformedError, ObjectNotFoundError
 from evidence.snapshot import canonical
@@ -12,6 +12,7 @@ from evidence.snapshot.check import Check
 from evidence.snapshot.entry import Entry, snapshot_entry_key
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Part
+from evidence.store.cosigned import check_cosigned
 from evidence.store.history import History
 from evidence.store.leftovers import leftovers
 from evidence.store.loading import STORE_PATH, store_json
@@ -20,6 +21,7 @@ from evidence.store.stamps import PREFIX as STAMPS
 from evidence.store.stamps import checkpoint_ending_at, parse_stamp_path
 from evidence.tlog import tile
 from evidence.tlog.checkpoint import open_checkpoint
+from evidence.tlog.cosignature import Cosigner
 from evidence.tlog.note import Verifier, parse_verifier
 from evidence.tlog.record import MAX_BYTES as MAX_RECORD
 from evidence.tlog.record import PREFIX, Record, parse_record_path, record_path
@@ -34,9 +36,14 @@ Judge = Callable[[bytes, bytes], tuple[bool | None, str]]  # time-stamp file, st
 
 
 def check_store(
-    store: ObjectStore, *, trust: str | None = None, checkpoint: str | None = None, judge: Judge | None = None
+    store: ObjectStore,
+    *,
+    trust: str | None = None,
+    checkpoint: str | None = None,
+    judge: Judge | None = None,
+    witnesses: Sequence[Cosigner] = (),
 ) -> Iterator[Check]:
-    """Yield every check of ``store``, in the order store, log, checkpoint, time, tiles, objects, orphans.
+    """Yield every check of ``store``, in the order store, log, checkpoint, time, witness, tiles, objects, orphans.
 
     ``trust`` is the verifier key text printed when the store was made; without it the store's own is used and the check
     ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. Raises nothing of what it looks
@@ -54,6 +61,7 @@ def check_store(
     yield from _check_first(history)
     yield from _check_checkpoint(history, checkpoint, complete=failed is None)
     yield from check_stamps(store, verifier, history.size, judge)
+    yield from check_cosigned(store, history, witnesses)
     yield from _check_derived(store, history)
     named = {STORE_PATH}
     for index in range(history.size):
