@@ -326,7 +326,8 @@ class Log:
             return found == body
         else:
             raise StoreError(
-                f"cannot commit {record.path} to {self.store.url}: {failure or 'it vanishes'}"
+                f"cannot commit {record.path} to {self.store.url}: {failure or 'it vanishes'}",
+                fix=getattr(failure, "fix", ""),
             ) from failure
         self._history.extend(record)
         return True
