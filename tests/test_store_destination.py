@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import job
 import pytest
 from fakes.memory_store import MemoryAnchor, MemoryStore
 from fakes.sealed_store import KEY, plain, seal_snapshots
@@ -19,6 +20,7 @@ from evidence.store.log import Log
 from evidence.store.telling import DeliveryNotes, deliveries
 from evidence.tlog.checkpoint import parse_unverified
 from evidence.verify import verify_store
+from tests.servers import tiny_export
 
 
 def opened(ref):
@@ -219,3 +221,33 @@ def test_a_collect_command_says_which_place_lacks_the_checkpoint(hook, capsys):
     said = capsys.readouterr()
     assert json.loads(said.out)["undelivered"] == {"http://127.0.0.1/…": "http://127.0.0.1/… answered 503"}
     assert "checkpoint not delivered" in said.err
+
+
+@pytest.mark.slow
+def test_collect_and_status_say_where_checkpoints_went(tmp_path):
+    """As a user sees it: one place that works, one that does not, one run after the other."""
+    work = tmp_path / "work"
+    job.run("init", work, "--size", "none")
+    tiny_export.write(work / "exports")
+    head, rest = (work / "evidence.toml").read_text().split("\n[log]\n")
+    dead = "http://127.0.0.1:1/hooks/secret-token"
+    places = f'checkpoints = ["file:kept/c-{{size}}", "{dead}"]\n'
+    sources = (
+        '\n[sources.exports]\nkind = "files"\npath = "exports"\ndatasets = ["snowflake.users", "snowflake.tables"]\n'
+    )
+    (work / "evidence.toml").write_text(f"{head}\n[log]\n{places}{rest.split('[sources.')[0]}{sources}")
+    told = job.run("-w", work, "collect", "--date", "2026-07-01", codes=range(9))
+    assert "checkpoint not delivered" in told.stderr
+    (last,) = sorted((work / "kept").iterdir())[-1:]
+    shown = json.loads(job.run("-w", work, "status", "--json").stdout)
+    size = shown["log_size"]
+    assert last.name == f"c-{size:012d}"
+    good, bad = shown["checkpoints"]
+    assert (good["delivered"], good["failed"]) == (size, 0)
+    assert (bad["delivered"], bad["failed"], bad["place"]) == (0, 2, "http://127.0.0.1/…")
+    text = job.run("-w", work, "status").stdout
+    assert f"has size {size}" in text
+    assert "NOT DELIVERED, 2 failures since" in text
+    assert "secret-token" not in text + told.stdout + told.stderr + (work / ".evidence" / "deliveries.json").read_text()
+    again = job.run("verify", work / "store", "--trust", work / "trust", "--checkpoint", last)
+    assert "verified" in again.stdout
