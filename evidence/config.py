@@ -43,12 +43,20 @@ class StoreConfig(_Section):
     bucket_owner: Annotated[str, Field(pattern=r"^([0-9]{12})?$")] = ""
 
 
+class WitnessConfig(_Section):
+    """A witness that co-signs checkpoints: its submission prefix and the file of its key."""
+
+    url: str
+    key: SecretRef
+
+
 class LogConfig(_Section):
     """The transparency log's signing key and where its signer remembers the last checkpoint."""
 
     key: SecretRef = "file:keys/collector.key"
     anchors: tuple[str, ...] = ("file:anchors/checkpoint",)
     checkpoints: tuple[str, ...] = ()
+    witnesses: tuple[WitnessConfig, ...] = ()
     tsa: tuple[str, ...] = ()
     tsa_roots: tuple[str, ...] = ()
 

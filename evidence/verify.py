@@ -43,6 +43,7 @@ from evidence.snapshot.check import FAULTS, Check, Verification, failed, from_fa
 from evidence.store.check import check_store, own_key
 from evidence.store.local import LocalStore
 from evidence.store.objects import ObjectStore
+from evidence.tlog.cosignature import is_cosigner, parse_cosigner
 from evidence.tlog.note import Verifier, parse_verifier
 
 PDF: Final = "data/packet.pdf"
@@ -116,7 +117,7 @@ def verify_packet(
     ``MalformedError`` for unreadable trust.
     """
     trusted = [one for body in certificates for one in load_certificates(body)]
-    keys = [parse_verifier(text) for text in vkeys]
+    keys = [parse_verifier(text) for text in vkeys if not is_cosigner(text)]
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
     trust = Trust(trusted, at or dt.datetime.now(dt.UTC), stampers, keys, checkpoint)
     return Verification(path.name, tuple(_packet_checks(path, trust, jobs)))
@@ -150,13 +151,16 @@ def verify_store(
         raise UsageError("--since needs the checkpoint to begin at", fix="add --checkpoint FILE")
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
     opened = _opened(store)
-    key = next((text for text in vkeys if _names(opened, text)), vkeys[0] if vkeys else None)
+    witnesses = [parse_cosigner(text) for text in vkeys if is_cosigner(text)]
+    logs = [text for text in vkeys if not is_cosigner(text)]
+    key = next((text for text in logs if _names(opened, text)), logs[0] if logs else None)
     check = partial(
         check_store,
         opened,
         trust=key,
         checkpoint=checkpoint,
         judge=partial(_judge, stampers, at or dt.datetime.now(dt.UTC)),
+        witnesses=witnesses,
         since=since,
         mirror=None if mirror is None else _opened(mirror),
         jobs=jobs,

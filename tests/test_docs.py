@@ -38,8 +38,13 @@ def test_every_page_linked_from_the_docs_exists():
 @pytest.mark.parametrize(
     "name",
     [
+        "store",
         "manifest",
+        "receipt",
         "log",
+        "checkpoint",
+        "proof",
+        "versions",
         "rows",
         "contract",
         "export",

@@ -22,6 +22,7 @@ from evidence.config import (
     SnowflakeLoginConfig,
     SnowflakeSourceConfig,
     SourceConfig,
+    WitnessConfig,
     content_root,
     load,
     prepare_environment,
@@ -31,7 +32,7 @@ from evidence.control.engine import Engine
 from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
-from evidence.errors import ConfigError, EvidenceError, UsageError
+from evidence.errors import ConfigError, EvidenceError, MalformedError, UsageError
 from evidence.signing.certificate import load_certificates
 from evidence.signing.keys import NoteKey, load_hmac_key, load_note_key
 from evidence.signing.tsa import Authorities
@@ -48,6 +49,9 @@ from evidence.store.objects import ObjectStore
 from evidence.store.open import open_store
 from evidence.store.promise import check_promise
 from evidence.store.retention import RetainingStore
+from evidence.store.telling import DeliveryNotes, Witness
+from evidence.store.witness import HttpWitness
+from evidence.tlog.cosignature import parse_cosigner
 from evidence.tlog.note import Verifier
 
 if TYPE_CHECKING:
@@ -122,6 +126,7 @@ class Workspace:
             signer=self.log_key,
             anchors=self.anchors,
             destinations=self.destinations,
+            notes=self.delivery_notes,
             kept=kept,
             **self.keeping,
         )
@@ -136,11 +141,21 @@ class Workspace:
         return {"retention_days": self.store.rule.longest, "clock": now}
 
     @property
-    def destinations(self) -> Sequence[Destination]:
-        """Further places that every new checkpoint is sent to."""
+    def delivery_notes(self) -> DeliveryNotes:
+        """Which place got which checkpoint, as far as this machine knows."""
+        return DeliveryNotes(self.config.workspace / ".evidence" / "deliveries.json")
+
+    @property
+    def destinations(self) -> Sequence[Destination | Witness]:
+        """Further places that every new checkpoint is sent to, witnesses last."""
+        settings, secret = self.config.log, self.config.secret
         place = {"endpoint_url": self.config.store.endpoint_url, "region": self.config.store.region}
-        refs = self.config.log.checkpoints
-        return [open_destination(ref, path=self.config.path, secret=self.config.secret, **place) for ref in refs]
+        path = self.config.path
+        told = [
+            open_destination(ref, path=path, secret=secret, connect=_connect_named, **place)
+            for ref in settings.checkpoints
+        ]
+        return [*told, *(_witness(each, secret) for each in settings.witnesses)]
 
     @property
     def anchors(self) -> Sequence[FileAnchor]:
@@ -296,6 +311,26 @@ class Workspace:
         for source in self._sources.values():
             with suppress(Exception):
                 source.close()
+
+
+def _witness(section: WitnessConfig, secret: Callable[[str], bytes]) -> HttpWitness:
+    url = secret(section.url).decode().strip() if section.url.startswith("env:") else section.url
+    try:
+        return HttpWitness(url, parse_cosigner(secret(section.key).decode().strip()))
+    except (MalformedError, UnicodeDecodeError) as exc:
+        raise ConfigError(
+            f"log.witnesses: {section.key} is no witness's key", fix="save the line its operator publishes there"
+        ) from exc
+
+
+def _connect_named(name: str) -> Any:
+    """Open a connection of connections.toml for one row: short times, few tries."""
+    import snowflake.connector
+
+    from evidence.sources.snowflake_login import Login
+
+    login = Login(connection=name, timeout_seconds=20, login_timeout_seconds=10, attempts=2)
+    return snowflake.connector.connect(**login.options(f"checkpoint-{new_id()}"))
 
 
 def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:

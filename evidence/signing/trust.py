@@ -55,7 +55,7 @@ def sort_trust(bodies: Iterable[tuple[str, bytes]]) -> TrustFiles:
             role = "time-stamps" if stamps else "seals of packets"
         elif body.count(b"+") >= 2 and body.isascii():
             vkeys.append(body.decode().strip())
-            role = "logs"
+            role = "co-signatures of witnesses" if body.rpartition(b"+")[2].startswith(b"B") else "logs"
         else:
             raise UsageError(f"{name} is neither a verifier key nor a certificate", fix="give log.vkey or a PEM file")
         roles.setdefault(role, []).append(file.name)

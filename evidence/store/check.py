@@ -4,7 +4,7 @@
 engine and no Parquet reader. A failed check names the file. Derived files and orphans are reported, never trusted.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from evidence.errors import EvidenceError, MalformedError, ObjectNotFoundError
@@ -13,6 +13,7 @@ from evidence.snapshot.check import Check, failed, proved, unmade
 from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.snapshot.manifest import Manifest
 from evidence.store.committed import SNAPSHOT_TYPES, STEP, check_objects
+from evidence.store.cosigned import check_cosigned
 from evidence.store.derived import check_derived
 from evidence.store.history import History
 from evidence.store.leftovers import leftovers
@@ -22,6 +23,7 @@ from evidence.store.mirror import check_mirror
 from evidence.store.objects import ObjectStore
 from evidence.store.reading import MAX_SMALL, small
 from evidence.store.stamped import Judge, Stamped
+from evidence.tlog.cosignature import Cosigner
 from evidence.tlog.note import Verifier, parse_verifier
 from evidence.tlog.record import MAX_BYTES as MAX_RECORD
 from evidence.tlog.record import PREFIX, Record, parse_record_path, record_path
@@ -35,11 +37,12 @@ def check_store(
     trust: str | None = None,
     checkpoint: str | None = None,
     judge: Judge | None = None,
+    witnesses: Sequence[Cosigner] = (),
     since: bool = False,
     mirror: ObjectStore | None = None,
     jobs: int = 1,
 ) -> Iterator[Check]:
-    """Yield every check of ``store``, in the order trust, log, checkpoint, time, tiles, objects, retention, mirror, orphans.
+    """Yield every check of ``store``, in the order trust, log, checkpoint, time, witness, tiles, objects, retention, mirror, orphans.
 
     ``trust`` is the verifier key text printed when the store was made; without it the store's own is used and the check
     ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. With ``since`` the bytes of objects
@@ -59,6 +62,7 @@ def check_store(
     kept, size = _check_checkpoint(history, checkpoint, complete=not broken)
     yield kept
     yield from stamped.check(history, judge)
+    yield from check_cosigned(store, history, witnesses)
     yield from check_derived(store, history)
     if since and not size:
         yield unmade(

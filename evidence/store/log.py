@@ -15,12 +15,11 @@ Nothing here lists ``data/``.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Self
 
 from evidence.errors import (
     ConfigError,
-    EvidenceError,
     ObjectNotFoundError,
     RollbackError,
     StoreConflictError,
@@ -31,13 +30,16 @@ from evidence.errors import (
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.store.anchor import Anchor, Destination
+from evidence.store.cosigned import cosigned_path
 from evidence.store.history import History
 from evidence.store.kept import KeptBundles
 from evidence.store.loading import STORE_PATH, load_bundles, load_records, read_cache, read_record, store_json
 from evidence.store.objects import CACHE_PATH, CachingStore, ObjectStore, put_same
 from evidence.store.retention import TOLERANCE
+from evidence.store.telling import DeliveryNotes, Telling, Witness
 from evidence.tlog import tile
-from evidence.tlog.checkpoint import Checkpoint, open_checkpoint
+from evidence.tlog.checkpoint import Checkpoint, open_checkpoint, parse_unverified
+from evidence.tlog.cosignature import Cosigner
 from evidence.tlog.note import Signer, Verifier
 from evidence.tlog.proof import ConsistencyProof, InclusionProof
 from evidence.tlog.record import MAX_ENTRIES, PREFIX, Record, parse_record_path, record_path
@@ -58,7 +60,8 @@ class Log:
         *,
         signer: Signer | None = None,
         anchors: Sequence[Anchor] = (),
-        destinations: Sequence[Destination] = (),
+        destinations: Sequence[Destination | Witness] = (),
+        notes: DeliveryNotes | None = None,
         kept: KeptBundles | None = None,
         retention_days: int | None = None,
         clock: Callable[[], dt.datetime] | None = None,
@@ -71,10 +74,8 @@ class Log:
         self._history = history
         self._signer = signer
         self._anchors = tuple(anchors)
-        self._destinations = tuple(destinations)
+        self._telling = Telling(destinations, keep=self._keep_cosigned, cosigned=self._is_cosigned, notes=notes)
         self._kept = kept
-        self._told: dict[str, str] = {}  # destination -> the checkpoint it has
-        self.undelivered: dict[str, str] = {}  # destination -> why it has not got the last checkpoints
         self._retain: Callable[[], dt.datetime | None] = lambda: None
         if retention_days is not None and clock is not None:
             self._retain = lambda: clock() + dt.timedelta(days=retention_days)
@@ -89,7 +90,8 @@ class Log:
         signer: Signer | None = None,
         trust: Verifier | None = None,
         anchors: Sequence[Anchor] = (),
-        destinations: Sequence[Destination] = (),
+        destinations: Sequence[Destination | Witness] = (),
+        notes: DeliveryNotes | None = None,
         kept: KeptBundles | None = None,
         retention_days: int | None = None,
         clock: Callable[[], dt.datetime] | None = None,
@@ -108,6 +110,7 @@ class Log:
             signer=signer,
             anchors=anchors,
             destinations=destinations,
+            notes=notes,
             kept=kept,
             retention_days=retention_days,
             clock=clock,
@@ -159,6 +162,11 @@ class Log:
     def checkpoint(self) -> str:
         """The signed checkpoint of the whole log."""
         return self._history.tip
+
+    @property
+    def undelivered(self) -> Mapping[str, str]:
+        """Further place -> why it has not got the last checkpoint."""
+        return self._telling.undelivered
 
     def raw(self, index: int) -> bytes:
         """Return the bytes of an entry, which is what an inclusion proof is about."""
@@ -319,7 +327,8 @@ class Log:
             return found == body
         else:
             raise StoreError(
-                f"cannot commit {record.path} to {self.store.url}: {failure or 'it vanishes'}"
+                f"cannot commit {record.path} to {self.store.url}: {failure or 'it vanishes'}",
+                fix=getattr(failure, "fix", ""),
             ) from failure
         self._history.extend(record)
         return True
@@ -349,22 +358,18 @@ class Log:
             entries = self._history.slice(bundle * tile.WIDTH, (bundle + 1) * tile.WIDTH)
             self._derive(tile.bundle_path(bundle), tile.encode_bundle(entries))  # last: it stands for its tiles
             self._published = bundle + 1
-        self._tell()
+        self._telling.tell(self.checkpoint, tree.consistency)
         if isinstance(self.store, CachingStore) and self._cached != self.checkpoint:
             self.store.replace_cache(self.checkpoint.encode())
             self._cached = self.checkpoint
 
-    def _tell(self) -> None:
-        """Send the checkpoint on. A place that failed is left alone until the next run, and the command says so."""
-        for place in self._destinations:
-            if place.where in self.undelivered or self._told.get(place.where) == self.checkpoint:
-                continue
-            try:
-                place.send(self.checkpoint)
-                self._told[place.where] = self.checkpoint
-            except Exception as exc:  # noqa: BLE001 - what is committed is committed, whatever a place answers
-                known = isinstance(exc, (EvidenceError, OSError))
-                self.undelivered[place.where] = str(exc) if known else type(exc).__name__
+    def _is_cosigned(self, size: int, cosigner: Cosigner) -> bool:
+        return self.store.head(cosigned_path(size, cosigner)) is not None
+
+    def _keep_cosigned(self, cosigned: str, cosigner: Cosigner) -> None:
+        """Keep a witness's line beside the checkpoint; if another run kept its own already, that one stays."""
+        path = cosigned_path(parse_unverified(cosigned).size, cosigner)
+        self.store.put_if_absent(path, cosigned.encode(), retain_until=self._retain())
 
     def _derive(self, path: str, body: bytes) -> None:
         put_same(self.store, path, body, retain_until=self._retain())
