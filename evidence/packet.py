@@ -20,6 +20,7 @@ from evidence.bag.bag import SIGNATURE, TIMESTAMP, BagWriter
 from evidence.bag.exhibit import ENTRY, PROOF, check_sealed, folder_of, object_name, part_names
 from evidence.bag.files import FolderFiles
 from evidence.bag.findings import canonical_findings
+from evidence.bag.rotations import Handover, keys_of
 from evidence.bag.zip import write_zip
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
@@ -32,7 +33,6 @@ from evidence.signing.timestamp import attach_token, response_der, stamped_part
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.snapshot.manifest import Manifest
-from evidence.tlog.checkpoint import open_checkpoint
 from evidence.tlog.note import Verifier
 from evidence.tlog.proof import parse_consistency
 
@@ -67,7 +67,7 @@ class PacketInputs:
 
     ``content_files`` go below ``data/controls/`` (facts, registers, overlay, library.toml). ``previous`` is the signed
     checkpoint of the previous packet and the consistency proof from it. ``exhibit_limit`` is in bytes: above it the parts
-    of all snapshots are referenced instead of carried.
+    of all snapshots are referenced instead of carried. ``rotations`` show how the log came to ``log_key``, oldest first.
     """
 
     report: Report
@@ -86,6 +86,7 @@ class PacketInputs:
     log_key: Verifier
     checkpoint: str
     previous: tuple[str, str] | None = None
+    rotations: Sequence[Handover] = ()
     system: Mapping[str, Any] | None = None
     content_files: Mapping[str, bytes] = field(default_factory=dict)
     blind_spots: tuple[str, ...] = ()
@@ -188,9 +189,9 @@ def _cell(value: object) -> str:
 def _omissions(inputs: PacketInputs) -> Iterator[str]:
     """Say what a packet of ``inputs`` would leave unproved: the log, exhibits, inputs without exhibit, findings."""
     try:
-        open_checkpoint(inputs.checkpoint, [inputs.log_key])
+        keys = keys_of(inputs.rotations, inputs.log_key, inputs.checkpoint)
         if inputs.previous:
-            parse_consistency(inputs.previous[1]).verify(inputs.previous[0], [inputs.log_key])
+            parse_consistency(inputs.previous[1]).verify(inputs.previous[0], [key for _, key in keys])
     except EvidenceError as exc:
         yield f"the log's checkpoint does not verify: {exc}"
     manifests: set[str] = set()
@@ -255,6 +256,9 @@ def _write_evidence(bag: BagWriter, inputs: PacketInputs, progress: Progress) ->
         bag.add(f"controls/{name}", body)
     bag.add("log/checkpoint", inputs.checkpoint.encode())
     bag.add("log/key", (inputs.log_key.to_text() + "\n").encode())
+    for handover in inputs.rotations:
+        for name, body in handover.files().items():
+            bag.add(name, body)
     if inputs.previous:
         bag.add("log/previous-checkpoint", inputs.previous[0].encode())
         bag.add("log/consistency-from-previous", inputs.previous[1].encode())

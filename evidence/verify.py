@@ -31,6 +31,8 @@ from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.bag.exhibit import Exhibit, exhibit_folders, inputs_of, read_exhibit, read_referenced, unaccounted
 from evidence.bag.files import MAX_SMALL, BagFiles, FolderFiles, ZipFiles, read, read_text
 from evidence.bag.findings import canonical_night
+from evidence.bag.rotations import KEY as LOG_KEY
+from evidence.bag.rotations import packet_keys
 from evidence.bag.zip import equals_reencoding
 from evidence.errors import EvidenceError, MalformedError, VerificationError
 from evidence.signing.certificate import load_certificates
@@ -41,12 +43,11 @@ from evidence.snapshot.check import Check, Verification
 from evidence.store.check import Judge, check_store
 from evidence.store.local import LocalStore
 from evidence.store.objects import ObjectStore
-from evidence.tlog.checkpoint import open_checkpoint
 from evidence.tlog.note import Verifier, parse_verifier
 from evidence.tlog.proof import parse_consistency
+from evidence.tlog.rotation import LogKeys
 
 CHECKPOINT: Final = "data/log/checkpoint"
-LOG_KEY: Final = "data/log/key"
 PREVIOUS: Final = "data/log/previous-checkpoint"
 CONSISTENCY: Final = "data/log/consistency-from-previous"
 FINDINGS: Final = "data/findings.json"
@@ -124,20 +125,19 @@ def verify_store(
 ) -> Verification:
     """Verify a store, or the store in a folder: every commit record, object and tile (``evidence.store.check``).
 
-    Of several ``vkeys`` the one that the store names is used, else the first: then the step ``trust`` fails.
+    Of several ``vkeys`` those count that name this log, else all: then the step ``trust`` fails.
     Time-stamps of checkpoints are judged under ``authorities`` (certificates of time-stamp authorities), read at ``at``.
     """
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
     now = at or dt.datetime.now(dt.UTC)
     opened: ObjectStore = LocalStore(store) if isinstance(store, Path) else store
-    key = next((text for text in vkeys if _names(opened, text)), vkeys[0] if vkeys else None)
     judge = partial(_judge, stampers, now)
-    return Verification(opened.url, tuple(_store_checks(opened, key, checkpoint, judge)))
+    return Verification(opened.url, tuple(_store_checks(opened, vkeys, checkpoint, judge)))
 
 
-def _store_checks(store: ObjectStore, key: str | None, checkpoint: str | None, judge: Judge) -> Iterator[Check]:
+def _store_checks(store: ObjectStore, keys: Sequence[str], checkpoint: str | None, judge: Judge) -> Iterator[Check]:
     try:
-        yield from check_store(store, trust=key, checkpoint=checkpoint, judge=judge)
+        yield from check_store(store, trust=keys, checkpoint=checkpoint, judge=judge)
     except _FAULTS as exc:
         yield _failed("store", _said(exc), store.url)
 
@@ -146,13 +146,6 @@ def _judge(
     stampers: Sequence[x509.Certificate], now: dt.datetime, body: bytes, content: bytes
 ) -> tuple[bool | None, str]:
     return judge_stamps([("the time-stamp", body, content)], stampers, now).results[0]
-
-
-def _names(store: ObjectStore, vkey: str) -> bool:
-    try:
-        return bool(canonical.decode(store.get("store.json"))["vkey"] == vkey)
-    except _FAULTS:
-        return False
 
 
 def _packet_checks(path: Path, trust: Trust) -> Iterator[Check]:
@@ -254,14 +247,14 @@ def _zip(path: Path) -> Check:
 def _evidence(files: BagFiles, trust: Trust) -> Iterator[Check]:
     try:
         signed = read_text(files, CHECKPOINT)
-        key, origin = _log_key(files, trust)
-        head = open_checkpoint(signed, [key])
+        keys, origin = _log_keys(files, trust, signed)
+        key, head = keys.current, keys.open(signed)
     except _FAULTS as exc:
         yield _failed("log", _said(exc), CHECKPOINT)
         return
     yield _proved("log", f"checkpoint of {head.origin} at size {head.size} is signed by its key", CHECKPOINT)
     yield origin
-    yield from _consistency(files, key, signed, trust)
+    yield from _consistency(files, [one for _, one in keys], signed, trust)
     exhibits: dict[str, Exhibit] = {}
     yield from _exhibits(files, key, signed, exhibits)
     yield from _faults("findings", "every input is exhibited", lambda: _check_inputs(files, exhibits), FINDINGS)
@@ -270,25 +263,33 @@ def _evidence(files: BagFiles, trust: Trust) -> Iterator[Check]:
     )
 
 
-def _log_key(files: BagFiles, trust: Trust) -> tuple[Verifier, Check]:
-    own = parse_verifier(read_text(files, LOG_KEY).removesuffix("\n"))
+def _log_keys(files: BagFiles, trust: Trust, signed: str) -> tuple[LogKeys, Check]:
+    keys = packet_keys(files, signed)
+    own = keys.current
     if not trust.log_keys:
-        return own, Check(
+        return keys, Check(
             "log", None, "no log key was given: the key is the packet's own, vouched for by its seal", LOG_KEY
         )
-    if own not in trust.log_keys:
-        raise VerificationError(f"the packet names log key {own.to_text()}, which was not given", step="log key")
-    return own, _proved("log", "the log's key is one that was given", LOG_KEY)
+    if own in trust.log_keys:
+        return keys, _proved("log", "the log's key is one that was given", LOG_KEY)
+    for since, key in reversed(list(keys)):
+        if key in trust.log_keys:
+            return keys, _proved("log", f"given key {key.to_text()} (since {since}) was handed over to the log's", LOG_KEY)
+    raise VerificationError(
+        f"the packet names log key {own.to_text()}, which was not given",
+        step="log key",
+        fix="a packet made before a rotation needs the key of its time: keep every log*.vkey in the trust folder",
+    )
 
 
-def _consistency(files: BagFiles, key: Verifier, signed: str, trust: Trust) -> Iterator[Check]:
+def _consistency(files: BagFiles, keys: Sequence[Verifier], signed: str, trust: Trust) -> Iterator[Check]:
     if PREVIOUS in files.names() or CONSISTENCY in files.names():
         try:
             proof = parse_consistency(read_text(files, CONSISTENCY))
             if proof.checkpoint != signed:
                 raise VerificationError("the proof ends at another checkpoint", step="consistency")
             previous = read_text(files, PREVIOUS)
-            proof.verify(previous, [key])
+            proof.verify(previous, keys)
             yield _proved("log", f"continues the previous packet's log of size {proof.old}", CONSISTENCY)
             if trust.checkpoint is not None:
                 yield _kept(previous, signed, trust.checkpoint)

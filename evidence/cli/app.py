@@ -13,6 +13,7 @@ from evidence.cli.controls_command import app as controls
 from evidence.cli.diff_command import diff
 from evidence.cli.doctor_command import doctor
 from evidence.cli.init_command import init
+from evidence.cli.keys_command import app as keys
 from evidence.cli.output import show_error
 from evidence.cli.packet_command import packet
 from evidence.cli.query_command import query
@@ -33,6 +34,7 @@ for command in (init, doctor, collect, status, assess, packet, verify, query, di
     app.command(command.__name__)(command)
 app.add_typer(controls, name="controls")
 app.add_typer(setup, name="setup")
+app.add_typer(keys, name="keys")
 
 
 @app.callback(invoke_without_command=True)

@@ -4,7 +4,7 @@
 engine and no Parquet reader. A failed check names the file. Derived files and orphans are reported, never trusted.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from evidence.errors import EvidenceError, MalformedError, ObjectNotFoundError
 from evidence.snapshot import canonical
@@ -14,15 +14,15 @@ from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Part
 from evidence.store.history import History
 from evidence.store.leftovers import leftovers
-from evidence.store.loading import STORE_PATH, store_json
+from evidence.store.loading import STORE_PATH, own_key
 from evidence.store.objects import CACHE_PATH, DigestingStore, ObjectStore
 from evidence.store.stamps import PREFIX as STAMPS
 from evidence.store.stamps import checkpoint_ending_at, parse_stamp_path
 from evidence.tlog import tile
-from evidence.tlog.checkpoint import open_checkpoint
 from evidence.tlog.note import Verifier, parse_verifier
 from evidence.tlog.record import MAX_BYTES as MAX_RECORD
 from evidence.tlog.record import PREFIX, Record, parse_record_path, record_path
+from evidence.tlog.rotation import LogKeys
 
 SNAPSHOT_TYPES = frozenset({"snapshot"})  # entries whose object is a manifest that names further files
 _MAX_SMALL = 1 << 20  # bytes of store.json and of the cached checkpoint: text of under 1 KiB
@@ -34,26 +34,34 @@ Judge = Callable[[bytes, bytes], tuple[bool | None, str]]  # time-stamp file, st
 
 
 def check_store(
-    store: ObjectStore, *, trust: str | None = None, checkpoint: str | None = None, judge: Judge | None = None
+    store: ObjectStore,
+    *,
+    trust: str | Sequence[str] | None = None,
+    checkpoint: str | None = None,
+    judge: Judge | None = None,
 ) -> Iterator[Check]:
-    """Yield every check of ``store``, in the order store, log, checkpoint, time, tiles, objects, orphans.
+    """Yield every check of ``store``, in the order trust, log, checkpoint, time, tiles, objects, orphans.
 
-    ``trust`` is the verifier key text printed when the store was made; without it the store's own is used and the check
-    ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. Raises nothing of what it looks
-    for: a failure is a ``Check`` with ``ok=False`` whose ``subject`` is the file.
+    ``trust`` are verifier key texts: what was printed when the store was made, or a key the log was handed over to since;
+    without one the store's own is used and the check ``trust`` says so (``ok=None``). ``checkpoint`` is a signed
+    checkpoint kept outside. Raises nothing of what it looks for: a failure is a ``Check`` with ``ok=False`` whose
+    ``subject`` is the file.
     """
-    check, verifier = _check_key(store, trust)
-    yield check
-    if verifier is None:
+    texts = [trust] if isinstance(trust, str) else list(trust or ())
+    try:
+        trusted = [parse_verifier(text) for text in texts]
+    except EvidenceError as exc:
+        yield _failed("trust", str(exc), STORE_PATH)
         return
-    history = History(verifier)
-    failed = None
-    for check in _check_records(store, history):
-        yield check
-        failed = failed or (check if check.ok is False else None)
+    trusting, history, records = _read_log(store, trusted)
+    yield from trusting
+    if history is None:
+        return
+    yield from records
+    failed = next((check for check in records if check.ok is False), None)
     yield from _check_first(history)
     yield from _check_checkpoint(history, checkpoint, complete=failed is None)
-    yield from check_stamps(store, verifier, history.size, judge)
+    yield from check_stamps(store, history.keys, history.size, judge)
     yield from _check_derived(store, history)
     named = {STORE_PATH}
     for index in range(history.size):
@@ -76,31 +84,46 @@ def referenced(store: ObjectStore, entries: Iterable[Entry]) -> set[str]:
     return paths
 
 
-def _check_key(store: ObjectStore, trust: str | None) -> tuple[Check, Verifier | None]:
-    """Return the check of ``store.json`` and the key to go on with, None when there is no key to trust at all."""
-    verifier = None
+def _read_log(store: ObjectStore, trusted: Sequence[Verifier]) -> tuple[list[Check], History | None, list[Check]]:
+    """Read the records under the key that ``store.json`` names and say whether trust leads to it: (checks, history, checks).
+
+    Where it does not, they are read under the trusted key, as if the store had named it; without any key there is no history.
+    """
     try:
-        verifier = parse_verifier(trust) if trust is not None else None
-        own = _own_key(_small(store, STORE_PATH, _MAX_SMALL))
+        own = own_key(_small(store, STORE_PATH, _MAX_SMALL))
     except (EvidenceError, OSError) as exc:
-        return _failed("trust", str(exc), STORE_PATH), verifier
-    if verifier is None:
-        return _unknown("trust", f"no trust key was given; the store's own was used: {own.to_text()}", STORE_PATH), own
-    if verifier != own:
-        detail = f"the store's key {own.to_text()} is not the trusted one, {trust}"
-        return _failed("trust", detail, STORE_PATH), verifier
-    return _proved("trust", f"the store's key is the trusted one, {trust}", STORE_PATH), verifier
+        bad = _failed("trust", str(exc), STORE_PATH)
+        history = History(trusted[0]) if trusted else None
+        return [bad], history, list(_check_records(store, history)) if history else []
+    history = History(own)
+    records = list(_check_records(store, history))
+    if trusted and not any(key in history.keys for key in trusted):
+        texts = ", ".join(key.to_text() for key in trusted)
+        detail = f"the store's key {own.to_text()} is not the trusted one, {texts}, and no rotation leads to it"
+        history = History(trusted[0])
+        return [_failed("trust", detail, STORE_PATH)], history, list(_check_records(store, history))
+    return list(_check_keys(history.keys, trusted)), history, records
 
 
-def _own_key(body: bytes) -> Verifier:
-    value = canonical.decode(body, what=STORE_PATH)
-    try:
-        verifier = parse_verifier(value["vkey"])
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise MalformedError(f"{STORE_PATH} names no verifier key") from exc
-    if store_json(verifier) != body:
-        raise MalformedError(f"{STORE_PATH} has parts the writer does not write")
-    return verifier
+def _check_keys(keys: LogKeys, trusted: Sequence[Verifier]) -> Iterator[Check]:
+    """Say which key is trusted, what leads from it to the others, and which given key the log does not come to."""
+    first = keys.first.to_text()
+    if not trusted:
+        yield _unknown("trust", f"no trust key was given; the store's own was used: {first}", STORE_PATH)
+    elif keys.first in trusted:
+        yield _proved("trust", f"the store's key is the trusted one, {first}", STORE_PATH)
+    else:
+        since, key = next((since, key) for since, key in keys if key in trusted)
+        detail = f"the log was handed over to the trusted key {key.to_text()} by entry {since - 1}; it signs all before, too"
+        yield _proved("trust", detail, STORE_PATH)
+        yield _unknown("trust", f"who held the first key was not checked, it was not given: {first}", STORE_PATH)
+    for since, key in list(keys)[1:]:
+        detail = f"entry {since - 1} hands the log over to {key.to_text()}, signed by both keys"
+        yield _proved("rotation", detail, record_path(since - 1))
+    for key in trusted:
+        if key.name == keys.first.name and key not in keys:
+            detail = f"the log never comes to the given key {key.to_text()}: it went back to before that rotation, or forked"
+            yield _failed("rotation", detail, STORE_PATH)
 
 
 def _check_records(store: ObjectStore, history: History) -> Iterator[Check]:
@@ -152,7 +175,7 @@ def _check_checkpoint(history: History, checkpoint: str | None, *, complete: boo
         yield _failed("checkpoint", detail)
 
 
-def check_stamps(store: ObjectStore, verifier: Verifier, size: int, judge: Judge | None) -> Iterator[Check]:
+def check_stamps(store: ObjectStore, keys: LogKeys, size: int, judge: Judge | None) -> Iterator[Check]:
     """Judge every time-stamp of a checkpoint; those of sizes the log does not have are failures."""
     for path in store.list(STAMPS):
         try:
@@ -160,7 +183,7 @@ def check_stamps(store: ObjectStore, verifier: Verifier, size: int, judge: Judge
             if at > size:
                 raise MalformedError(f"is of size {at}, the log has {size} entries")
             signed = checkpoint_ending_at(store, at)
-            open_checkpoint(signed, [verifier])
+            keys.open(signed)
             body = store.get(path)
         except (EvidenceError, OSError) as exc:
             yield _failed("time", str(exc), path)
@@ -187,7 +210,6 @@ def _check_derived(store: ObjectStore, history: History) -> Iterator[Check]:
     yield _proved("tiles", detail) if not absent else _unknown("tiles", detail, absent[0])
     try:
         cached = _small(store, CACHE_PATH, _MAX_SMALL).decode()
-        open_checkpoint(cached, [history.verifier])
         history.check_remembered(cached, CACHE_PATH)
     except ObjectNotFoundError:
         return
