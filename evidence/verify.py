@@ -274,7 +274,9 @@ def _log_keys(files: BagFiles, trust: Trust, signed: str) -> tuple[LogKeys, Chec
         return keys, _proved("log", "the log's key is one that was given", LOG_KEY)
     for since, key in reversed(list(keys)):
         if key in trust.log_keys:
-            return keys, _proved("log", f"given key {key.to_text()} (since {since}) was handed over to the log's", LOG_KEY)
+            return keys, _proved(
+                "log", f"given key {key.to_text()} (since {since}) was handed over to the log's", LOG_KEY
+            )
     raise VerificationError(
         f"the packet names log key {own.to_text()}, which was not given",
         step="log key",

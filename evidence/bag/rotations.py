@@ -57,7 +57,9 @@ def keys_of(handovers: Sequence[Handover], last: Verifier, signed: str) -> LogKe
         keys = _follow(keys, handover, signed)
     keys = keys or LogKeys(last)
     if keys.current != last:
-        raise VerificationError(f"the rotations lead to {keys.current.to_text()}, not to {last.to_text()}", step="rotation")
+        raise VerificationError(
+            f"the rotations lead to {keys.current.to_text()}, not to {last.to_text()}", step="rotation"
+        )
     keys.open(signed)
     return keys
 
@@ -94,7 +96,9 @@ def _follow(keys: LogKeys | None, handover: Handover, signed: str) -> LogKeys:
     keys = keys or LogKeys(old)
     head = proof.verify(handover.entry, [old])
     if head.size != proof.index + 1:
-        raise VerificationError(f"the rotation of entry {proof.index} is not the last of its checkpoint", step="rotation")
+        raise VerificationError(
+            f"the rotation of entry {proof.index} is not the last of its checkpoint", step="rotation"
+        )
     keys.rotate(head.size, proof.checkpoint, old, new)
     onward = parse_consistency(handover.consistency)
     if onward.checkpoint != signed:

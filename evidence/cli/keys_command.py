@@ -64,7 +64,9 @@ def rotate(
     kept = _trust_file(workspace.config.workspace / TRUST, verifier)
     output.pairs({"log key now": verifier.to_text(), "kept in": kept})
     output.say(f'Now set [log] key = "{to}" in evidence.toml, and carry {kept} outside beside the old key.')
-    output.say("Keep the old verifier key: whoever has it is led to the new one. Destroy the old secret when all is well.")
+    output.say(
+        "Keep the old verifier key: whoever has it is led to the new one. Destroy the old secret when all is well."
+    )
 
 
 def _successor(workspace: Workspace, ref: str, name: str) -> NoteKey:

@@ -49,11 +49,12 @@ def packet(
         )
     target = out or workspace.config.workspace / "packets"
     target.mkdir(parents=True, exist_ok=True)
+    key = identity_of(workspace)
     with workspace.scratch("packet") as scratch:
         inputs = gather(workspace, report_named(report), chosen, scratch)
         made = build_packet(
             inputs,
-            identity_of(workspace),
+            key,
             target,
             content_root() / "templates",
             signed_at=now(),
@@ -61,7 +62,7 @@ def packet(
             partial=partial,
             progress=lambda text: output.console(err=True).print(f"packet: {text}"),
         )
-    _seal(workspace, made, report, chosen)
+    _seal(workspace, made, report, chosen, key.fingerprint)
     output.undelivered(workspace.log.undelivered)
     if json:
         output.as_json({"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions})
@@ -73,7 +74,7 @@ def packet(
     output.say(str(made.zip))
 
 
-def _seal(workspace: Workspace, made: Packet, report: str, period: Period) -> None:
+def _seal(workspace: Workspace, made: Packet, report: str, period: Period, certificate: str) -> None:
     """Commit the packet to the log, so that the next one can show what came before it."""
     size = open_checkpoint((made.folder / "data/log/checkpoint").read_text(), [workspace.verifier]).size
     with made.zip.open("rb") as handle:
@@ -87,6 +88,7 @@ def _seal(workspace: Workspace, made: Packet, report: str, period: Period) -> No
         "log_size": size,
         "tagmanifest_sha256": sha256_of(made.folder / TAGMANIFEST),
         "signature_sha256": sha256_of(made.folder / SIGNATURE),
+        "certificate_sha256": certificate,
         **({"timestamp_sha256": sha256_of(stamp)} if stamp.is_file() else {}),
         "zip_sha256": zipped,
         "omissions": list(made.omissions),

@@ -114,7 +114,9 @@ def _check_keys(keys: LogKeys, trusted: Sequence[Verifier]) -> Iterator[Check]:
         yield _proved("trust", f"the store's key is the trusted one, {first}", STORE_PATH)
     else:
         since, key = next((since, key) for since, key in keys if key in trusted)
-        detail = f"the log was handed over to the trusted key {key.to_text()} by entry {since - 1}; it signs all before, too"
+        detail = (
+            f"the log was handed over to the trusted key {key.to_text()} by entry {since - 1}; it signs all before, too"
+        )
         yield _proved("trust", detail, STORE_PATH)
         yield _unknown("trust", f"who held the first key was not checked, it was not given: {first}", STORE_PATH)
     for since, key in list(keys)[1:]:
@@ -122,7 +124,9 @@ def _check_keys(keys: LogKeys, trusted: Sequence[Verifier]) -> Iterator[Check]:
         yield _proved("rotation", detail, record_path(since - 1))
     for key in trusted:
         if key.name == keys.first.name and key not in keys:
-            detail = f"the log never comes to the given key {key.to_text()}: it went back to before that rotation, or forked"
+            detail = (
+                f"the log never comes to the given key {key.to_text()}: it went back to before that rotation, or forked"
+            )
             yield _failed("rotation", detail, STORE_PATH)
 
 

@@ -113,7 +113,9 @@ class History:
         A rotation entry stands alone, and its ``successor`` signs too. Raises ``StoreConflictError`` when a (type, key) is
         sealed already or stands twice, or the signer is not the one whose turn it is.
         """
-        if (successor is not None) != any(entry.type == ROTATION for entry in entries) or (successor and len(entries) > 1):
+        if (successor is not None) != any(entry.type == ROTATION for entry in entries) or (
+            successor and len(entries) > 1
+        ):
             raise StoreConflictError("a rotation entry stands alone in its record, signed by both keys")
         if Verifier(signer.name, signer.public_key) != self.keys.current:
             raise StoreConflictError(f"{signer.name} is signed by another key by now", fix=RETIRED)

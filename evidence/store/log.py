@@ -341,7 +341,9 @@ class Log:
         if self._signer is not None:
             own = Verifier(self._signer.name, self._signer.public_key)
             if own in self.keys and own != self.verifier:
-                raise ConfigError(f"log key {own.to_text()} was retired, {self.verifier.to_text()} signs now", fix=RETIRED)
+                raise ConfigError(
+                    f"log key {own.to_text()} was retired, {self.verifier.to_text()} signs now", fix=RETIRED
+                )
 
     def _remembered(self) -> list[tuple[Anchor, str | None]]:
         return [(anchor, anchor.load(self.origin)) for anchor in self._anchors]
