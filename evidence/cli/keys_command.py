@@ -11,7 +11,7 @@ from evidence.cli.init_command import TRUST
 from evidence.cli.packet_command import identity_of
 from evidence.cli.workspace import Workspace, now
 from evidence.errors import EvidenceError, UsageError
-from evidence.signing.keys import NoteKey, load_note_key, write_secret
+from evidence.signing.keys import NoteKey, PublicNoteKey, write_secret
 from evidence.store.log import Log
 from evidence.tlog.note import Verifier
 
@@ -46,7 +46,7 @@ def list_keys(
 def rotate(
     context: typer.Context,
     to: Annotated[
-        str, typer.Option(help="The new key: file:PATH (made if it is not there) or env:NAME.")
+        str, typer.Option(help="The new key: file:PATH (made if it is not there), env:NAME or pkcs11:URI.")
     ] = "file:keys/collector-2.key",
 ) -> None:
     """Hand the log over to a new key: an entry signed by the old one and the new one. Doing it again changes nothing."""
@@ -69,11 +69,11 @@ def rotate(
     )
 
 
-def _successor(workspace: Workspace, ref: str, name: str) -> NoteKey:
+def _successor(workspace: Workspace, ref: str, name: str) -> NoteKey | PublicNoteKey:
     """Return the key behind ``ref``; a file that is not there is made first, before the log hears of it."""
     if ref.startswith("file:") and not workspace.config.path(ref).exists():
         write_secret(workspace.config.path(ref), NoteKey.generate(name).to_text())
-    return load_note_key(ref, workspace.config.secret, name=name)
+    return workspace.log_key_of(ref, name)
 
 
 def _trust_file(folder: Path, verifier: Verifier) -> Path:

@@ -15,7 +15,7 @@ from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
 from evidence.errors import PacketRefusedError
 from evidence.packet import Packet, build_packet
-from evidence.signing import kms
+from evidence.signing import kms, pkcs11
 from evidence.signing.certificate import PacketKey, load_packet_key
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
@@ -105,15 +105,14 @@ def sha256_of(path: Path) -> str:
 def identity_of(workspace: Workspace) -> PacketKey:
     """Return the packet key with its certificate and chain."""
     settings = workspace.config.packet
+    path = workspace.config.path(settings.certificate)
+    body = path.read_bytes() if path.is_file() else b""
+    links = [workspace.config.path(link).read_bytes() for link in settings.chain]
     if settings.key.startswith(kms.PREFIX):
-        path = workspace.config.path(settings.certificate)
-        links = [workspace.config.path(link).read_bytes() for link in settings.chain]
-        return kms.kms_packet_key(settings.key, path.read_bytes() if path.is_file() else b"", links)
-    passphrase = workspace.config.secret(settings.key_passphrase) if settings.key_passphrase else None
-    certificate = workspace.config.path(settings.certificate)
+        return kms.kms_packet_key(settings.key, body, links)
+    passphrase = workspace.pin(settings.key_passphrase)
+    if settings.key.startswith(pkcs11.PREFIX):
+        return pkcs11.token_packet_key(settings.key, passphrase, body, links)
     return load_packet_key(
-        workspace.config.secret(settings.key),
-        certificate.read_bytes() if certificate.is_file() else b"",
-        [workspace.config.path(link).read_bytes() for link in settings.chain],
-        passphrase.strip() if passphrase else None,
+        workspace.config.secret(settings.key), body, links, passphrase.encode() if passphrase else None
     )

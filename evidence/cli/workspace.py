@@ -32,8 +32,9 @@ from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
 from evidence.errors import ConfigError, EvidenceError, UsageError
+from evidence.signing import pkcs11
 from evidence.signing.certificate import load_certificates
-from evidence.signing.keys import NoteKey, load_hmac_key, load_note_key
+from evidence.signing.keys import NoteKey, PublicNoteKey, load_hmac_key, load_note_key
 from evidence.signing.tsa import Authorities
 from evidence.snapshot.redact import Redactor
 from evidence.sources.open import open_source
@@ -133,9 +134,21 @@ class Workspace:
         return Verifier(self.log_key.name, self.log_key.public_key)
 
     @cached_property
-    def log_key(self) -> NoteKey:
+    def log_key(self) -> NoteKey | PublicNoteKey:
         """The collector's signing key."""
-        return load_note_key(self.config.log.key, self.config.secret)
+        return self.log_key_of(self.config.log.key)
+
+    def log_key_of(self, ref: str, name: str = "") -> NoteKey | PublicNoteKey:
+        """Return the log key behind ``ref``: a file, a variable, or a key in a PKCS#11 token."""
+        settings = self.config.log
+        name = name or settings.name
+        if ref.startswith(pkcs11.PREFIX):
+            return pkcs11.TokenNoteKey(ref, self.pin(settings.key_passphrase), name)
+        return load_note_key(ref, self.config.secret, name=name)
+
+    def pin(self, ref: str | None) -> str | None:
+        """Return the PIN or passphrase a reference points to, without the line end of its file."""
+        return self.config.secret(ref).decode().rstrip("\r\n") if ref else None
 
     @cached_property
     def redactor(self) -> Redactor:
