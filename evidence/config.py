@@ -225,6 +225,7 @@ class PacketConfig(_Section):
     chain: tuple[str, ...] = ()
     prepared_by: str = ""
     exhibit_limit_mb: int = 256
+    crls: tuple[str, ...] = ()
     tsa: tuple[str, ...] = ()
     tsa_roots: tuple[str, ...] = ()
 

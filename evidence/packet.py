@@ -21,6 +21,7 @@ from evidence.bag.exhibit import ENTRY, PROOF, check_sealed, folder_of, object_n
 from evidence.bag.files import FolderFiles
 from evidence.bag.findings import canonical_findings
 from evidence.bag.rotations import Handover, keys_of
+from evidence.bag.validation import list_name
 from evidence.bag.zip import write_zip
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
@@ -68,6 +69,7 @@ class PacketInputs:
     ``content_files`` go below ``data/controls/`` (facts, registers, overlay, library.toml). ``previous`` is the signed
     checkpoint of the previous packet and the consistency proof from it. ``exhibit_limit`` is in bytes: above it the parts
     of all snapshots are referenced instead of carried. ``rotations`` show how the log came to ``log_key``, oldest first.
+    ``revocation_lists`` (DER) are carried for those who verify offline.
     """
 
     report: Report
@@ -87,6 +89,7 @@ class PacketInputs:
     checkpoint: str
     previous: tuple[str, str] | None = None
     rotations: Sequence[Handover] = ()
+    revocation_lists: Sequence[bytes] = ()
     system: Mapping[str, Any] | None = None
     content_files: Mapping[str, bytes] = field(default_factory=dict)
     blind_spots: tuple[str, ...] = ()
@@ -256,6 +259,8 @@ def _write_evidence(bag: BagWriter, inputs: PacketInputs, progress: Progress) ->
         bag.add(f"controls/{name}", body)
     bag.add("log/checkpoint", inputs.checkpoint.encode())
     bag.add("log/key", (inputs.log_key.to_text() + "\n").encode())
+    for body in inputs.revocation_lists:
+        bag.add(list_name(hashlib.sha256(body).hexdigest()), body)
     for handover in inputs.rotations:
         for name, body in handover.files().items():
             bag.add(name, body)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evidence import __version__
 from evidence.errors import EvidenceError
-from evidence.signing.trust import load_trust, read_checkpoint
+from evidence.signing.trust import load_trust, read_checkpoint, read_moment
 from evidence.snapshot.check import Verification
 from evidence.verify import verify_path
 
@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             vkeys=trust.vkeys,
             authorities=trust.authorities,
             checkpoint=kept,
+            lists=trust.lists,
+            at=read_moment(given.at_time),
         )
     except EvidenceError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n" + (f"  to fix: {error.fix}\n" if error.fix else ""))
@@ -53,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         help="trusted key or certificate: the folder `trust`, a .vkey or a .pem file; may be repeated",
     )
     add("--checkpoint", type=Path, metavar="FILE", help="a checkpoint you kept: finds rollback")
+    add("--at-time", metavar="TIME", help="judge certificates as of this time instead of now")
     add("--explain", action="store_true", help="show every check, not only failures")
     add("--json", action="store_true", help="print as JSON")
     add("--version", action="version", version=__version__)

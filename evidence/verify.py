@@ -33,10 +33,12 @@ from evidence.bag.files import MAX_SMALL, BagFiles, FolderFiles, ZipFiles, read,
 from evidence.bag.findings import canonical_night
 from evidence.bag.rotations import KEY as LOG_KEY
 from evidence.bag.rotations import packet_keys
+from evidence.bag.validation import carried_lists
 from evidence.bag.zip import equals_reencoding
 from evidence.errors import EvidenceError, MalformedError, VerificationError
 from evidence.signing.certificate import load_certificates
 from evidence.signing.cms import Signed, verify_detached, verify_pdf
+from evidence.signing.revocation import Moment, judge_chain, load_carried, load_list
 from evidence.signing.timestamp import LIMIT, Judged, judge_signature, judge_stamps
 from evidence.snapshot import canonical
 from evidence.snapshot.check import Check, Verification
@@ -72,6 +74,7 @@ class Trust:
     authorities: Sequence[x509.Certificate] = ()
     log_keys: Sequence[Verifier] = ()
     checkpoint: str | None = None
+    lists: Sequence[x509.CertificateRevocationList] = ()
 
 
 def verify_path(
@@ -81,11 +84,14 @@ def verify_path(
     vkeys: Sequence[str],
     authorities: Sequence[bytes] = (),
     checkpoint: str | None = None,
+    lists: Sequence[bytes] = (),
+    at: dt.datetime | None = None,
 ) -> Verification:
     """Verify what lies at ``path``: a store when it looks like one, else a packet."""
+    words: dict[str, Any] = {"checkpoint": checkpoint, "authorities": authorities, "lists": lists, "at": at}
     if is_store(path):
-        return verify_store(path, vkeys, checkpoint=checkpoint, authorities=authorities)
-    return verify_packet(path, certificates=certificates, vkeys=vkeys, authorities=authorities, checkpoint=checkpoint)
+        return verify_store(path, vkeys, **words)
+    return verify_packet(path, certificates=certificates, vkeys=vkeys, **words)
 
 
 def is_store(path: Path) -> bool:
@@ -101,17 +107,20 @@ def verify_packet(
     checkpoint: str | None = None,
     at: dt.datetime | None = None,
     authorities: Sequence[bytes] = (),
+    lists: Sequence[bytes] = (),
 ) -> Verification:
     """Verify the packet at ``path``, a folder or a zip. Raises nothing of what it looks for.
 
     ``certificates`` (PEM or DER) and ``vkeys`` (verifier keys of logs) are the trust carried outside; ``at`` is the moment
     the certificates must be valid at, now by default. ``authorities`` are certificates of time-stamp authorities: they judge
-    time and nothing else. Raises ``ConfigError`` or ``MalformedError`` for unreadable trust.
+    time and nothing else. ``lists`` are revocation lists beside those the packet carries. Raises ``ConfigError`` or
+    ``MalformedError`` for unreadable trust.
     """
     trusted = [one for body in certificates for one in load_certificates(body)]
     keys = [parse_verifier(text) for text in vkeys]
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
-    trust = Trust(trusted, at or dt.datetime.now(dt.UTC), stampers, keys, checkpoint)
+    given = [load_list(body, "the given revocation list") for body in lists]
+    trust = Trust(trusted, at or dt.datetime.now(dt.UTC), stampers, keys, checkpoint, given)
     return Verification(path.name, tuple(_packet_checks(path, trust)))
 
 
@@ -122,6 +131,7 @@ def verify_store(
     checkpoint: str | None = None,
     authorities: Sequence[bytes] = (),
     at: dt.datetime | None = None,
+    lists: Sequence[bytes] = (),
 ) -> Verification:
     """Verify a store, or the store in a folder: every commit record, object and tile (``evidence.store.check``).
 
@@ -131,7 +141,8 @@ def verify_store(
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
     now = at or dt.datetime.now(dt.UTC)
     opened: ObjectStore = LocalStore(store) if isinstance(store, Path) else store
-    judge = partial(_judge, stampers, now)
+    given = [load_list(body, "the given revocation list") for body in lists]
+    judge = partial(_judge, stampers, given, now)
     return Verification(opened.url, tuple(_store_checks(opened, vkeys, checkpoint, judge)))
 
 
@@ -143,9 +154,14 @@ def _store_checks(store: ObjectStore, keys: Sequence[str], checkpoint: str | Non
 
 
 def _judge(
-    stampers: Sequence[x509.Certificate], now: dt.datetime, body: bytes, content: bytes
+    stampers: Sequence[x509.Certificate],
+    lists: Sequence[x509.CertificateRevocationList],
+    now: dt.datetime,
+    body: bytes,
+    content: bytes,
 ) -> tuple[bool | None, str]:
-    return judge_stamps([("the time-stamp", body, content)], stampers, now).results[0]
+    results = judge_stamps([("the time-stamp", body, content)], stampers, now, lists).results
+    return next((one for one in results if one[0] is False), results[0])
 
 
 def _packet_checks(path: Path, trust: Trust) -> Iterator[Check]:
@@ -159,12 +175,14 @@ def _packet_checks(path: Path, trust: Trust) -> Iterator[Check]:
         yield from _faults("closed set", "exactly the files that are named", lambda: check.closed_set(files))
         yield from _faults("digests", "every tag file is as named", lambda: check.tag_digests(files), TAGMANIFEST)
         yield from _faults("digests", "every payload file is as named", lambda: check.payload_digests(files))
+        trust = replace(trust, lists=[*trust.lists, *load_carried(carried_lists(files))])
         stamps = _stamps(files, trust)
-        yield from _signatures(files, replace(trust, at=stamps.at or trust.at))
+        signatures = list(_signatures(files, replace(trust, at=stamps.at or trust.at), stamps, trust.at))
+        yield from (one for one in signatures if one.step != "revocation")
         if isinstance(files, ZipFiles):
             yield _zip(path)
         yield from _evidence(files, trust)
-        yield from _not_proved(replace(trust, at=stamps.at or trust.at), stamps)
+        yield from _not_proved(stamps, [one for one in signatures if one.step == "revocation"])
     finally:
         if isinstance(files, ZipFiles):
             files.close()
@@ -202,7 +220,7 @@ def _faults(
         yield _proved(step, proved, subject)
 
 
-def _signatures(files: BagFiles, trust: Trust) -> Iterator[Check]:
+def _signatures(files: BagFiles, trust: Trust, stamps: Judged, now: dt.datetime) -> Iterator[Check]:
     seal: Signed | None = None
     try:
         seal = verify_detached(
@@ -212,6 +230,9 @@ def _signatures(files: BagFiles, trust: Trust) -> Iterator[Check]:
             trust.at,
         )
         yield _proved("seal", f"sealed by {seal.subject}, certificate SHA-256 {seal.certificate_sha256}", SIGNATURE)
+        moment = Moment(trust.at, proved=stamps.at is not None, now=now)
+        standing = judge_chain(seal.chain, trust.lists, moment)
+        yield from (Check("revocation", ok, words, SIGNATURE) for ok, words in standing)
     except _FAULTS as exc:
         yield _failed("seal", _said(exc), SIGNATURE)
     try:
@@ -404,15 +425,15 @@ def _findings(files: BagFiles) -> Any:
 def _stamps(files: BagFiles, trust: Trust) -> Judged:
     try:
         response = read(files, TIMESTAMP, limit=LIMIT) if TIMESTAMP in files.names() else None
-        return judge_signature(read(files, SIGNATURE), response, trust.authorities, trust.at)
+        return judge_signature(read(files, SIGNATURE), response, trust.authorities, trust.at, trust.lists)
     except _FAULTS as exc:
         return Judged(None, ((False, str(exc)),))
 
 
-def _not_proved(trust: Trust, stamps: Judged) -> Iterator[Check]:
+def _not_proved(stamps: Judged, standing: Sequence[Check]) -> Iterator[Check]:
     yield from (Check("time", ok, detail, SIGNATURE) for ok, detail in stamps.results)
-    when = trust.at.strftime("%Y-%m-%d")
-    yield Check("revocation", None, f"revocation not checked; certificates were valid on {when}", SIGNATURE)
+    yield from standing or [Check("revocation", None, "revocation not checked: the seal does not verify", SIGNATURE)]
+    yield from (Check("revocation", None, words, TIMESTAMP) for words in stamps.unknown)
     yield Check(
         "re-performance", None, "findings not re-performed, pages not rendered again: use --reperform", FINDINGS
     )

@@ -71,6 +71,7 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         checkpoint=workspace.log.checkpoint,
         previous=_previous(workspace, report),
         rotations=list(_rotations(workspace.log)),
+        revocation_lists=workspace.revocation_lists,
         system=described or None,
         content_files=_content_files(workspace, period),
         exhibit_limit=config.packet.exhibit_limit_mb << 20,

@@ -7,7 +7,7 @@ import typer
 
 from evidence.cli import output
 from evidence.errors import UsageError
-from evidence.signing.trust import load_trust, read_checkpoint
+from evidence.signing.trust import load_trust, read_checkpoint, read_moment
 from evidence.snapshot.check import Verification
 from evidence.verify import is_store, verify_path
 
@@ -23,6 +23,10 @@ def verify(
     path: Annotated[Path, typer.Argument(help="A packet (folder or zip) or a store folder.")],
     trust: Trust = None,
     checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint you kept: finds rollback.")] = None,
+    at_time: Annotated[
+        str | None,
+        typer.Option(help="Judge certificates as of this time, 2026-10-06 or with T09:30:00Z, instead of now."),
+    ] = None,
     reperform: Annotated[bool, typer.Option("--reperform", help="Also compute the findings again.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show every check, not only failures.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
@@ -40,6 +44,8 @@ def verify(
         vkeys=given.vkeys,
         authorities=given.authorities,
         checkpoint=kept,
+        lists=given.lists,
+        at=read_moment(at_time),
     )
     if reperform and result.ok:
         from evidence.reperform import reperform as again

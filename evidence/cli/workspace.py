@@ -31,7 +31,7 @@ from evidence.control.engine import Engine
 from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
-from evidence.errors import ConfigError, EvidenceError, UsageError
+from evidence.errors import ConfigError, EvidenceError, MalformedError, UsageError
 from evidence.signing import pkcs11
 from evidence.signing.certificate import load_certificates
 from evidence.signing.keys import NoteKey, PublicNoteKey, load_hmac_key, load_note_key
@@ -249,6 +249,22 @@ class Workspace:
                     fix="save the authority's root certificate there",
                 ) from exc
         return Authorities(urls, certificates, now)
+
+    @property
+    def revocation_lists(self) -> Sequence[bytes]:
+        """The lists that packets carry, DER, each once. Raises ``ConfigError``."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        from evidence.signing.revocation import load_list
+
+        found = {}
+        for name in self.config.packet.crls:
+            try:
+                body = self.config.path(name).read_bytes()
+                found[load_list(body, name).public_bytes(Encoding.DER)] = name
+            except (OSError, MalformedError) as exc:
+                raise ConfigError(f"packet.crls: {name}: {exc}", fix="save the authority's current list there") from exc
+        return list(found)
 
     def lease(self) -> Lease:
         """The advisory lease of this workspace's collector."""

@@ -9,7 +9,8 @@ no signature covers, so nothing can hide in a second spelling. Exactly one signe
 4. the signature over the signed attributes is this certificate's
 5. the certificate chains to a given trust certificate and every certificate of the chain is valid at the given time
 
-Revocation is not checked: an offline verifier has no fresh list. The claimed signing time is shown, never believed.
+Revocation is judged apart (``evidence.signing.revocation``), on the chain found here. The claimed signing time is shown, never
+believed.
 """
 
 import datetime as dt
@@ -17,7 +18,7 @@ import hashlib
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from asn1crypto import cms, tsp
@@ -70,6 +71,7 @@ class Signed:
     algorithm: str
     claimed_at: dt.datetime | None
     signature: bytes
+    chain: tuple[x509.Certificate, ...] = field(default=(), repr=False)  # signer's first, the trusted one last
 
 
 def verify_detached(der: bytes, content: bytes, trust: Sequence[x509.Certificate], at: dt.datetime) -> Signed:
@@ -188,15 +190,16 @@ def verify_signer(
         _check_identifier(signer["sid"], leaf)
         name = _check_signature(signer, leaf, algorithm)
         _check_purpose(leaf, purpose)
-        root = _check_chain(leaf, certificates, trust, at)
+        chain = _check_chain(leaf, certificates, trust, at)
         claimed = attributes.get("signing_time")
         return Signed(
             subject=leaf.subject.rfc4514_string(),
             certificate_sha256=leaf.fingerprint(hashes.SHA256()).hex(),
-            root_sha256=root.fingerprint(hashes.SHA256()).hex(),
+            root_sha256=chain[-1].fingerprint(hashes.SHA256()).hex(),
             algorithm=name,
             claimed_at=claimed[0].native if claimed is not None else None,
             signature=bytes(signer["signature"].native),
+            chain=chain,
         )
     except _FAULTS as exc:
         raise MalformedError(f"the signature has malformed parts: {exc}") from exc
@@ -307,19 +310,21 @@ def _check_signature(signer: Any, leaf: x509.Certificate, digest: str) -> str:
 
 def _check_chain(
     leaf: x509.Certificate, carried: Sequence[x509.Certificate], trust: Sequence[x509.Certificate], at: dt.datetime
-) -> x509.Certificate:
+) -> tuple[x509.Certificate, ...]:
     """Walk from the signer's certificate to a trusted one (RFC 5280 section 6.1, without names policies and lists)."""
     _check_leaf(leaf)
     current = leaf
+    walked = [leaf]
     for depth in range(_MAX_CHAIN):
         _check_certificate(current, at)
         if current in trust:
-            return current
+            return tuple(walked)
         candidates = [item for item in (*trust, *carried) if item.subject == current.issuer and item != current]
         issuer = next((item for item in candidates if _issued(item, current, depth)), None)
         if issuer is None:
             break
         current = issuer
+        walked.append(issuer)
     raise VerificationError(
         f"certificate {leaf.subject.rfc4514_string()} does not chain to the given trust certificate",
         step="chain",
