@@ -145,7 +145,8 @@ def build_packet(
     progress("writing evidence")
     _write_evidence(bag, inputs, progress)
     content = _content(inputs, key, packet_id, omissions, rows_csv)
-    _render_and_seal(bag, content, key, templates, signed_at, progress)
+    signing = _Signing(key, templates, signed_at, stamp, tuple(inputs.revocation_lists), partial=partial)
+    omissions = (*omissions, *_render_and_seal(bag, content, signing, progress))
     if stamp is not None:
         progress("time-stamping")
         try:
@@ -335,9 +336,21 @@ def _fact(exhibit: ExhibitInput) -> SnapshotFact | None:
     return replace(fact, finality="settled") if exhibit.settled else fact
 
 
-def _render_and_seal(
-    bag: BagWriter, content: Content, key: PacketKey, templates: Path, signed_at: dt.datetime, progress: Progress
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    """What the PDF and the bag are signed with."""
+
+    key: PacketKey
+    templates: Path
+    signed_at: dt.datetime
+    stamp: Stamper | None
+    lists: tuple[bytes, ...]
+    partial: bool
+
+
+def _render_and_seal(bag: BagWriter, content: Content, signing: _Signing, progress: Progress) -> list[str]:
+    """Render, sign and close the bag; return what had to be left out."""
+    templates, signed_at = signing.templates, signing.signed_at
     progress("rendering the HTML")
     for name in ("VERIFY.md", "verify.sh"):
         bag.add(name, html.render_text(content, templates, f"{name}.j2"))
@@ -352,7 +365,8 @@ def _render_and_seal(
     )
     rendered = pdf.render(html.render_print(content, templates), attachments, content.end)
     progress("signing")
-    bag.add("packet.pdf", sign_pdf(rendered.body, key, name=content.entity[:100], reason="Seal of the entity"))
+    signed, omissions = _sign_pdf(rendered.body, content.entity, signing)
+    bag.add("packet.pdf", signed)
     bag.add("render.json", canonical.encode(_render_facts(content, rendered, page)))
     tagmanifest = bag.close(
         {
@@ -362,7 +376,18 @@ def _render_and_seal(
             "External-Description": _printable(f"{content.report.title}, {content.period}"),
         }
     )
-    (bag.root / SIGNATURE).write_bytes(sign_detached(tagmanifest, key, signed_at))
+    (bag.root / SIGNATURE).write_bytes(sign_detached(tagmanifest, signing.key, signed_at))
+    return omissions
+
+
+def _sign_pdf(pdf: bytes, entity: str, signing: _Signing) -> tuple[bytes, list[str]]:
+    words: dict[str, Any] = {"name": entity[:100], "reason": "Seal of the entity"}
+    try:
+        return sign_pdf(pdf, signing.key, **words, stamp=signing.stamp, lists=signing.lists), []
+    except TimestampError as exc:
+        if not signing.partial:
+            raise
+        return sign_pdf(pdf, signing.key, **words), [f"the PDF's time is not proven: {exc}"]
 
 
 def _time_stamp(signature: Path, response: Path, stamp: Stamper) -> None:

@@ -39,7 +39,7 @@ from evidence.errors import EvidenceError, MalformedError, VerificationError
 from evidence.signing.certificate import load_certificates
 from evidence.signing.cms import Signed, verify_detached, verify_pdf
 from evidence.signing.revocation import Moment, judge_chain, load_carried, load_list
-from evidence.signing.timestamp import LIMIT, Judged, judge_signature, judge_stamps
+from evidence.signing.timestamp import LIMIT, Judged, judge_pdf, judge_signature, judge_stamps
 from evidence.snapshot import canonical
 from evidence.snapshot.check import Check, Verification
 from evidence.store.check import Judge, check_store
@@ -59,6 +59,7 @@ MAX_PDF: Final = 256 << 20  # bytes held in memory; ours have up to about 30 MiB
 MAX_FAULTS: Final = 10_000  # faults listed of one step; a packet of nothing but faults must not fill the memory
 # The parsers below raise declared errors (fuzzed); should one not, hostile bytes still end in a failed check, never in a pass.
 _FAULTS: Final = (Exception,)
+_LAST: Final = ("time", "revocation")  # steps whose results are shown after the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +179,11 @@ def _packet_checks(path: Path, trust: Trust) -> Iterator[Check]:
         trust = replace(trust, lists=[*trust.lists, *load_carried(carried_lists(files))])
         stamps = _stamps(files, trust)
         signatures = list(_signatures(files, replace(trust, at=stamps.at or trust.at), stamps, trust.at))
-        yield from (one for one in signatures if one.step != "revocation")
+        yield from (one for one in signatures if one.step not in _LAST)
         if isinstance(files, ZipFiles):
             yield _zip(path)
         yield from _evidence(files, trust)
-        yield from _not_proved(stamps, [one for one in signatures if one.step == "revocation"])
+        yield from _not_proved(stamps, [one for one in signatures if one.step in _LAST])
     finally:
         if isinstance(files, ZipFiles):
             files.close()
@@ -242,6 +243,8 @@ def _signatures(files: BagFiles, trust: Trust, stamps: Judged, now: dt.datetime)
             raise VerificationError("the PDF is signed by another certificate than the packet", step="certificate")
         yield _proved("pdf", "one signature over the whole file, no change allowed", PDF)
         yield _unsigned_prefix(files, body)
+        stamp = judge_pdf(body, trust.authorities, now, trust.lists)
+        yield from (Check("time", ok, words, PDF) for ok, words in stamp.results)
     except _FAULTS as exc:
         yield _failed("pdf", _said(exc), PDF)
 
@@ -432,7 +435,9 @@ def _stamps(files: BagFiles, trust: Trust) -> Judged:
 
 def _not_proved(stamps: Judged, standing: Sequence[Check]) -> Iterator[Check]:
     yield from (Check("time", ok, detail, SIGNATURE) for ok, detail in stamps.results)
-    yield from standing or [Check("revocation", None, "revocation not checked: the seal does not verify", SIGNATURE)]
+    yield from sorted(standing, key=lambda one: _LAST.index(one.step))
+    if not any(one.step == "revocation" for one in standing):
+        yield Check("revocation", None, "revocation not checked: the seal does not verify", SIGNATURE)
     yield from (Check("revocation", None, words, TIMESTAMP) for words in stamps.unknown)
     yield Check(
         "re-performance", None, "findings not re-performed, pages not rendered again: use --reperform", FINDINGS

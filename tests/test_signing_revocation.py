@@ -37,11 +37,14 @@ class Issuer:
 
     def __init__(self, until=UNTIL, *, signs_lists=True):
         self.key, self.leaf_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        off = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-        words = dict.fromkeys((*off, "encipher_only", "decipher_only"), False)
-        usage = x509.KeyUsage(key_cert_sign=True, crl_sign=signs_lists, **words)
+        off = dict.fromkeys(("key_encipherment", "data_encipherment", "key_agreement"), False)
+        off |= dict.fromkeys(("encipher_only", "decipher_only"), False)
+        signs = {"digital_signature": False, "content_commitment": False}
+        usage = x509.KeyUsage(key_cert_sign=True, crl_sign=signs_lists, **signs, **off)
         self.root = self.issue("Root", self.key, UNTIL + 3000 * DAY, authority=True, usage=usage)
-        self.leaf = self.issue("Officer", self.leaf_key, until)
+        signs = {"digital_signature": True, "content_commitment": True}
+        usage = x509.KeyUsage(key_cert_sign=False, crl_sign=False, **signs, **off)
+        self.leaf = self.issue("Officer", self.leaf_key, until, usage=usage)
 
     def issue(self, common, key, until, *, authority=False, usage=None):
         builder = x509.CertificateBuilder(
@@ -250,7 +253,7 @@ def test_a_revoked_authority_proves_no_time(stamped, issuer, authority):
 
     for reason in (None, R.key_compromise):
         found, said = verified(stamped, issuer, authority, lists=[listed(reason)])
-        assert [ok for ok, _ in said["time"]] == [False, False]
+        assert [ok for ok, _ in said["time"]] == [False, False, False]
         assert "no time-stamp of it holds" in said["time"][0][1]
         assert not found.ok
     found, said = verified(stamped, issuer, authority, lists=[listed(R.cessation_of_operation)])
@@ -259,7 +262,7 @@ def test_a_revoked_authority_proves_no_time(stamped, issuer, authority):
 
 
 def test_a_carried_list_that_is_no_list_proves_nothing(make, issuer, authority):
-    packet = make(stamped=True, lists=[b"no list"])
+    packet = make(stamped=False, lists=[b"no list"])
     found, said = verified(packet, issuer, authority)
     assert (found.ok, said["revocation"][0][0]) == (True, None)
 

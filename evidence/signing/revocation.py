@@ -158,11 +158,13 @@ def _lists_of(
         usage = None
     if usage is not None and not usage.crl_sign:
         return []
-    return [one for one in lists if one.issuer == issuer.subject and _is_signed(one, issuer)]
+    return [one for one in lists if _is_signed(one, issuer)]
 
 
 def _is_signed(one: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     try:
+        if one.issuer != issuer.subject:
+            return False
         return one.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # other kinds of key raise TypeError
     except _FAULTS:
         return False

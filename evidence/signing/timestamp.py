@@ -25,7 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from evidence.errors import MalformedError, VerificationError
-from evidence.signing.cms import TIME_STAMPING, signed_parts, verify_signer
+from evidence.signing.cms import TIME_STAMPING, pdf_signature, signed_parts, verify_signer
 from evidence.signing.der import check_der
 from evidence.signing.revocation import Moment, judge_chain
 
@@ -222,6 +222,20 @@ def judge_signature(
         except VerificationError as exc:
             return Judged(None, (*judged.results, (False, str(exc))), judged.unknown)
     return judged
+
+
+def judge_pdf(
+    pdf: bytes,
+    trust: Sequence[x509.Certificate],
+    now: dt.datetime,
+    lists: Sequence[x509.CertificateRevocationList] = (),
+) -> Judged:
+    """Judge the token inside the signature of a PDF; nothing is said of a PDF without one: the packet's seal has the time."""
+    der, _, _ = pdf_signature(pdf)
+    token = attached_token(der)
+    if token is None:
+        return Judged(None, ())
+    return judge_stamps([("the PDF's time-stamp", response_der(token), stamped_part(der))], trust, now, lists)
 
 
 def judge_stamps(
