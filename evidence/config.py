@@ -226,6 +226,7 @@ class PacketConfig(_Section):
     prepared_by: str = ""
     exhibit_limit_mb: int = 256
     crls: tuple[str, ...] = ()
+    attestation: bool = False
     tsa: tuple[str, ...] = ()
     tsa_roots: tuple[str, ...] = ()
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
+from evidence.bag.statement import packet_statement
 from evidence.cli import output
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
 from evidence.cli.packet_recount import recount
@@ -17,6 +18,7 @@ from evidence.errors import PacketRefusedError
 from evidence.packet import Packet, build_packet
 from evidence.signing import kms, pkcs11
 from evidence.signing.certificate import PacketKey, load_packet_key
+from evidence.signing.dsse import sign_envelope
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.store.sealing import append_new, put_object
@@ -33,6 +35,9 @@ def packet(
         bool,
         typer.Option("--recount/--no-recount", help="First count the period's event windows again at live sources."),
     ] = True,
+    in_toto: Annotated[
+        bool, typer.Option("--in-toto", help="Also write a signed in-toto statement of the packet beside the zip.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Make a signed packet: folder and zip. Refused where it would rest on missing or provisional evidence."""
@@ -64,14 +69,25 @@ def packet(
         )
     _seal(workspace, made, report, chosen, key.fingerprint)
     output.undelivered(workspace.log.undelivered)
+    stated = write_statement(made, key) if in_toto or workspace.config.packet.attestation else None
     if json:
-        output.as_json({"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions})
+        words = {"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions}
+        output.as_json(words | ({"in_toto": stated} if stated else {}))
         return
+    if stated:
+        output.say(f"in-toto statement: {stated}")
     if not authorities:
         output.say("time not proven: no time-stamp authority is configured ([packet] tsa)")
     for omission in made.omissions:
         output.say(f"omitted: {omission}")
     output.say(str(made.zip))
+
+
+def write_statement(made: Packet, key: PacketKey) -> Path:
+    """Write ``<packet>.intoto.jsonl`` beside the zip: a DSSE envelope around the in-toto statement; return its path."""
+    path = made.zip.with_name(f"{made.packet_id}.intoto.jsonl")
+    path.write_bytes(sign_envelope(packet_statement(made.folder, made.zip, made.omissions), key))
+    return path
 
 
 def _seal(workspace: Workspace, made: Packet, report: str, period: Period, certificate: str) -> None:
