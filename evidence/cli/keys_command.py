@@ -12,7 +12,8 @@ from evidence.cli.packet_command import identity_of
 from evidence.cli.workspace import Workspace, now
 from evidence.errors import EvidenceError, UsageError
 from evidence.signing.keys import NoteKey, PublicNoteKey, write_secret
-from evidence.store.log import Log
+from evidence.signing.trust import read_checkpoint
+from evidence.store.log import Log, accept_anchor
 from evidence.tlog.note import Verifier
 
 app = typer.Typer(help="Keys: list them, hand the log over to a new one.", no_args_is_help=True)
@@ -67,6 +68,22 @@ def rotate(
     output.say(
         "Keep the old verifier key: whoever has it is led to the new one. Destroy the old secret when all is well."
     )
+
+
+@app.command("accept-anchor")
+def accept_anchor_(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(help="A signed checkpoint that you trust, from another place than the store.")
+    ],
+) -> None:
+    """Let the signer's lost or outdated memory begin again at a checkpoint. Only after finding out why it is wrong."""
+    workspace = Workspace.open(context.obj)
+    signed = read_checkpoint(file) or ""
+    accepted = accept_anchor(workspace.store, workspace.verifier, workspace.anchors, signed)
+    size = Log.open(workspace.store, trust=workspace.verifier).size
+    output.say(f"the anchors now hold size {accepted.size} of {accepted.origin}; the log has {size} entries")
+    output.say("What the anchors held before lies beside them as NAME.before-N.")
 
 
 def _successor(workspace: Workspace, ref: str, name: str) -> NoteKey | PublicNoteKey:

@@ -143,7 +143,7 @@ class History:
             raise RollbackError(
                 f"the log has {self.size} entries, {where} remembers {checkpoint.size}: the store went back in time; "
                 f"{record_path(self.place)} is not there",
-                fix="restore the missing log/commit objects; --accept-anchor FILE only after finding out why",
+                fix="restore the missing log/commit objects; `evidence keys accept-anchor FILE` only after finding out why",
             )
         if self.tree.root(checkpoint.size) != checkpoint.root:
             raise ForkError(f"{where} remembers other entries up to size {checkpoint.size}", fix=_STOP)

@@ -355,7 +355,7 @@ class Log:
         if self._signer and remembered and not any(signed for _, signed in remembered):
             raise RollbackError(
                 f"no anchor remembers log {self.origin}, which has {self.size} entries",
-                fix="give a checkpoint you trust with --accept-anchor FILE",
+                fix="give a checkpoint you trust: `evidence keys accept-anchor FILE`",
             )
 
     def _commit(self, record: Record, retain_until: dt.datetime | None) -> bool:
