@@ -32,7 +32,7 @@ REFUSED = (MalformedError, VerificationError)
 
 @pytest.fixture(scope="module")
 def issuer():
-    return Issuer()
+    return Issuer(NOW + 900 * DAY)
 
 
 @pytest.fixture(scope="module")

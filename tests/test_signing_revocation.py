@@ -24,7 +24,7 @@ from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs
 from tests.servers.tsa import Authority, serve
 
 DAY = dt.timedelta(days=1)
-FROM, UNTIL = SIGNED_AT - 300 * DAY, SIGNED_AT + 400 * DAY
+FROM, UNTIL = SIGNED_AT - 2000 * DAY, SIGNED_AT + 400 * DAY
 R = x509.ReasonFlags
 
 
@@ -41,7 +41,7 @@ class Issuer:
         off |= dict.fromkeys(("encipher_only", "decipher_only"), False)
         signs = {"digital_signature": False, "content_commitment": False}
         usage = x509.KeyUsage(key_cert_sign=True, crl_sign=signs_lists, **signs, **off)
-        self.root = self.issue("Root", self.key, UNTIL + 3000 * DAY, authority=True, usage=usage)
+        self.root = self.issue("Root", self.key, UNTIL + 20_000 * DAY, authority=True, usage=usage)
         signs = {"digital_signature": True, "content_commitment": True}
         usage = x509.KeyUsage(key_cert_sign=False, crl_sign=False, **signs, **off)
         self.leaf = self.issue("Officer", self.leaf_key, until, usage=usage)

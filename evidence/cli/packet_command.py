@@ -78,6 +78,8 @@ def packet(
         output.say(f"in-toto statement: {stated}")
     if not authorities:
         output.say("time not proven: no time-stamp authority is configured ([packet] tsa)")
+    for url, why in authorities.passed_over.items():
+        output.say(f"time-stamp authority passed over: {url}: {why}")
     for omission in made.omissions:
         output.say(f"omitted: {omission}")
     output.say(str(made.zip))
