@@ -16,7 +16,8 @@ from evidence.errors import ConfigError
 
 FILE_NAME = "evidence.toml"
 SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
-PacketKeyRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kms:[A-Za-z0-9:/_-]+)$")]
+LogKeyRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|pkcs11:.+)$")]
+PacketKeyRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kms:[A-Za-z0-9:/_-]+|pkcs11:.+)$")]
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 
 
@@ -53,7 +54,9 @@ class WitnessConfig(_Section):
 class LogConfig(_Section):
     """The transparency log's signing key and where its signer remembers the last checkpoint."""
 
-    key: SecretRef = "file:keys/collector.key"
+    key: LogKeyRef = "file:keys/collector.key"
+    key_passphrase: SecretRef | None = None
+    name: str = ""
     anchors: tuple[str, ...] = ("file:anchors/checkpoint",)
     checkpoints: tuple[str, ...] = ()
     witnesses: tuple[WitnessConfig, ...] = ()
@@ -231,6 +234,8 @@ class PacketConfig(_Section):
     chain: tuple[str, ...] = ()
     prepared_by: str = ""
     exhibit_limit_mb: int = 256
+    crls: tuple[str, ...] = ()
+    attestation: bool = False
     tsa: tuple[str, ...] = ()
     tsa_roots: tuple[str, ...] = ()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evidence import __version__
 from evidence.errors import EvidenceError
-from evidence.signing.trust import load_trust, read_checkpoint
+from evidence.signing.trust import load_trust, read_checkpoint, read_moment
 from evidence.snapshot.ahead import cores
 from evidence.snapshot.check import Verification
 from evidence.verify import verify_path
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             since=given.since,
             mirror=given.mirror,
             jobs=given.jobs,
+            lists=trust.lists,
+            at=read_moment(given.at_time),
         )
     except EvidenceError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n" + (f"  to fix: {error.fix}\n" if error.fix else ""))
@@ -65,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--since", action="store_true", help="of a store, hash only what was committed after the kept checkpoint")
     add("--mirror", type=Path, metavar="STORE", help="a second copy of the store: says which of the two differs")
     add("--jobs", type=_at_least_one, default=cores(), metavar="N", help="files hashed at a time; by default the cores")
+    add("--at-time", metavar="TIME", help="judge certificates as of this time instead of now")
     add("--explain", action="store_true", help="show every check, not only failures")
     add("--json", action="store_true", help="print as JSON")
     add("--version", action="version", version=__version__)

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
 
@@ -33,14 +33,16 @@ from evidence.bag.chain import check_continues, open_chain
 from evidence.bag.concluded import FINDINGS, check_findings
 from evidence.bag.files import MAX_SMALL, BagFiles, FolderFiles, ZipFiles, read
 from evidence.bag.sealed import Exhibits
+from evidence.bag.validation import carried_lists
 from evidence.bag.zip import equals_reencoding
 from evidence.errors import UsageError, VerificationError
 from evidence.signing.certificate import load_certificates
 from evidence.signing.cms import Signed, verify_detached, verify_pdf
-from evidence.signing.timestamp import LIMIT, Judged, judge_signature, judge_stamps
+from evidence.signing.revocation import Moment, judge_chain, load_carried, load_list
+from evidence.signing.timestamp import LIMIT, Judged, judge_pdf, judge_signature, judge_stamps
 from evidence.snapshot import canonical
-from evidence.snapshot.check import FAULTS, Check, Verification, failed, from_faults, proved, said
-from evidence.store.check import check_store, own_key
+from evidence.snapshot.check import FAULTS, Check, Verification, failed, from_faults, proved, said, unmade
+from evidence.store.check import check_store
 from evidence.store.local import LocalStore
 from evidence.store.objects import ObjectStore
 from evidence.tlog.cosignature import is_cosigner, parse_cosigner
@@ -48,6 +50,7 @@ from evidence.tlog.note import Verifier, parse_verifier
 
 PDF: Final = "data/packet.pdf"
 RENDER: Final = "data/render.json"
+_LAST: Final = ("time", "revocation")  # steps whose results are shown after the others
 MAX_PDF: Final = 256 << 20  # bytes held in memory; ours have up to about 30 MiB
 
 
@@ -64,6 +67,7 @@ class Trust:
     authorities: Sequence[x509.Certificate] = ()
     log_keys: Sequence[Verifier] = ()
     checkpoint: str | None = None
+    lists: Sequence[x509.CertificateRevocationList] = ()
 
 
 def verify_path(
@@ -73,6 +77,8 @@ def verify_path(
     vkeys: Sequence[str],
     authorities: Sequence[bytes] = (),
     checkpoint: str | None = None,
+    lists: Sequence[bytes] = (),
+    at: dt.datetime | None = None,
     since: bool = False,
     mirror: Path | None = None,
     jobs: int = 1,
@@ -81,17 +87,20 @@ def verify_path(
 
     Raises ``UsageError`` for ``since`` and ``mirror`` with anything but a store.
     """
+    words: dict[str, Any] = {
+        "checkpoint": checkpoint,
+        "authorities": authorities,
+        "lists": lists,
+        "at": at,
+        "jobs": jobs,
+    }
     if is_store(path):
-        return verify_store(
-            path, vkeys, checkpoint=checkpoint, authorities=authorities, since=since, mirror=mirror, jobs=jobs
-        )
+        return verify_store(path, vkeys, **words, since=since, mirror=mirror)
     if since or mirror is not None:
         raise UsageError("--since and --mirror take a store", fix="name the folder that holds store.json")
     if is_exhibit(path):
         return verify_exhibit(path, vkeys, checkpoint=checkpoint, jobs=jobs)
-    return verify_packet(
-        path, certificates=certificates, vkeys=vkeys, authorities=authorities, checkpoint=checkpoint, jobs=jobs
-    )
+    return verify_packet(path, certificates=certificates, vkeys=vkeys, **words)
 
 
 def is_store(path: Path) -> bool:
@@ -107,25 +116,27 @@ def verify_packet(
     checkpoint: str | None = None,
     at: dt.datetime | None = None,
     authorities: Sequence[bytes] = (),
+    lists: Sequence[bytes] = (),
     jobs: int = 1,
 ) -> Verification:
     """Verify the packet at ``path``, a folder or a zip. Raises nothing of what it looks for.
 
     ``certificates`` (PEM or DER) and ``vkeys`` (verifier keys of logs) are the trust carried outside; ``at`` is the moment
     the certificates must be valid at, now by default. ``authorities`` are certificates of time-stamp authorities: they judge
-    time and nothing else. ``jobs`` files are hashed at a time; what is said does not depend on it. Raises ``ConfigError`` or
-    ``MalformedError`` for unreadable trust.
+    time and nothing else. ``lists`` are revocation lists beside those the packet carries. ``jobs`` files are hashed at a time;
+    what is said does not depend on it. Raises ``ConfigError`` or ``MalformedError`` for unreadable trust.
     """
     trusted = [one for body in certificates for one in load_certificates(body)]
     keys = [parse_verifier(text) for text in vkeys if not is_cosigner(text)]
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
-    trust = Trust(trusted, at or dt.datetime.now(dt.UTC), stampers, keys, checkpoint)
+    given = [load_list(body, "the given revocation list") for body in lists]
+    trust = Trust(trusted, at or dt.datetime.now(dt.UTC), stampers, keys, checkpoint, given)
     return Verification(path.name, tuple(_packet_checks(path, trust, jobs)))
 
 
 def verify_exhibit(path: Path, vkeys: Sequence[str], *, checkpoint: str | None = None, jobs: int = 1) -> Verification:
     """Verify one exhibit taken out of a packet, a folder or one of its files, with its own proof (``evidence.bag.alone``)."""
-    keys = [parse_verifier(text) for text in vkeys]
+    keys = [parse_verifier(text) for text in vkeys if not is_cosigner(text)]
     return Verification(path.name, tuple(check_alone(path, keys, checkpoint, jobs)))
 
 
@@ -136,13 +147,14 @@ def verify_store(
     checkpoint: str | None = None,
     authorities: Sequence[bytes] = (),
     at: dt.datetime | None = None,
+    lists: Sequence[bytes] = (),
     since: bool = False,
     mirror: Path | ObjectStore | None = None,
     jobs: int = 1,
 ) -> Verification:
     """Verify a store, or the store in a folder: every commit record, object and tile (``evidence.store.check``).
 
-    Of several ``vkeys`` the one that the store names is used, else the first: then the step ``trust`` fails.
+    Of several ``vkeys`` those count that name this log, else all: then the step ``trust`` fails.
     Time-stamps of checkpoints are judged under ``authorities`` (certificates of time-stamp authorities), read at ``at``.
     With ``since`` only what was committed after ``checkpoint`` is hashed; ``mirror`` is a second copy to compare with.
     Raises ``UsageError`` for ``since`` without a checkpoint.
@@ -152,14 +164,13 @@ def verify_store(
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
     opened = _opened(store)
     witnesses = [parse_cosigner(text) for text in vkeys if is_cosigner(text)]
-    logs = [text for text in vkeys if not is_cosigner(text)]
-    key = next((text for text in logs if _names(opened, text)), logs[0] if logs else None)
+    given = [load_list(body, "the given revocation list") for body in lists]
     check = partial(
         check_store,
         opened,
-        trust=key,
+        trust=[text for text in vkeys if not is_cosigner(text)],
         checkpoint=checkpoint,
-        judge=partial(_judge, stampers, at or dt.datetime.now(dt.UTC)),
+        judge=partial(_judge, stampers, given, at or dt.datetime.now(dt.UTC)),
         witnesses=witnesses,
         since=since,
         mirror=None if mirror is None else _opened(mirror),
@@ -180,16 +191,14 @@ def _store_checks(check: Callable[[], Iterator[Check]], url: str) -> Iterator[Ch
 
 
 def _judge(
-    stampers: Sequence[x509.Certificate], now: dt.datetime, body: bytes, content: bytes
+    stampers: Sequence[x509.Certificate],
+    lists: Sequence[x509.CertificateRevocationList],
+    now: dt.datetime,
+    body: bytes,
+    content: bytes,
 ) -> tuple[bool | None, str]:
-    return judge_stamps([("the time-stamp", body, content)], stampers, now).results[0]
-
-
-def _names(store: ObjectStore, vkey: str) -> bool:
-    try:
-        return own_key(store).to_text() == vkey
-    except FAULTS:
-        return False
+    results = judge_stamps([("the time-stamp", body, content)], stampers, now, lists).results
+    return next((one for one in results if one[0] is False), results[0])
 
 
 def _packet_checks(path: Path, trust: Trust, jobs: int) -> Iterator[Check]:
@@ -208,18 +217,20 @@ def _packet_checks(path: Path, trust: Trust, jobs: int) -> Iterator[Check]:
         yield from from_faults(
             "digests", "every payload file is as named", lambda: check.payload_digests(files, hashed, jobs), MANIFEST
         )
+        trust = replace(trust, lists=[*trust.lists, *load_carried(carried_lists(files))])
         stamps = _stamps(files, trust)
-        yield from _signatures(files, replace(trust, at=stamps.at or trust.at))
+        signatures = list(_signatures(files, replace(trust, at=stamps.at or trust.at), stamps, trust.at))
+        yield from (one for one in signatures if one.step not in _LAST)
         if isinstance(files, ZipFiles):
             yield _zip(path)
         yield from _evidence(files, trust, hashed)
-        yield from _not_proved(replace(trust, at=stamps.at or trust.at), stamps)
+        yield from _not_proved(stamps, [one for one in signatures if one.step in _LAST])
     finally:
         if isinstance(files, ZipFiles):
             files.close()
 
 
-def _signatures(files: BagFiles, trust: Trust) -> Iterator[Check]:
+def _signatures(files: BagFiles, trust: Trust, stamps: Judged, now: dt.datetime) -> Iterator[Check]:
     seal: Signed | None = None
     try:
         seal = verify_detached(
@@ -229,6 +240,9 @@ def _signatures(files: BagFiles, trust: Trust) -> Iterator[Check]:
             trust.at,
         )
         yield proved("seal", f"sealed by {seal.subject}, certificate SHA-256 {seal.certificate_sha256}", SIGNATURE)
+        moment = Moment(trust.at, proved=stamps.at is not None, now=now)
+        standing = judge_chain(seal.chain, trust.lists, moment)
+        yield from (Check("revocation", ok, words, SIGNATURE) for ok, words in standing)
     except FAULTS as exc:
         yield failed("seal", said(exc), SIGNATURE)
     try:
@@ -238,6 +252,8 @@ def _signatures(files: BagFiles, trust: Trust) -> Iterator[Check]:
             raise VerificationError("the PDF is signed by another certificate than the packet", step="certificate")
         yield proved("pdf", "one signature over the whole file, no change allowed", PDF)
         yield _unsigned_prefix(files, body)
+        stamp = judge_pdf(body, trust.authorities, now, trust.lists)
+        yield from (Check("time", ok, words, PDF) for ok, words in stamp.results)
     except FAULTS as exc:
         yield failed("pdf", said(exc), PDF)
 
@@ -275,15 +291,19 @@ def _evidence(files: BagFiles, trust: Trust, hashed: Mapping[str, str]) -> Itera
 def _stamps(files: BagFiles, trust: Trust) -> Judged:
     try:
         response = read(files, TIMESTAMP, limit=LIMIT) if TIMESTAMP in files.names() else None
-        return judge_signature(read(files, SIGNATURE, limit=MAX_SMALL), response, trust.authorities, trust.at)
+        return judge_signature(
+            read(files, SIGNATURE, limit=MAX_SMALL), response, trust.authorities, trust.at, trust.lists
+        )
     except FAULTS as exc:
         return Judged(None, ((False, str(exc)),))
 
 
-def _not_proved(trust: Trust, stamps: Judged) -> Iterator[Check]:
+def _not_proved(stamps: Judged, standing: Sequence[Check]) -> Iterator[Check]:
     yield from (Check("time", ok, detail, SIGNATURE) for ok, detail in stamps.results)
-    when = trust.at.strftime("%Y-%m-%d")
-    yield Check("revocation", None, f"revocation not checked; certificates were valid on {when}", SIGNATURE)
+    yield from sorted(standing, key=lambda one: _LAST.index(one.step))
+    if not any(one.step == "revocation" for one in standing):
+        yield unmade("revocation", "revocation not checked: the seal does not verify", SIGNATURE)
+    yield from (unmade("revocation", words, TIMESTAMP) for words in stamps.unknown)
     yield Check(
         "re-performance", None, "findings not re-performed, pages not rendered again: use --reperform", FINDINGS
     )

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from evidence.bag.files import BagFiles, read_text
+from evidence.bag.rotations import KEY, packet_keys
 from evidence.errors import VerificationError
 from evidence.snapshot.check import FAULTS, Check, failed, proved, said, unmade
 from evidence.tlog.checkpoint import open_checkpoint, parse_unverified
-from evidence.tlog.note import Verifier, parse_verifier
+from evidence.tlog.note import Verifier
 from evidence.tlog.proof import parse_consistency
+from evidence.tlog.rotation import LogKeys
 
 CHECKPOINT: Final = "data/log/checkpoint"
-LOG_KEY: Final = "data/log/key"
 PREVIOUS: Final = "data/log/previous-checkpoint"
 CONSISTENCY: Final = "data/log/consistency-from-previous"
 _STEP: Final = "log"
@@ -20,7 +21,7 @@ _STEP: Final = "log"
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The keys of the packet's log, and the checkpoint's text that one of them signed."""
+    """The keys of the packet's log, in the order of their use, and the checkpoint's text that the last of them signed."""
 
     keys: Sequence[Verifier]
     signed: str
@@ -33,12 +34,12 @@ def open_chain(files: BagFiles, given: Sequence[Verifier]) -> tuple[Chain | None
     """
     try:
         signed = read_text(files, CHECKPOINT)
-        key, origin = _log_key(files, given)
-        head = open_checkpoint(signed, [key])
+        keys, origin = _log_keys(files, given, signed)
+        head = keys.open(signed)
     except FAULTS as exc:
         return None, [failed(_STEP, said(exc), CHECKPOINT)]
     detail = f"checkpoint of {head.origin} at size {head.size} is signed by its key"
-    return Chain([key], signed), [proved(_STEP, detail, CHECKPOINT), origin]
+    return Chain([key for _, key in keys], signed), [proved(_STEP, detail, CHECKPOINT), origin]
 
 
 def check_continues(files: BagFiles, chain: Chain, kept: str | None) -> Iterator[Check]:
@@ -75,10 +76,19 @@ def compare_kept(chain: Chain, kept: str, subject: str, *, previous: str = "") -
     return unmade(_STEP, "there is no proof from the kept checkpoint here: verify the store with it", subject)
 
 
-def _log_key(files: BagFiles, given: Sequence[Verifier]) -> tuple[Verifier, Check]:
-    own = parse_verifier(read_text(files, LOG_KEY).removesuffix("\n"))
+def _log_keys(files: BagFiles, given: Sequence[Verifier], signed: str) -> tuple[LogKeys, Check]:
+    keys = packet_keys(files, signed)
+    own = keys.current
     if not given:
-        return own, unmade(_STEP, "no log key was given: the key is the packet's own, vouched for by its seal", LOG_KEY)
-    if own not in given:
-        raise VerificationError(f"the packet names log key {own.to_text()}, which was not given", step="log key")
-    return own, proved(_STEP, "the log's key is one that was given", LOG_KEY)
+        detail = "no log key was given: the key is the packet's own, vouched for by its seal"
+        return keys, unmade(_STEP, detail, KEY)
+    if own in given:
+        return keys, proved(_STEP, "the log's key is one that was given", KEY)
+    for since, key in reversed(list(keys)):
+        if key in given:
+            return keys, proved(_STEP, f"given key {key.to_text()} (since {since}) was handed over to the log's", KEY)
+    raise VerificationError(
+        f"the packet names log key {own.to_text()}, which was not given",
+        step="log key",
+        fix="a packet made before a rotation needs the key of its time: keep every log*.vkey in the trust folder",
+    )

@@ -14,6 +14,7 @@ from evidence.cli.diff_command import diff
 from evidence.cli.doctor_command import doctor
 from evidence.cli.hold_command import app as hold
 from evidence.cli.init_command import init
+from evidence.cli.keys_command import app as keys
 from evidence.cli.output import show_error
 from evidence.cli.packet_command import packet
 from evidence.cli.query_command import query
@@ -36,6 +37,7 @@ for command in (init, doctor, collect, status, assess, packet, verify, query, di
 app.add_typer(controls, name="controls")
 app.add_typer(setup, name="setup")
 app.add_typer(hold, name="hold")
+app.add_typer(keys, name="keys")
 app.add_typer(retention, name="retention")
 
 

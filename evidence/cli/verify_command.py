@@ -7,7 +7,7 @@ import typer
 
 from evidence.cli import output
 from evidence.errors import UsageError
-from evidence.signing.trust import load_trust, read_checkpoint
+from evidence.signing.trust import load_trust, read_checkpoint, read_moment
 from evidence.snapshot.ahead import cores
 from evidence.snapshot.check import Verification
 from evidence.verify import is_store, verify_path
@@ -33,6 +33,10 @@ def verify(
         Path | None, typer.Option(help="A second copy of the store: says which of the two differs.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Files hashed at a time; by default the cores.")] = None,
+    at_time: Annotated[
+        str | None,
+        typer.Option(help="Judge certificates as of this time, 2026-10-06 or with T09:30:00Z, instead of now."),
+    ] = None,
     reperform: Annotated[bool, typer.Option("--reperform", help="Also compute the findings again.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show every check, not only failures.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
@@ -53,6 +57,8 @@ def verify(
         since=since,
         mirror=mirror,
         jobs=jobs or cores(),
+        lists=given.lists,
+        at=read_moment(at_time),
     )
     if reperform and result.ok:
         from evidence.reperform import reperform as again

@@ -33,8 +33,9 @@ from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
 from evidence.errors import ConfigError, EvidenceError, MalformedError, UsageError
+from evidence.signing import pkcs11
 from evidence.signing.certificate import load_certificates
-from evidence.signing.keys import NoteKey, load_hmac_key, load_note_key
+from evidence.signing.keys import NoteKey, PublicNoteKey, load_hmac_key, load_note_key
 from evidence.signing.tsa import Authorities
 from evidence.snapshot.redact import Redactor
 from evidence.sources.open import open_source
@@ -176,9 +177,21 @@ class Workspace:
         return Verifier(self.log_key.name, self.log_key.public_key)
 
     @cached_property
-    def log_key(self) -> NoteKey:
+    def log_key(self) -> NoteKey | PublicNoteKey:
         """The collector's signing key."""
-        return load_note_key(self.config.log.key, self.config.secret)
+        return self.log_key_of(self.config.log.key)
+
+    def log_key_of(self, ref: str, name: str = "") -> NoteKey | PublicNoteKey:
+        """Return the log key behind ``ref``: a file, a variable, or a key in a PKCS#11 token."""
+        settings = self.config.log
+        name = name or settings.name
+        if ref.startswith(pkcs11.PREFIX):
+            return pkcs11.TokenNoteKey(ref, self.pin(settings.key_passphrase), name)
+        return load_note_key(ref, self.config.secret, name=name)
+
+    def pin(self, ref: str | None) -> str | None:
+        """Return the PIN or passphrase a reference points to, without the line end of its file."""
+        return self.config.secret(ref).decode().rstrip("\r\n") if ref else None
 
     @cached_property
     def redactor(self) -> Redactor:
@@ -279,6 +292,22 @@ class Workspace:
                     fix="save the authority's root certificate there",
                 ) from exc
         return Authorities(urls, certificates, now)
+
+    @property
+    def revocation_lists(self) -> Sequence[bytes]:
+        """The lists that packets carry, DER, each once. Raises ``ConfigError``."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        from evidence.signing.revocation import load_list
+
+        found = {}
+        for name in self.config.packet.crls:
+            try:
+                body = self.config.path(name).read_bytes()
+                found[load_list(body, name).public_bytes(Encoding.DER)] = name
+            except (OSError, MalformedError) as exc:
+                raise ConfigError(f"packet.crls: {name}: {exc}", fix="save the authority's current list there") from exc
+        return list(found)
 
     def lease(self) -> Lease:
         """The advisory lease of this workspace's collector."""

@@ -7,8 +7,7 @@ engine and no Parquet reader. A failed check names the file. Derived files and o
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
-from evidence.errors import EvidenceError, MalformedError, ObjectNotFoundError
-from evidence.snapshot import canonical
+from evidence.errors import EvidenceError, ObjectNotFoundError
 from evidence.snapshot.check import Check, failed, proved, unmade
 from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.snapshot.manifest import Manifest
@@ -17,7 +16,7 @@ from evidence.store.cosigned import check_cosigned
 from evidence.store.derived import check_derived
 from evidence.store.history import History
 from evidence.store.leftovers import leftovers
-from evidence.store.loading import STORE_PATH, store_json
+from evidence.store.loading import STORE_PATH, own_key
 from evidence.store.locks import check_locks
 from evidence.store.mirror import check_mirror
 from evidence.store.objects import ObjectStore
@@ -27,6 +26,7 @@ from evidence.tlog.cosignature import Cosigner
 from evidence.tlog.note import Verifier, parse_verifier
 from evidence.tlog.record import MAX_BYTES as MAX_RECORD
 from evidence.tlog.record import PREFIX, Record, parse_record_path, record_path
+from evidence.tlog.rotation import LogKeys
 
 _MAX_ORPHANS: Final = 10_000  # listed one by one
 
@@ -34,7 +34,7 @@ _MAX_ORPHANS: Final = 10_000  # listed one by one
 def check_store(
     store: ObjectStore,
     *,
-    trust: str | None = None,
+    trust: str | Sequence[str] | None = None,
     checkpoint: str | None = None,
     judge: Judge | None = None,
     witnesses: Sequence[Cosigner] = (),
@@ -44,20 +44,25 @@ def check_store(
 ) -> Iterator[Check]:
     """Yield every check of ``store``, in the order trust, log, checkpoint, time, witness, tiles, objects, retention, mirror, orphans.
 
-    ``trust`` is the verifier key text printed when the store was made; without it the store's own is used and the check
-    ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. With ``since`` the bytes of objects
+    ``trust`` are verifier key texts: what was printed when the store was made, or a key the log was handed over to since;
+    without one the store's own is used and the check ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. With ``since`` the bytes of objects
     that were committed up to it are taken as verified then, and a check says so. ``mirror`` is a second copy to compare.
     Objects are hashed ``jobs`` at a time; the checks and their order do not depend on it. Raises nothing of what it looks
     for: a failure is a ``Check`` with ``ok=False`` whose ``subject`` is the file.
     """
-    check, verifier = _check_key(store, trust)
-    yield check
-    if verifier is None:
+    texts = [trust] if isinstance(trust, str) else list(trust or ())
+    try:
+        trusted = [parse_verifier(text) for text in texts]
+    except EvidenceError as exc:
+        yield failed("trust", str(exc), STORE_PATH)
         return
-    history, stamped, broken = History(verifier), Stamped(store), ""
-    for check in check_records(store, history, stamped.keep):
-        yield check
-        broken = broken or (check.subject if check.ok is False else "")
+    stamped = Stamped(store)
+    trusting, history, records = _read_log(store, trusted, stamped.keep)
+    yield from trusting
+    if history is None:
+        return
+    yield from records
+    broken = next((check.subject for check in records if check.ok is False), "")
     yield from _check_first(history)
     kept, size = _check_checkpoint(history, checkpoint, complete=not broken)
     yield kept
@@ -95,33 +100,57 @@ def referenced(store: ObjectStore, entries: Iterable[Entry]) -> set[str]:
     return paths
 
 
-def _check_key(store: ObjectStore, trust: str | None) -> tuple[Check, Verifier | None]:
-    """Return the check of ``store.json`` and the key to go on with, None when there is no key to trust at all."""
-    verifier = None
+def _read_log(
+    store: ObjectStore, trusted: Sequence[Verifier], keep: Callable[[Record], None]
+) -> tuple[list[Check], History | None, list[Check]]:
+    """Read the records under the key that ``store.json`` names and say whether trust leads to it: (checks, history, checks).
+
+    Where it does not, they are read under the trusted key, as if the store had named it; without any key there is no history.
+    """
     try:
-        verifier = parse_verifier(trust) if trust is not None else None
-        own = own_key(store)
+        own = named_key(store)
     except (EvidenceError, OSError) as exc:
-        return failed("trust", str(exc), STORE_PATH), verifier
-    if verifier is None:
-        return unmade("trust", f"no trust key was given; the store's own was used: {own.to_text()}", STORE_PATH), own
-    if verifier != own:
-        detail = f"the store's key {own.to_text()} is not the trusted one, {trust}"
-        return failed("trust", detail, STORE_PATH), verifier
-    return proved("trust", f"the store's key is the trusted one, {trust}", STORE_PATH), verifier
+        bad = failed("trust", str(exc), STORE_PATH)
+        history = History(trusted[0]) if trusted else None
+        return [bad], history, list(check_records(store, history, keep)) if history else []
+    history = History(own)
+    records = list(check_records(store, history, keep))
+    if trusted and not any(key in history.keys for key in trusted):
+        texts = ", ".join(key.to_text() for key in trusted)
+        detail = f"the store's key {own.to_text()} is not the trusted one, {texts}, and no rotation leads to it"
+        history = History(trusted[0])
+        return [failed("trust", detail, STORE_PATH)], history, list(check_records(store, history, keep))
+    return list(_check_keys(history.keys, trusted)), history, records
 
 
-def own_key(store: ObjectStore) -> Verifier:
+def named_key(store: ObjectStore) -> Verifier:
     """Return the key that ``store.json`` names: a claim. Raises ``MalformedError`` for what the writer does not write."""
-    body = small(store, STORE_PATH, MAX_SMALL)
-    value = canonical.decode(body, what=STORE_PATH)
-    try:
-        verifier = parse_verifier(value["vkey"])
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise MalformedError(f"{STORE_PATH} names no verifier key") from exc
-    if store_json(verifier) != body:
-        raise MalformedError(f"{STORE_PATH} has parts the writer does not write")
-    return verifier
+    return own_key(small(store, STORE_PATH, MAX_SMALL))
+
+
+def _check_keys(keys: LogKeys, trusted: Sequence[Verifier]) -> Iterator[Check]:
+    """Say which key is trusted, what leads from it to the others, and which given key the log does not come to."""
+    first = keys.first.to_text()
+    if not trusted:
+        yield unmade("trust", f"no trust key was given; the store's own was used: {first}", STORE_PATH)
+    elif keys.first in trusted:
+        yield proved("trust", f"the store's key is the trusted one, {first}", STORE_PATH)
+    else:
+        since, key = next((since, key) for since, key in keys if key in trusted)
+        detail = (
+            f"the log was handed over to the trusted key {key.to_text()} by entry {since - 1}; it signs all before, too"
+        )
+        yield proved("trust", detail, STORE_PATH)
+        yield unmade("trust", f"who held the first key was not checked, it was not given: {first}", STORE_PATH)
+    for since, key in list(keys)[1:]:
+        detail = f"entry {since - 1} hands the log over to {key.to_text()}, signed by both keys"
+        yield proved("rotation", detail, record_path(since - 1))
+    for key in trusted:
+        if key.name == keys.first.name and key not in keys:
+            detail = (
+                f"the log never comes to the given key {key.to_text()}: it went back to before that rotation, or forked"
+            )
+            yield failed("rotation", detail, STORE_PATH)
 
 
 def check_records(store: ObjectStore, history: History, keep: Callable[[Record], None]) -> Iterator[Check]:

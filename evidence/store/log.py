@@ -31,18 +31,29 @@ from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.store.anchor import Anchor, Destination
 from evidence.store.cosigned import cosigned_path
-from evidence.store.history import History
+from evidence.store.history import RETIRED, History
 from evidence.store.kept import KeptBundles
-from evidence.store.loading import STORE_PATH, load_bundles, load_records, read_cache, read_record, store_json
+from evidence.store.loading import (
+    STORE_PATH,
+    load_bundles,
+    load_records,
+    own_key,
+    read_cache,
+    read_record,
+    signed_by,
+    store_json,
+)
 from evidence.store.objects import CACHE_PATH, CachingStore, ObjectStore, put_same
 from evidence.store.retention import TOLERANCE
 from evidence.store.telling import DeliveryNotes, Telling, Witness
 from evidence.tlog import tile
-from evidence.tlog.checkpoint import Checkpoint, open_checkpoint, parse_unverified
+from evidence.tlog.checkpoint import Checkpoint, parse_unverified
 from evidence.tlog.cosignature import Cosigner
 from evidence.tlog.note import Signer, Verifier
 from evidence.tlog.proof import ConsistencyProof, InclusionProof
 from evidence.tlog.record import MAX_ENTRIES, PREFIX, Record, parse_record_path, record_path
+from evidence.tlog.rotation import TYPE as ROTATION
+from evidence.tlog.rotation import LogKeys, rotation_body
 
 _ATTEMPTS: Final = 5  # of one put that fails without leaving anything behind; backends back off on their own
 _INIT: Final = "make the store with `evidence init`"
@@ -72,6 +83,7 @@ class Log:
             raise UsageError("retention needs a clock")
         self.store = store
         self._history = history
+        self._trusted = history.verifier
         self._signer = signer
         self._anchors = tuple(anchors)
         self._telling = Telling(destinations, keep=self._keep_cosigned, cosigned=self._is_cosigned, notes=notes)
@@ -98,6 +110,7 @@ class Log:
     ) -> Self:
         """Load and verify the log under ``trust``, or under the signer's own key; only a signer may append.
 
+        The trusted key is any of the log's keys, first or after a rotation; the signer's is the current one.
         Raises ``StoreError`` when there is no log, ``RollbackError`` or ``ForkError`` when it does not continue an
         anchor, ``VerificationError`` or ``MalformedError`` when signature, root or records are wrong.
         """
@@ -150,8 +163,13 @@ class Log:
 
     @property
     def verifier(self) -> Verifier:
-        """The key everything here was verified with."""
-        return self._history.verifier
+        """The key that signs now."""
+        return self._history.keys.current
+
+    @property
+    def keys(self) -> LogKeys:
+        """Every key that signed checkpoints of this log."""
+        return self._history.keys
 
     @property
     def size(self) -> int:
@@ -196,6 +214,7 @@ class Log:
         if self._signer is None:
             raise UsageError("this log was opened without a signing key")
         self.refresh()
+        self._check_signer()
         self._settle()
         done: list[int] = []
         while entries := list(build(self)):
@@ -209,6 +228,31 @@ class Log:
                 if len(entries) <= MAX_ENTRIES:
                     break
         return done
+
+    def rotate(self, successor: Signer) -> int:
+        """Hand the log over to ``successor``: an entry that names its key, signed by both. Return the entry's index.
+
+        Whoever trusts the old key is led to the new one, which signs from now on. Raises ``UsageError`` without a signer,
+        ``VerificationError`` for a key that the log had before.
+        """
+        if self._signer is None:
+            raise UsageError("this log was opened without a signing key")
+        new = Verifier(successor.name, successor.public_key)
+        while True:
+            self.refresh()
+            self._check_signer()
+            self._settle()
+            if new in self.keys or new.name != self.origin:
+                raise VerificationError(f"{new.to_text()} cannot follow: it was a key before, or is of another log")
+            entry = Entry(ROTATION, new.to_text(), None, rotation_body(self.verifier))
+            record = self._history.propose([entry], self._signer, successor=successor)
+            retain_until = self._retain()
+            if self._commit(record, retain_until):
+                break
+        self._signer = successor
+        self._settle()
+        self._read_back(record.path, retain_until)
+        return record.before
 
     def retain_until(self) -> dt.datetime | None:
         """Until when what is written now is kept, None for the backend's own default."""
@@ -268,31 +312,47 @@ class Log:
 
     def _load(self) -> None:
         """Step 0. What others remember is read first: it moves only after a commit, so it is never ahead of the log."""
-        remembered, cached = self._remembered(), read_cache(self.store, self.verifier)
-        self._history = History(self.verifier)
+        remembered, cached = self._remembered(), read_cache(self.store)
         try:
             body = self.store.get(STORE_PATH)
         except ObjectNotFoundError as exc:
             self._check(remembered)
             raise StoreError(f"no store at {self.store.url}", fix=_INIT) from exc
-        if body != store_json(self.verifier):
-            raise VerificationError(
-                f"{STORE_PATH} is not of log {self.origin} with the trusted key",
-                step="trust",
-                fix="open the store with the key that made it",
-            )
+        own = own_key(body)
+        if own.name != self._trusted.name:
+            raise self._untrusted()
+        self._history = History(own)
         self._published = load_bundles(self.store, self._history, self._kept)
         load_records(self.store, self._history)
         self._check(remembered)
+        if self._trusted not in self.keys:
+            raise self._untrusted()
+        self._check_signer()
         if not self.size:
             raise StoreError(f"the store at {self.store.url} has no log yet", fix=_INIT)
         self._history.check_proved()
         first = self.entry(0)
         if first.type != "store" or not first.object or first.object.sha256 != canonical.sha256_hex(body):
             raise VerificationError(f"entry 0 does not name {STORE_PATH}", step="trust")
-        if cached:
+        if signed_by(self.keys, cached):
             self._history.check_remembered(cached, CACHE_PATH)  # signed and ahead of us: records went missing
             self._cached = cached
+
+    def _untrusted(self) -> VerificationError:
+        return VerificationError(
+            f"{STORE_PATH} is not of log {self._trusted.name} with the trusted key, and no rotation leads to it",
+            step="trust",
+            fix="open the store with the key that made it, or the one it was handed over to",
+        )
+
+    def _check_signer(self) -> None:
+        """A key that was handed over signs no more: what it signed would be refused by everybody."""
+        if self._signer is not None:
+            own = Verifier(self._signer.name, self._signer.public_key)
+            if own in self.keys and own != self.verifier:
+                raise ConfigError(
+                    f"log key {own.to_text()} was retired, {self.verifier.to_text()} signs now", fix=RETIRED
+                )
 
     def _remembered(self) -> list[tuple[Anchor, str | None]]:
         return [(anchor, anchor.load(self.origin)) for anchor in self._anchors]
@@ -304,7 +364,7 @@ class Log:
         if self._signer and remembered and not any(signed for _, signed in remembered):
             raise RollbackError(
                 f"no anchor remembers log {self.origin}, which has {self.size} entries",
-                fix="give a checkpoint you trust with --accept-anchor FILE",
+                fix="give a checkpoint you trust: `evidence keys accept-anchor FILE`",
             )
 
     def _commit(self, record: Record, retain_until: dt.datetime | None) -> bool:
@@ -381,8 +441,7 @@ def accept_anchor(store: ObjectStore, verifier: Verifier, anchors: Sequence[Anch
     The checkpoint must be signed by the log's key and the store must continue it. What the anchors held is put aside.
     Accepting one older than an anchor held lets the signer write a second history from there: only after finding out why.
     """
-    checkpoint = open_checkpoint(signed, [verifier])
-    Log.open(store, trust=verifier).check_remembered(signed, "the checkpoint to accept")
+    checkpoint = Log.open(store, trust=verifier).check_remembered(signed, "the checkpoint to accept")
     for anchor in anchors:
         anchor.reset(signed)
     return checkpoint
