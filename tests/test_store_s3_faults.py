@@ -238,3 +238,19 @@ def test_a_way_that_drops_conditions_is_seen_before_anything_is_put(proxy, bucke
     with pytest.raises(StoreError, match="If-None-Match"):
         store.put_if_absent("data/a", BODY)
     assert versions(s3_server, bucket, "data/a") == []
+
+
+@pytest.mark.parametrize("fault", ["truncated", "short"])
+def test_a_listing_that_breaks_off_is_asked_for_again_and_never_taken_for_the_whole(fault, proxy, bucket):
+    store = opened(proxy.url, bucket)
+    for number in range(3):
+        store.put_if_absent(f"data/{number}", b"x")
+
+    def lists(request):
+        return request.method == "GET" and not request.key
+
+    proxy.plan = once(lists, fault)
+    assert list(store.list("data/")) == ["data/0", "data/1", "data/2"]
+    proxy.plan = lambda request: fault if lists(request) else None
+    with pytest.raises(StoreError):
+        list(store.list("data/"))

@@ -69,7 +69,10 @@ class Bucket:
         from botocore.exceptions import ClientError
 
         try:
-            answer = self._guard(lambda: getattr(self._client, operation)(Bucket=self.name, **self._owner, **arguments))
+            answer = self._guard(
+                lambda: getattr(self._client, operation)(Bucket=self.name, **self._owner, **arguments),
+                READS if operation.startswith(("get_", "head_", "list_")) else 1,
+            )
         except ClientError as exc:
             code = str(exc.response.get("Error", {}).get("Code", ""))
             said: Any = exc.response.get("ResponseMetadata", {})
@@ -112,14 +115,23 @@ class Bucket:
             return f"check that account {self._owner['ExpectedBucketOwner']} owns it, its policy and this role's rights"
         return "check the bucket's policy and this role's rights" if code != "NoSuchBucket" else "create the bucket"
 
-    def _guard(self, action: Callable[[], Any]) -> Any:
-        """Run ``action``; transport failures become ``StoreError`` (the object may have been created)."""
-        from botocore.exceptions import BotoCoreError, HTTPClientError
+    def _guard(self, action: Callable[[], Any], tries: int = 1) -> Any:
+        """Run ``action``; transport failures become ``StoreError`` (the object may have been created).
 
-        try:
-            return action()
-        except (BotoCoreError, HTTPClientError, OSError) as exc:
-            raise StoreError(
-                f"s3://{self.name} did not answer: {type(exc).__name__}",
-                fix="check endpoint, region and network; try again",
-            ) from exc
+        An answer that breaks off or is no XML comes after boto3's own retries: with ``tries`` it is asked for again.
+        """
+        from botocore.exceptions import BotoCoreError, HTTPClientError
+        from botocore.parsers import ResponseParserError
+        from urllib3.exceptions import HTTPError
+
+        for left in reversed(range(tries)):
+            try:
+                return action()
+            except (BotoCoreError, HTTPClientError, ResponseParserError, HTTPError, OSError) as exc:
+                if left and isinstance(exc, (ResponseParserError, HTTPError)):
+                    continue
+                raise StoreError(
+                    f"s3://{self.name} gave no answer that can be read: {type(exc).__name__}",
+                    fix="check endpoint, region and network; try again",
+                ) from exc
+        raise AssertionError("unreachable")  # pragma: no cover
