@@ -56,7 +56,7 @@ def test_a_rollback_is_found_with_any_later_checkpoint_and_unchecked_without_one
         assert "to fix" in done.stderr
     assert sorted((path, path.stat().st_mtime_ns) for path in (work / "store").rglob("*")) == before
     # An operator who accepts a checkpoint the store does not have gets no further; the right store goes on.
-    done = job.run("-w", work, "collect", "--accept-anchor", tmp_path / "after-second", codes=(9,))
+    done = job.run("-w", work, "keys", "accept-anchor", tmp_path / "after-second", codes=(9,))
     assert "RollbackError" in done.stderr
     shutil.rmtree(work / "store")
     newer.rename(work / "store")

@@ -27,10 +27,8 @@ from evidence.errors import (
     worst,
 )
 from evidence.seal import seal
-from evidence.signing.trust import read_checkpoint
 from evidence.snapshot.collected import Collected
 from evidence.snapshot.model import Kind
-from evidence.store import log
 from evidence.store.promise import pending, seal_promise
 
 CODES = {
@@ -83,15 +81,9 @@ def collect(
     until: Annotated[str | None, typer.Option(help="Up to this night.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes that read exports; live sources are read in one.")] = 2,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
-    accept_anchor: Annotated[
-        Path | None,
-        typer.Option(help="Trust this kept checkpoint where the anchors are lost or ahead; you found out why."),
-    ] = None,
 ) -> int:
     """Read what is due from every source and seal it. Doing it twice seals once."""
     workspace = Workspace.open(context.obj)
-    if accept_anchor:
-        _accept(workspace, accept_anchor)
     first = parse_night(since) if since else workspace.config.collect.since
     chosen = Chosen(_nights(date, since, until), dataset or [], first)
     tallies = []
@@ -117,14 +109,6 @@ def collect(
         json=json,
     )
     return worst(tally.exit_code for tally in tallies)
-
-
-def _accept(workspace: Workspace, file: Path) -> None:
-    """Let the anchors remember a checkpoint that the operator kept; it must be the log's, and the store continue it."""
-    kept = read_checkpoint(file)
-    if kept is not None:
-        accepted = log.accept_anchor(workspace.store, workspace.verifier, workspace.anchors, kept)
-        output.say(f"anchors now remember size {accepted.size}; what they held lies beside them")
 
 
 def _collect_source(workspace: Workspace, tally: Tally, spool: Path, chosen: Chosen, jobs: int) -> None:

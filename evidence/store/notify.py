@@ -29,6 +29,7 @@ class NotifyDestination:
     def send(self, signed: str) -> None:
         """See :class:`Destination`; the library says only whether the service took the message."""
         import apprise
+        from apprise.attachment.memory import AttachMemory
 
         head = parse_unverified(signed)
         with _silent():
@@ -36,9 +37,7 @@ class NotifyDestination:
             if not service.add(self._url):
                 raise StoreError(f"{self.where}: no such service, or parts are missing", fix="see apprise's own pages")
             name = f"checkpoint-{head.size:012d}"
-            attached = apprise.AppriseAttachment(
-                apprise.attachment.memory.AttachMemory(signed, name=f"{name}.txt", mimetype="text/plain")
-            )
+            attached = apprise.AppriseAttachment(AttachMemory(signed, name=f"{name}.txt", mimetype="text/plain"))
             taken = service.notify(
                 body=signed, title=f"{TITLE} {head.origin} {head.size}", body_format=apprise.NotifyFormat.TEXT,
                 attach=attached if _takes_files(service) else None,
