@@ -37,7 +37,7 @@ class NotifyDestination:
             if not service.add(self._url):
                 raise StoreError(f"{self.where}: no such service, or parts are missing", fix="see apprise's own pages")
             name = f"checkpoint-{head.size:012d}"
-            attached = apprise.AppriseAttachment(AttachMemory(signed, name=f"{name}.txt", mimetype="text/plain"))
+            attached = apprise.AppriseAttachment(AttachMemory(signed, name=f"{name}.txt", mimetype="text/plain"))  # type: ignore[no-untyped-call]
             taken = service.notify(
                 body=signed, title=f"{TITLE} {head.origin} {head.size}", body_format=apprise.NotifyFormat.TEXT,
                 attach=attached if _takes_files(service) else None,
