@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from evidence.bag.bag import SIGNATURE, TIMESTAMP, BagWriter
+from evidence.bag.bag import SIGNATURE, STAMPED, TIMESTAMP, BagWriter
 from evidence.bag.exhibit import ENTRY, PROOF, check_sealed, folder_of, object_name, part_names
 from evidence.bag.files import FolderFiles
 from evidence.bag.findings import canonical_findings
@@ -148,15 +148,7 @@ def build_packet(
     _write_evidence(bag, inputs, proved, progress)
     content = _content(inputs, key, packet_id, omissions, rows_csv)
     signing = _Signing(key, templates, signed_at, stamp, tuple(inputs.revocation_lists), partial=partial)
-    omissions = (*omissions, *_render_and_seal(bag, content, signing, progress))
-    if stamp is not None:
-        progress("time-stamping")
-        try:
-            _time_stamp(folder / SIGNATURE, folder / TIMESTAMP, stamp)
-        except TimestampError as exc:
-            if not partial:
-                raise
-            omissions = (*omissions, f"time not proven: {exc}")
+    omissions = (*omissions, *_render(bag, content, signing, progress), *_seal(bag, content, signing, progress))
     folder.rename(final)
     progress("writing the zip")
     zip_path = out / f"{packet_id}.zip"
@@ -361,9 +353,9 @@ class _Signing:
     partial: bool
 
 
-def _render_and_seal(bag: BagWriter, content: Content, signing: _Signing, progress: Progress) -> list[str]:
-    """Render, sign and close the bag; return what had to be left out."""
-    templates, signed_at = signing.templates, signing.signed_at
+def _render(bag: BagWriter, content: Content, signing: _Signing, progress: Progress) -> list[str]:
+    """Render the pages and sign the PDF; return what had to be left out."""
+    templates = signing.templates
     progress("rendering the HTML")
     for name in ("VERIFY.md", "verify.sh"):
         bag.add(name, html.render_text(content, templates, f"{name}.j2"))
@@ -381,16 +373,37 @@ def _render_and_seal(bag: BagWriter, content: Content, signing: _Signing, progre
     signed, omissions = _sign_pdf(rendered.body, content.entity, signing)
     bag.add("packet.pdf", signed)
     bag.add("render.json", canonical.encode(_render_facts(content, rendered, page)))
+    return omissions
+
+
+def _seal(bag: BagWriter, content: Content, signing: _Signing, progress: Progress) -> list[str]:
+    """Close the bag, sign and time-stamp it. What is signed says that a stamp lies beside, so that taking it away is found."""
+    if signing.stamp is None:
+        _sign_bag(bag, content, signing, {})
+        return []
+    progress("time-stamping")
+    _sign_bag(bag, content, signing, {STAMPED: TIMESTAMP})
+    try:
+        _time_stamp(bag.root / SIGNATURE, bag.root / TIMESTAMP, signing.stamp)
+    except TimestampError as exc:
+        if not signing.partial:
+            raise
+        _sign_bag(bag, content, signing, {})
+        return [f"time not proven: {exc}"]
+    return []
+
+
+def _sign_bag(bag: BagWriter, content: Content, signing: _Signing, more: Mapping[str, str]) -> None:
     tagmanifest = bag.close(
         {
             "Source-Organization": _printable(content.entity),
-            "Bagging-Date": signed_at.date().isoformat(),
+            "Bagging-Date": signing.signed_at.date().isoformat(),
             "External-Identifier": content.packet_id,
             "External-Description": _printable(f"{content.report.title}, {content.period}"),
+            **more,
         }
     )
-    (bag.root / SIGNATURE).write_bytes(sign_detached(tagmanifest, signing.key, signed_at))
-    return omissions
+    (bag.root / SIGNATURE).write_bytes(sign_detached(tagmanifest, signing.key, signing.signed_at))
 
 
 def _sign_pdf(pdf: bytes, entity: str, signing: _Signing) -> tuple[bytes, list[str]]:

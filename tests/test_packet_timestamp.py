@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from asn1crypto import cms
 
 from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.errors import TimestampError
@@ -106,6 +107,20 @@ def test_without_an_authority_to_trust_the_time_is_a_claim(packet, check):
     assert "no certificate of a time-stamp authority was given" in str(found.checks)
 
 
+@pytest.mark.parametrize("also", [False, True])
+def test_a_stamp_that_was_taken_away_is_missed(packet, bag, check, also):
+    """The outer stamp, and with it the one inside the signature: what is sealed says that there was one."""
+    (bag / TIMESTAMP).unlink()
+    if also:
+        signature = (bag / SIGNATURE).read_bytes()
+        content = cms.ContentInfo.load(signature)
+        content["content"]["signer_infos"][0]["unsigned_attrs"] = None
+        (bag / SIGNATURE).write_bytes(content.dump(force=True))
+    found = check(bag)
+    assert ("digests", TIMESTAMP) in {(c.step, c.subject) for c in found.failed}
+    assert "was taken away" in named(found)
+
+
 def test_roles_are_kept_apart(packet, check, key, authority):
     """The packet's root vouches for no time, an authority's root for no packet."""
     assert times(check(packet.folder, authorities=[certificate_pem(key[1])])) == [False, False, False]
@@ -182,6 +197,7 @@ def test_a_packet_without_its_stamp_is_refused_unless_partial(packet, inputs, ke
     made = build_packet(inputs, key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT, stamp=stamp, partial=True)
     assert any("time not proven" in omission for omission in made.omissions)
     assert not (made.folder / TIMESTAMP).exists()
+    assert TIMESTAMP not in (made.folder / "bag-info.txt").read_text()
 
 
 def test_the_trust_folder_says_each_files_role(tmp_path, authority, key):

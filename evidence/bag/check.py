@@ -3,7 +3,17 @@
 from collections.abc import Iterator
 from zipfile import BadZipFile
 
-from evidence.bag.bag import BESIDE, DECLARATION, MANIFEST, SIGNATURE, TAG_FILES, TAGMANIFEST, parse_manifest
+from evidence.bag.bag import (
+    BESIDE,
+    DECLARATION,
+    MANIFEST,
+    SIGNATURE,
+    STAMPED,
+    TAG_FILES,
+    TAGMANIFEST,
+    TIMESTAMP,
+    parse_manifest,
+)  # fmt: skip
 from evidence.bag.files import BagFiles, read, sha256_of, size_of
 from evidence.errors import EvidenceError
 from evidence.snapshot.ahead import LARGE, in_order
@@ -41,16 +51,18 @@ def tag_digests(files: BagFiles) -> Iterator[tuple[str, str]]:
     if "bagit.txt" in files.names() and read(files, "bagit.txt", limit=_LIMIT) != DECLARATION:
         yield "bagit.txt", "is not the declaration of BagIt 1.0"
     if "bag-info.txt" in files.names():
-        yield from _oxum(files)
+        yield from _info(files)
 
 
-def _oxum(files: BagFiles) -> Iterator[tuple[str, str]]:
-    """Payload-Oxum is octets and files of the payload (RFC 8493 section 2.2.2): told before anything large is read."""
+def _info(files: BagFiles) -> Iterator[tuple[str, str]]:
+    """Payload-Oxum is octets and files of the payload (RFC 8493 section 2.2.2); a time-stamp that is named must be there."""
     payload = [name for name in files.names() if name.startswith("data/")]
     have = f"{sum(size_of(files, name) for name in payload)}.{len(payload)}"
     lines = read(files, "bag-info.txt", limit=_LIMIT).split(b"\n")
     if f"Payload-Oxum: {have}".encode() not in lines:
         yield "bag-info.txt", f"does not say Payload-Oxum: {have}, the octets and files of data/"
+    if f"{STAMPED}: {TIMESTAMP}".encode() in lines and TIMESTAMP not in files.names():
+        yield TIMESTAMP, "was taken away: bag-info.txt, which is sealed, says that it lies here"
 
 
 def payload_digests(files: BagFiles, hashed: dict[str, str], jobs: int = 1) -> Iterator[tuple[str, str]]:
