@@ -142,13 +142,15 @@ def build_packet(
     _remove_tree(folder)
     bag = BagWriter(folder)
     rows_csv = findings_csv(inputs.periods)
-    bag.add("findings.json", findings)
-    bag.add("findings.csv", rows_csv)
-    progress("writing evidence")
-    _write_evidence(bag, inputs, proved, progress)
     content = _content(inputs, key, packet_id, omissions, rows_csv)
     signing = _Signing(key, templates, signed_at, stamp, tuple(inputs.revocation_lists), partial=partial)
-    omissions = (*omissions, *_render(bag, content, signing, progress), *_seal(bag, content, signing, progress))
+    with pdf.Rendering(html.render_print(content, templates), content.end) as rendering:  # laid out meanwhile
+        bag.add("findings.json", findings)
+        bag.add("findings.csv", rows_csv)
+        progress("writing evidence")
+        _write_evidence(bag, inputs, proved, progress)
+        omissions = (*omissions, *_add_pages(bag, content, rendering, signing, progress))
+    omissions = (*omissions, *_seal(bag, content, signing, progress))
     folder.rename(final)
     progress("writing the zip")
     zip_path = out / f"{packet_id}.zip"
@@ -353,8 +355,10 @@ class _Signing:
     partial: bool
 
 
-def _render(bag: BagWriter, content: Content, signing: _Signing, progress: Progress) -> list[str]:
-    """Render the pages and sign the PDF; return what had to be left out."""
+def _add_pages(
+    bag: BagWriter, content: Content, rendering: pdf.Rendering, signing: _Signing, progress: Progress
+) -> list[str]:
+    """Render the HTML, sign the PDF; return what had to be left out."""
     templates = signing.templates
     progress("rendering the HTML")
     for name in ("VERIFY.md", "verify.sh"):
@@ -368,7 +372,7 @@ def _render(bag: BagWriter, content: Content, signing: _Signing, progress: Progr
         pdf.Attachment("evidence-digests.json", "SHA-256 of every other payload file", digests, "Supplement"),
         pdf.Attachment("findings.json", "Canonical findings", findings, "Data"),
     )
-    rendered = pdf.render(html.render_print(content, templates), attachments, content.end)
+    rendered = rendering.finish(attachments)
     progress("signing")
     signed, omissions = _sign_pdf(rendered.body, content.entity, signing)
     bag.add("packet.pdf", signed)

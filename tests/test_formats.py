@@ -17,9 +17,9 @@ from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Receipt
-from evidence.store.check import _own_key, check_store
+from evidence.store.check import check_store
 from evidence.store.index import Index
-from evidence.store.loading import store_json
+from evidence.store.loading import own_key, store_json
 from evidence.store.local import LocalStore
 from evidence.store.log import Log
 from evidence.tlog.checkpoint import open_checkpoint, parse_unverified
@@ -230,7 +230,7 @@ def _assessment(body):
 
 
 JSON_READERS = {
-    "store.json": (STORE.get("store.json"), _own_key),
+    "store.json": (STORE.get("store.json"), own_key),
     "commit record": (STORE.get("log/commit/000000000001"), Record.from_bytes),
     "entry": (Log.open(STORE, trust=VERIFIER).raw(2), Entry.from_bytes),
     "manifest": (STORE.get(_manifest_path()), Manifest.from_bytes),

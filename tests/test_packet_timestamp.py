@@ -18,7 +18,7 @@ from evidence.signing.timestamp import attach_token, response_der, stamped_part
 from evidence.signing.trust import load_trust
 from evidence.signing.tsa import Authorities
 from evidence.verify import verify_packet
-from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, packet_key
+from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
 from tests.servers.tsa import Authority, serve
 
 AFTER_EXPIRY = dt.datetime(2037, 6, 1, tzinfo=dt.UTC)  # the packet key's certificate ends 2035-12
@@ -189,7 +189,7 @@ def test_a_packet_without_its_stamp_is_refused_unless_partial(packet, inputs, ke
     facts = json.loads((packet.folder / "data/render.json").read_bytes())
     body = (packet.folder / "data/packet.pdf").read_bytes()[: facts["unsigned_pdf"]["length"]]
     rendered = Rendered(body=body, pages=facts["pages"], engines=facts["engines"])  # rendering again takes long
-    monkeypatch.setattr("evidence.packet.pdf.render", lambda *_: rendered)
+    monkeypatch.setattr("evidence.packet.pdf.Rendering", laid_out(rendered))
     stamp = Authorities(["http://127.0.0.1:9/"], [authority.root], clock, seconds=1).stamp
     with pytest.raises(TimestampError, match="did not answer"):
         build_packet(inputs, key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT, stamp=stamp)

@@ -23,7 +23,7 @@ from evidence.signing.timestamp import response_der
 from evidence.signing.tsa import Authorities
 from evidence.store.log import Log
 from evidence.store.stamps import stamp_checkpoint
-from tests.fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, packet_key
+from tests.fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
 from tests.servers.tsa import Authority, serve
 from tests.test_signing_rotation_packet import made as rotated  # noqa: F401  # a fixture
 
@@ -78,7 +78,7 @@ def packet(request, authority, tmp_path_factory):
     document.save(out, deterministic_id=True)
     rendered = Rendered(body=out.getvalue(), pages=1, engines={})  # what the PDF says is not what this is about
     with serve(authority.respond) as url, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evidence.packet.pdf.render", lambda *_: rendered)
+        patch.setattr("evidence.packet.pdf.Rendering", laid_out(rendered))
         stamp = Authorities([url], [authority.root], lambda: SIGNED_AT).stamp if request.param == "stamped" else None
         made = build_packet(inputs, key, tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT, stamp=stamp)
     return made.folder, root, inputs.log_key.to_text()
@@ -170,6 +170,7 @@ def test_what_was_changed_makes_its_step_fail(packet, copy, trust, bare):
         (copy / "data/findings.json", None, {2}),
         (copy / "data/packet.pdf", 200, {2, 4}),
         (copy / "tagmanifest-sha256.txt", 5, {1, 2}),
+        (copy / "tagmanifest-sha256.txt", 64, {1, 2}),  # a line that sha256sum cannot read
         (copy / "tagmanifest-sha256.txt.p7s", -9, {1}),
         (copy / "data/log/checkpoint", 30, {2, 5, 6}),
         (proof, line, {2, 6}),

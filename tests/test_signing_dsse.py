@@ -20,7 +20,7 @@ from evidence.packet import build_packet
 from evidence.render.pdf import Rendered
 from evidence.signing.certificate import make_demo_authority
 from evidence.signing.dsse import IN_TOTO, pae, sign_envelope
-from tests.fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, packet_key
+from tests.fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
 from tests.servers import softhsm
 from tests.test_signing_pkcs11 import authority, issued, token  # noqa: F401  # fixtures
 
@@ -72,7 +72,7 @@ def made(tmp_path_factory):
     document.save(out, deterministic_id=True)
     key, _ = packet_key()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evidence.packet.pdf.render", lambda *_: Rendered(body=out.getvalue(), pages=1, engines={}))
+        patch.setattr("evidence.packet.pdf.Rendering", laid_out(Rendered(body=out.getvalue(), pages=1, engines={})))
         inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1)
         return build_packet(inputs, key, tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT), key
 

@@ -20,7 +20,7 @@ from evidence.signing.revocation import Moment, judge_chain, load_list
 from evidence.signing.trust import load_trust, read_moment
 from evidence.signing.tsa import Authorities
 from evidence.verify import verify_packet
-from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs
+from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, laid_out
 from tests.servers.tsa import Authority, serve
 
 DAY = dt.timedelta(days=1)
@@ -182,7 +182,7 @@ def make(rendered, issuer, authority, tmp_path_factory):
 
     def build(*, stamped, lists=()):
         with pytest.MonkeyPatch.context() as patch, serve(authority.respond) as url:
-            patch.setattr("evidence.packet.pdf.render", lambda *_: rendered)
+            patch.setattr("evidence.packet.pdf.Rendering", laid_out(rendered))
             stamp = Authorities([url], [authority.root], lambda: SIGNED_AT).stamp if stamped else None
             made = replace(inputs, revocation_lists=lists)
             out = tmp_path_factory.mktemp("out")

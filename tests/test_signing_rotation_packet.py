@@ -20,7 +20,7 @@ from evidence.tlog.note import Verifier
 from evidence.tlog.proof import ConsistencyProof, InclusionProof
 from evidence.tlog.rotation import rotation_body
 from evidence.verify import verify_packet
-from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, packet_key
+from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
 
 ORIGIN = "acme.example/evidence/demo"
 OLD, NEW, OTHER = (NoteKey(ORIGIN, bytes([n]) * 32) for n in (7, 8, 9))
@@ -67,7 +67,7 @@ def made(tmp_path_factory):
     inputs = rotated(build_inputs(tmp_path_factory.mktemp("parts"), count=1))
     key, root = packet_key()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evidence.packet.pdf.render", lambda *_: Rendered(body=out.getvalue(), pages=1, engines={}))
+        patch.setattr("evidence.packet.pdf.Rendering", laid_out(Rendered(body=out.getvalue(), pages=1, engines={})))
         packet = build_packet(inputs, key, tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT)
     return packet, root, inputs
 
