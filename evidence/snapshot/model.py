@@ -86,6 +86,11 @@ class ColumnTotals:
     length_sum: int | None = None  # characters, text columns
     value_sum: int | None = None  # integer columns
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling; parts that are ``None`` are left out."""
+        stated = (("non_null", self.non_null), ("length_sum", self.length_sum), ("value_sum", self.value_sum))
+        return {name: value for name, value in stated if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -119,7 +124,7 @@ class Totals:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling; parts that are ``None`` are left out."""
-        columns = {name: _compact(dataclasses.asdict(value)) for name, value in self.columns.items()}
+        columns = {name: value.to_json() for name, value in self.columns.items()}
         return _compact({"rows": self.rows, "distinct_keys": self.distinct_keys, "columns": columns})
 
     @classmethod
@@ -252,13 +257,13 @@ class Receipt:
         """Parse the JSON spelling; raise ``MalformedError`` for anything :meth:`to_json` does not write."""
         try:
             receipt = cls(**_receipt_words(body))
-            again = canonical.encode(receipt.to_json())
+            again = receipt.to_json()
             counts = [receipt.landed, receipt.quarantined, *receipt.cost.values(), *receipt.quarantine_reasons.values()]
             counts += [n for side in (receipt.source_totals, receipt.landed_totals) if side for n in side.counts()]
             digest = not receipt.rows_digest or HEX64.match(receipt.rows_digest)
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise MalformedError(f"malformed receipt: {exc!r}") from exc
-        if again != canonical.encode(dict(body)):
+        if again != body:
             raise MalformedError("receipt has parts the writer does not write")
         if not all(of_type(count, int) and count >= 0 for count in counts):
             raise MalformedError("receipt has a count that is none")
