@@ -71,7 +71,7 @@ class Trust:
 
 
 def verify_path(
-    path: Path,
+    path: Path | ObjectStore,
     *,
     certificates: Sequence[bytes],
     vkeys: Sequence[str],
@@ -80,7 +80,7 @@ def verify_path(
     lists: Sequence[bytes] = (),
     at: dt.datetime | None = None,
     since: bool = False,
-    mirror: Path | None = None,
+    mirror: Path | ObjectStore | None = None,
     jobs: int = 1,
 ) -> Verification:
     """Verify what lies at ``path``: a store when it looks like one, one exhibit when it looks like that, else a packet.
@@ -94,7 +94,7 @@ def verify_path(
         "at": at,
         "jobs": jobs,
     }
-    if is_store(path):
+    if not isinstance(path, Path) or is_store(path):
         return verify_store(path, vkeys, **words, since=since, mirror=mirror)
     if since or mirror is not None:
         raise UsageError("--since and --mirror take a store", fix="name the folder that holds store.json")

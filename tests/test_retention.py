@@ -403,3 +403,17 @@ def test_what_a_hold_covers():
     assert not LegalHold("h", "r", "b", at).covers(Entry("coverage", "x"))
     with pytest.raises(MalformedError):
         Holds.of([Entry("hold", "h/1", None, {"action": "placed"})])
+
+
+def test_a_store_in_a_bucket_is_verified_where_it_lies(work, bucket, client, s3_server, tmp_path):
+    evidence("-w", work, "collect")
+    words = ("--trust", work / "trust", "--endpoint-url", s3_server.url, "--region", "us-east-1")
+    before = client.list_object_versions(Bucket=bucket)["Versions"]
+    checks = said("verify", f"s3://{bucket}/pre", *words)
+    assert {check["ok"] for check in checks if check["step"] in {"trust", "log", "objects", "retention"}} == {True}
+    assert client.list_object_versions(Bucket=bucket)["Versions"] == before, "verifying writes nothing"
+    part = next(v["Key"] for v in before if v["Key"].endswith(".parquet"))
+    client.put_object(Bucket=bucket, Key=part, Body=b"other")  # a newer version hides nothing: identity is the digest
+    assert all(check["ok"] is not False for check in said("verify", f"s3://{bucket}/pre", *words))
+    evidence("verify", f"s3://{bucket}/elsewhere", *words, code=10)
+    evidence("verify", f"s3://{bucket}/pre", *words, "--reperform", code=2)

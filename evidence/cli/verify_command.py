@@ -1,5 +1,6 @@
 """``evidence verify``: check a packet or a store with keys that were carried outside."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ from evidence.errors import UsageError
 from evidence.signing.trust import load_trust, read_checkpoint, read_moment
 from evidence.snapshot.ahead import cores
 from evidence.snapshot.check import Verification
+from evidence.store.objects import ObjectStore
+from evidence.store.open import open_store
 from evidence.verify import is_store, verify_path
 
 Trust = Annotated[
@@ -22,7 +25,10 @@ Trust = Annotated[
 
 def verify(
     path: Annotated[
-        Path, typer.Argument(help="A packet (folder or zip), a store folder, or one exhibit's folder or file.")
+        str,
+        typer.Argument(
+            help="A packet (folder or zip), a store (folder or s3://bucket/prefix), or one exhibit's folder or file."
+        ),
     ],
     trust: Trust = None,
     checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint you kept: finds rollback.")] = None,
@@ -30,41 +36,58 @@ def verify(
         bool, typer.Option("--since", help="Of a store, hash only what was committed after the kept checkpoint.")
     ] = False,
     mirror: Annotated[
-        Path | None, typer.Option(help="A second copy of the store: says which of the two differs.")
+        str | None, typer.Option(help="A second copy of the store: says which of the two differs.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Files hashed at a time; by default the cores.")] = None,
     at_time: Annotated[
         str | None,
         typer.Option(help="Judge certificates as of this time, 2026-10-06 or with T09:30:00Z, instead of now."),
     ] = None,
+    endpoint_url: Annotated[str, typer.Option(help="S3 endpoint, if not AWS's own.")] = "",
+    region: Annotated[str, typer.Option(help="S3 region.")] = "",
     reperform: Annotated[bool, typer.Option("--reperform", help="Also compute the findings again.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show every check, not only failures.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> int:
     """Check a packet, a store or one exhibit offline; name the failed step. Exit 10 if anything fails."""
-    if reperform and is_store(path):
+    place = _place(path, endpoint_url, region)
+    if reperform and (not isinstance(place, Path) or is_store(place)):
         raise UsageError("--reperform takes a packet", fix="name a packet folder or zip")
     given, kept = load_trust(trust or []), read_checkpoint(checkpoint)
     if not json:
         for role, files in given.roles.items():
             output.say(f"trusted for {role}: {', '.join(files)}")
     result = verify_path(
-        path,
+        place,
         certificates=given.certificates,
         vkeys=given.vkeys,
         authorities=given.authorities,
         checkpoint=kept,
         since=since,
-        mirror=mirror,
+        mirror=_place(mirror, endpoint_url, region) if mirror else None,
         jobs=jobs or cores(),
         lists=given.lists,
         at=read_moment(at_time),
     )
-    if reperform and result.ok:
+    if reperform and result.ok and isinstance(place, Path):
         from evidence.reperform import reperform as again
 
-        result = result.joined(again(path))
+        result = result.joined(again(place))
     return _show(result, explain=explain, json=json)
+
+
+def _place(text: str, endpoint_url: str, region: str) -> Path | ObjectStore:
+    """Return the path, or the bucket opened for reading: the lock mode is for puts, of which there are none."""
+    if not text.startswith("s3://"):
+        return Path(text)
+    return open_store(
+        text,
+        base=Path.cwd(),
+        clock=lambda: dt.datetime.now(dt.UTC),
+        mode="GOVERNANCE",
+        endpoint_url=endpoint_url,
+        region=region,
+    )
 
 
 def _show(result: Verification, *, explain: bool, json: bool) -> int:
