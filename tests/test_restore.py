@@ -218,6 +218,6 @@ def test_the_runbook_s_commands_work_as_they_stand(client, bucket, s3_server, tm
         said.append(bash(block))
     assert "the log continues there" in said[1]
     assert "no anchor remembers log" in said[4]
-    assert "anchors now remember size" in said[4]
+    assert "the anchors now hold size" in said[4]
     assert bash("evidence status --json") != before
     assert str(tmp_path / "again") in bash("evidence status")
