@@ -1,8 +1,10 @@
 """The roll-up of controls to requirements: nothing done to controls, parameters or evidence makes a requirement greener unseen."""
 
 import datetime as dt
+import json
 from dataclasses import replace
 
+import job
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -321,3 +323,21 @@ def test_the_collecting_itself_covers_no_requirement():
         update={"id": min(RELIABILITY)}
     )
     assert claims_of(library(rule), "f") == []
+
+
+def test_the_command_lists_every_requirement_and_what_does_not_count(tmp_path):
+    job.run("init", tmp_path / "w", "--demo", "--size", "none")
+    (tmp_path / "w" / "overlay.toml").write_text(
+        '[controls.identity-mfa-humans]\nreason = "agreed 2026-07-01"\nparameters = { grace_hours = 168 }\n'
+    )
+    both = json.loads(job.run("-w", tmp_path / "w", "controls", "coverage", "--json").stdout)
+    rows = {row["requirement"]: row for row in both["hipaa"]["requirements"]}
+    assert (len(rows), len(both["soc2"]["requirements"])) == (165, 74)
+    assert {"control": "identity-mfa-humans", "strength": "primary", "why": "grace_hours = 168 (counts to 72)"} in rows[
+        "164.312(d)"
+    ]["not_counted"]
+    assert "identity-mfa-humans" not in rows["164.312(d)"]["primary"]
+    table = job.run("-w", tmp_path / "w", "controls", "coverage", "--framework", "hipaa").stdout
+    assert "not counted: 164.312(d) by identity-mfa-humans (primary): grace_hours = 168 (counts to 72)" in table
+    assert "CC6.1" not in table
+    assert "frameworks: hipaa, soc2" in job.run("controls", "coverage", "--framework", "iso", codes=(2,)).stderr
