@@ -135,11 +135,17 @@ def test_a_standard_stands_for_its_parts():
     found = one([primary("c-1", "S(a)(1)")], entries)
     assert found["S(a)"].coverage == "manual"
     assert found["S(a)"].parts == {"primary": 1, "manual": 1}
-    assert found["S(a)"].conclusion == "no conclusion: 1 of 2 parts without one"
+    assert found["S(a)"].conclusion == "no conclusion on 1 of 2 parts"
     assert found["S"].coverage is None
     assert found["S"].rollup == "not-concluded"
     assert found["S(b)"].rollup is None
     assert tally(found.values()) == {"primary": 1, "supporting": 0, "manual": 2, "inherited": 0, "none": 0}
+
+
+def test_concluded_parts_do_not_conclude_a_standard_that_is_only_supported():
+    found = one([supporting("c-1", "S"), primary("c-2", "S1")], [entry("S"), entry("S1", "S")])
+    assert (found["S"].coverage, found["S"].conclusion) == ("supporting", "no conclusion: supporting evidence only")
+    assert one([primary("c-2", "S1")], [entry("S"), entry("S1", "S")])["S"].conclusion == "no exceptions noted"
 
 
 def test_an_exception_below_is_seen_above_and_counted_once():

@@ -266,8 +266,8 @@ class _Tree:
 
     def _not_concluded(self, entry: Entry) -> str:
         parts = [word for child in self.children[entry.id] if (word := self.rollup(child))]
-        if parts:
-            return f"no conclusion: {parts.count('not-concluded')} of {len(parts)} parts without one"
+        if lacking := parts.count("not-concluded"):
+            return f"no conclusion on {lacking} of {len(parts)} part{'s' if len(parts) > 1 else ''}"
         return NO_CONCLUSION[self.coverage(entry) or "none"]
 
     def _primary(self, entry: Entry) -> dict[str, list[Claim]]:
