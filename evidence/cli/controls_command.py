@@ -10,6 +10,7 @@ from evidence.control.cases import run_cases
 from evidence.control.coverage import Claim, Covered, claims_of, cover, tally
 from evidence.control.factcases import run_fact_cases
 from evidence.control.lint import lint_library
+from evidence.control.lock import LOCK, renewed, roots
 from evidence.control.model import Library
 from evidence.errors import ControlError, UsageError
 
@@ -128,6 +129,29 @@ def lint(context: typer.Context, json: Json = False) -> int:
             output.say(str(problem))
         output.say(f"{len(problems)} problems")
     return ControlError.exit_code if problems else 0
+
+
+@app.command("lock")
+def lock(
+    context: typer.Context,
+    amend: Annotated[
+        bool, typer.Option("--amend", help="Also where the version is unchanged: content that nothing ever carried.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write the version and content digest of each control and fact to lock.toml beside them."""
+    library = library_of(context.obj)
+    new = {root: renewed(root, library, amend=amend) for root in roots(library)}
+    for root, (text, changes) in new.items():
+        if changes:
+            (root / LOCK).write_text(text)
+    found = [(root / LOCK, each) for root, (_, changes) in new.items() for each in changes]
+    if json:
+        output.as_json([{"file": str(path), "kind": each.kind, "name": each.name} for path, each in found])
+        return
+    for path, each in found:
+        output.say(f"{path}: {each.kind}.{each.name}")
+    output.say(f"{len(found)} lines renewed")
 
 
 @app.command("test")
