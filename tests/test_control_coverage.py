@@ -3,12 +3,14 @@
 import datetime as dt
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import job
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evidence.cli.packet_inputs import _control_text
 from evidence.control.coverage import (
     RELIABILITY,
     STRONGEST_FIRST,
@@ -19,6 +21,7 @@ from evidence.control.coverage import (
     refusal,
     tally,
 )
+from evidence.control.definition import load_library
 from evidence.control.framework import Requirement
 from evidence.control.model import Control, Evidence, Library, Mapped, Parameter
 from evidence.control.period import assess_period
@@ -347,3 +350,23 @@ def test_the_command_lists_every_requirement_and_what_does_not_count(tmp_path):
     assert "not counted: 164.312(d) by identity-mfa-humans (primary): grace_hours = 168 (counts to 72)" in table
     assert "CC6.1" not in table
     assert "frameworks: hipaa, soc2" in job.run("controls", "coverage", "--framework", "iso", codes=(2,)).stderr
+
+
+def test_a_packet_is_given_the_reason_a_mapping_does_not_count():
+    overlay = {"controls": {"identity-mfa-humans": {"reason": "agreed", "parameters": {"grace_hours": 168}}}}
+    loosened = load_library([Path(__file__).parents[1] / "controls"], overlay)
+    rule = loosened.control("identity-mfa-humans")
+    refused = {m.requirement: m.refused for m in _control_text(loosened, rule, None).maps if m.strength == "primary"}
+    assert refused["164.312(d)"] == "grace_hours = 168 (counts to 72)"
+    nights = [
+        replace(night(0, "satisfied", {"grace_hours": 24}), control=rule.id),
+        replace(night(1, "satisfied", {"grace_hours": 168}), control=rule.id),
+    ]
+    whole, first = (assess_period(rule, nights, START, START + DAY * n) for n in (1, 0))
+    texts = [
+        {m.refused for m in _control_text(loosened, rule, each).maps if m.requirement == "164.312(d)"}
+        for each in (whole, first)
+    ]
+    assert texts == [{"grace_hours = 168 (counts to 72), 2026-07-02 to 2026-07-02"}, {""}], (
+        "as sealed, not as set today"
+    )
