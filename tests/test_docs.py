@@ -96,3 +96,8 @@ def test_no_regulation_text_ships():
 def test_the_page_of_datasets_is_the_one_made_from_the_contracts():
     made = runpy.run_path(str(ROOT / "scripts" / "datasets_page.py"))["page"]()
     assert (ROOT / "docs" / "datasets.md").read_text() == made
+
+
+def test_the_page_of_coverage_is_the_one_made_from_the_controls():
+    made = runpy.run_path(str(ROOT / "scripts" / "coverage_page.py"))["page"]()
+    assert (ROOT / "docs" / "coverage.md").read_text() == made

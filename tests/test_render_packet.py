@@ -176,16 +176,46 @@ def test_caps_are_said(content):
 
 
 def test_every_requirement_and_every_gap_is_shown(content, screen):
-    for catalogue in content.catalogues:
-        for requirement in catalogue.requirements:
-            assert requirement.id in screen
-    for words in ("inherited: rests on the provider", "manual: needs a signed statement", "uncovered in this packet"):
-        assert words in screen
+    (matrix,) = view.build(content)["matrices"]
+    assert matrix.catalogue.id == "hipaa"
+    assert [row.requirement for row in matrix.rows] == list(matrix.catalogue.requirements)
+    shown = screen[screen.index('id="matrix-hipaa"') : screen.index('id="controls"')]
+    for requirement in matrix.catalogue.requirements:
+        assert requirement.id in shown
+    for words in (
+        "rests on the provider",
+        "needs a signed statement",
+        "no conclusion: uncovered",
+        "exceptions noted (42",
+    ):
+        assert words in shown
+    assert 'id="matrix-soc2"' not in screen, "the report is about HIPAA"
     assert "Reliability of this evidence" in screen
-    matrix = next(rows for _, rows in view.build(content)["matrices"])
-    assert all("monitor-collection-complete" not in dict(row.primary) for row in matrix)
+    assert "monitor-collection-complete" not in shown
     assert "Deviates from the library" in screen
     assert "missing-evidence" in screen
+
+
+def test_a_loosened_mapping_is_listed_and_concludes_nothing(content):
+    why = "grace_hours = 168 (counts to 72), 2026-07-01 to 2026-09-02"
+    clean = next(f.control for f in content.periods if f.status == "satisfied" and f.control not in view.RELIABILITY)
+    loosened = replace(
+        content,
+        controls=tuple(
+            replace(text, maps=tuple(replace(m, refused=why) for m in text.maps)) if text.id == clean else text
+            for text in content.controls
+        ),
+    )
+    target = next(m.requirement for t in content.controls if t.id == clean for m in t.maps if m.strength == "primary")
+    before, after = (
+        next(row.covered for row in view.build(each)["matrices"][0].rows if row.requirement.id == target)
+        for each in (content, loosened)
+    )
+    assert (before.coverage, before.conclusion) == ("primary", "no exceptions noted")
+    assert (after.coverage, after.conclusion) == ("none", "not assessed: 1 of 1 primary control")
+    page = html.render_screen(loosened, TEMPLATES).decode()
+    assert page.count(why) == 4, "in the matrix and on the control's page, for both of its HIPAA mappings"
+    assert list(text.forbidden_words(page, TEMPLATES)) == []
 
 
 def test_strips_show_status_by_shape_and_letter():

@@ -5,10 +5,13 @@ from typing import Annotated
 import typer
 
 from evidence.cli import output
-from evidence.cli.workspace import library_of
+from evidence.cli.workspace import library_of, now
 from evidence.control.cases import run_cases
+from evidence.control.coverage import Claim, Covered, claims_of, cover, tally
 from evidence.control.factcases import run_fact_cases
 from evidence.control.lint import lint_library
+from evidence.control.lock import LOCK, renewed, roots
+from evidence.control.model import Library
 from evidence.errors import ControlError, UsageError
 
 app = typer.Typer(help="List, show, lint and test controls.", no_args_is_help=True)
@@ -57,6 +60,64 @@ def show(context: typer.Context, control: str, json: Json = False) -> None:
         output.say(f"\n-- {name}\n{text.rstrip()}")
 
 
+@app.command("coverage")
+def coverage(
+    context: typer.Context,
+    framework: Annotated[str | None, typer.Option(help="Only this framework: hipaa, soc2 or one of your own.")] = None,
+    json: Json = False,
+) -> None:
+    """Show for each requirement what covers it: primary, supporting, manual, inherited or nothing."""
+    library = library_of(context.obj)
+    if framework and framework not in library.frameworks:
+        raise UsageError(f"no framework {framework!r}", fix=f"frameworks: {', '.join(sorted(library.frameworks))}")
+    found = {
+        name: cover(library.frameworks[name].entries, claims_of(library, name, night=now().date()))
+        for name in ([framework] if framework else sorted(library.frameworks))
+    }
+    if json:
+        output.as_json(
+            {name: {"requirements": [_spelled(c) for c in rows], "count": tally(rows)} for name, rows in found.items()}
+        )
+        return
+    for name, rows in found.items():
+        _print_coverage(library, name, rows)
+
+
+def _print_coverage(library: Library, name: str, rows: tuple[Covered, ...]) -> None:
+    titles = library.frameworks[name].requirements
+    counts = tally(rows)
+    output.table(
+        f"{name}: {sum(counts.values())} requirements, " + ", ".join(f"{n} {word}" for word, n in counts.items()),
+        ["requirement", "title", "coverage", "primary", "supporting"],
+        [
+            [each.requirement, titles[each.requirement].title, each.coverage, *map(_named, _counted(each))]
+            for each in rows
+        ],
+    )
+    for each in rows:
+        for claim in each.refused:
+            output.say(f"not counted: {each.requirement} by {claim.control} ({claim.strength}): {claim.refused}")
+
+
+def _counted(covered: Covered) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
+    return covered.counted("primary"), covered.counted("supporting")
+
+
+def _named(claims: tuple[Claim, ...]) -> str:
+    return ", ".join(claim.control for claim in claims)
+
+
+def _spelled(covered: Covered) -> dict[str, object]:
+    return {
+        "requirement": covered.requirement,
+        "coverage": covered.coverage,
+        "primary": [c.control for c in covered.counted("primary")],
+        "supporting": [c.control for c in covered.counted("supporting")],
+        "not_counted": [{"control": c.control, "strength": c.strength, "why": c.refused} for c in covered.refused],
+        "parts": dict(covered.parts),
+    }
+
+
 @app.command("lint")
 def lint(context: typer.Context, json: Json = False) -> int:
     """Check every control, fact and mapping; exit 3 if anything is wrong."""
@@ -68,6 +129,29 @@ def lint(context: typer.Context, json: Json = False) -> int:
             output.say(str(problem))
         output.say(f"{len(problems)} problems")
     return ControlError.exit_code if problems else 0
+
+
+@app.command("lock")
+def lock(
+    context: typer.Context,
+    amend: Annotated[
+        bool, typer.Option("--amend", help="Also where the version is unchanged: content that nothing ever carried.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write the version and content digest of each control and fact to lock.toml beside them."""
+    library = library_of(context.obj)
+    new = {root: renewed(root, library, amend=amend) for root in roots(library)}
+    for root, (text, changes) in new.items():
+        if changes:
+            (root / LOCK).write_text(text)
+    found = [(root / LOCK, each) for root, (_, changes) in new.items() for each in changes]
+    if json:
+        output.as_json([{"file": str(path), "kind": each.kind, "name": each.name} for path, each in found])
+        return
+    for path, each in found:
+        output.say(f"{path}: {each.kind}.{each.name}")
+    output.say(f"{len(found)} lines renewed")
 
 
 @app.command("test")

@@ -6,9 +6,9 @@ period (so that a refused or broken night is shown too), the assessments and the
 
 import datetime as dt
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from evidence import __version__
 from evidence.assess import sealed_findings
@@ -17,8 +17,9 @@ from evidence.cli.assess_command import periods_of
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
 from evidence.config import content_root
+from evidence.control.coverage import refusal
 from evidence.control.definition import Control, Fact, Library
-from evidence.control.result import NightFinding
+from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import UsageError
 from evidence.packet import ExhibitInput, PacketInputs
 from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Report
@@ -45,10 +46,19 @@ def report_named(name: str) -> Report:
 def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) -> PacketInputs:
     """Return the inputs of a packet over ``period``; ``scratch`` is a private folder for verified copies of parts."""
     library = workspace.library
+    for name in report.frameworks:
+        if name not in library.frameworks:
+            known = ", ".join(sorted(library.frameworks))
+            raise UsageError(f"report {report.name}: no framework {name!r}", fix=f"frameworks: {known}")
     mapped = {c.id for c in library.controls.values() if {m.framework for m in c.maps} & set(report.frameworks)}
     found = {
         night: [f for f in sealed_findings(workspace.store, workspace.index, night) if f.control in mapped]
         for night in period.nights
+    }
+    periods = {
+        finding.control: finding
+        for finding in periods_of(workspace, found, period.start, period.end)
+        if finding.control in mapped
     }
     config = workspace.config
     system = config.workspace / "system.toml"
@@ -62,10 +72,10 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         end=period.end,
         prepared_by=config.packet.prepared_by,
         tool=f"evidence {__version__}",
-        controls=[_control_text(library, library.controls[name]) for name in sorted(mapped)],
-        periods=[p for p in periods_of(workspace, found, period.start, period.end) if p.control in mapped],
+        controls=[_control_text(library, library.controls[name], periods.get(name)) for name in sorted(mapped)],
+        periods=list(periods.values()),
         nights=[finding for night in period.nights for finding in found[night]],
-        catalogues=[Catalogue.from_json(body) for body in _catalogues()],
+        catalogues=[Catalogue.from_json(each.model_dump(mode="json")) for each in library.frameworks.values()],
         exhibits=list(_exhibits(workspace, period, [f for fs in found.values() for f in fs], scratch)),
         log_key=workspace.verifier,
         checkpoint=workspace.log.checkpoint,
@@ -92,7 +102,7 @@ def _rotations(log: Log) -> Iterator[Handover]:
         yield Handover(log.raw(index), log.proof(index, index + 1).to_text(), log.consistency(index + 1).to_text())
 
 
-def _control_text(library: Library, control: Control) -> ControlText:
+def _control_text(library: Library, control: Control, finding: PeriodFinding | None) -> ControlText:
     folder = Path(control.folder)
     effective = control.effective
     return ControlText(
@@ -114,7 +124,7 @@ def _control_text(library: Library, control: Control) -> ControlText:
             for name, p in sorted(control.parameters.items())
         ),
         reasons=dict(control.reasons),
-        maps=tuple(Mapped(m.framework, m.requirement, m.strength) for m in control.maps),
+        maps=tuple(Mapped(m.framework, m.requirement, m.strength, refusal(control, m, finding)) for m in control.maps),
         remediation=control.remediation,
         false_positives=control.false_positives,
         files={name: (folder / name).read_bytes() for name in ("control.toml", "population.sql", "control.sql")},
@@ -131,15 +141,6 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return ", ".join(value) if isinstance(value, list | tuple) else str(value)
-
-
-def _catalogues() -> Iterator[Mapping[str, Any]]:
-    import json
-
-    for path in sorted((content_root() / "controls" / "frameworks").glob("*.json")):
-        body = json.loads(path.read_bytes())
-        if "entries" in body:
-            yield body
 
 
 def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from evidence.control.cases import NIGHT, case_files, parse_case, prepared, tested_columns
 from evidence.control.engine import Engine
+from evidence.control.lock import lines, moved, read, roots
 from evidence.control.made import MadeEvidence, registers_of
 from evidence.control.model import Control, Fact, Library
 from evidence.control.night import Night
@@ -45,6 +46,7 @@ def lint_library(library: Library) -> list[Problem]:
         problems |= set(_sql(f"facts/{fact.name}.sql", fact.sql, _tables(fact) | ALWAYS))
     for control in library.controls.values():
         problems |= set(_control(library, control))
+    problems |= set(_locks(library))
     with Engine() as engine:
         problems |= set(_bound(library, engine))
     return sorted(problems)
@@ -57,6 +59,7 @@ def _control(library: Library, control: Control) -> Iterator[Problem]:
     yield from _sql(f"{where}/control.sql", control.control_sql, declared | {"population"}, star=False)
     if not tested_columns(library, control):
         yield Problem(f"{where}/control.toml", 0, "no evidence names tested columns: no NULL case runs by itself")
+    yield from _limits(where, control)
     for code, text in control.reasons.items():
         if not text.strip():
             yield Problem(f"{where}/control.toml", 0, f"reasons: {code} has no text")
@@ -67,6 +70,32 @@ def _control(library: Library, control: Control) -> Iterator[Problem]:
             prepared(library, control, parse_case(path))
         except ControlError as exc:
             yield Problem(f"{where}/cases/{path.name}", 0, str(exc))
+
+
+def _limits(where: str, control: Control) -> Iterator[Problem]:
+    """A limit without a direction would let every value count; one that the default is past never lets the mapping count."""
+    for mapped in control.maps:
+        for name, limit in mapped.loosest.items():
+            parameter = control.parameters[name]
+            if parameter.stricter is None:
+                yield Problem(
+                    f"{where}/control.toml", 0, f"maps {mapped.requirement}: loosest.{name} has no `stricter`"
+                )
+            elif parameter.looser(parameter.default, limit):
+                yield Problem(
+                    f"{where}/control.toml",
+                    0,
+                    f"maps {mapped.requirement}: the default of {name} is looser than {limit}",
+                )
+
+
+def _locks(library: Library) -> Iterator[Problem]:
+    """Content against the lock of its own directory; a directory without one is not held to any."""
+    for root in roots(library):
+        locked = read(root)
+        if locked is not None:
+            for each in moved(locked, lines(library, root)):
+                yield Problem(f"{each.kind}/{each.name}", 0, each.message)
 
 
 def _sql(file: str, sql: str, declared: Iterable[str], *, star: bool = True) -> Iterator[Problem]:

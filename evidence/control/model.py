@@ -28,6 +28,7 @@ UNKNOWN_VALUE = "unknown-value"  # design.md section 8: NULL in a tested value; 
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1)]
+Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
 
 
 class _Frozen(BaseModel):
@@ -143,6 +144,7 @@ class Fact(_Frozen):
     registers: tuple[Name, ...] = ()
     sql: str
     content_sha256: str
+    version: Version = "1.0.0"
     folder: str = ""
 
 
@@ -154,7 +156,7 @@ class Control(_Frozen):
     """
 
     id: str
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    version: Version
     title: Text
     statement: Text
     test: Text
@@ -209,10 +211,25 @@ class Control(_Frozen):
 
     def counts_for(self, mapped: Mapped) -> bool:
         """False if a parameter is set looser than what the mapping still accepts."""
-        return not any(
-            self.parameters[name].looser(self.values.get(name, self.parameters[name].default), limit)
-            for name, limit in mapped.loosest.items()
-        )
+        return not self.too_loose(mapped)
+
+    def too_loose(self, mapped: Mapped, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the parameters that ``values`` (default: those in use) set looser than ``mapped`` still accepts.
+
+        A value that ``values`` does not have, or that is not one for its parameter, is among them: what is not known cannot
+        count. Lists are spelled as canonical JSON has them.
+        """
+        values = self.effective if values is None else values
+        found = {}
+        for name, limit in mapped.loosest.items():
+            parameter, value = self.parameters[name], values.get(name)
+            try:
+                accepted = not parameter.looser(parameter.check(value), limit)
+            except ValueError:
+                accepted = False
+            if not accepted:
+                found[name] = value
+        return found
 
     def disabled(self, night: dt.date) -> bool:
         """True if the workspace has switched the control off for ``night``."""

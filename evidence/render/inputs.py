@@ -67,11 +67,12 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A control's mapping to one requirement."""
+    """A control's mapping to one requirement; ``refused`` says why it does not count in the period, else it is empty."""
 
     framework: str
     requirement: str
     strength: Strength
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,24 +8,15 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from evidence.control.coverage import RELIABILITY
 from evidence.control.result import Interval, NightFinding, PeriodFinding
 from evidence.render import chart
 from evidence.render.collected import Evidenced, collected, completeness_chart, evidenced
-from evidence.render.inputs import Catalogue, Content, ControlText, Requirement
+from evidence.render.inputs import Content, ControlText, Requirement
+from evidence.render.matrix import matrices
 from evidence.render.text import number
 
 SEVERITIES: Final = ("critical", "high", "medium", "low")
-RELIABILITY: Final = frozenset(
-    {"monitor-collection-complete", "monitor-collector-visibility", "monitor-evidence-integrity"}
-)  # auditor-rules section 2: reported apart from control coverage
-_MODE_WORDS: Final = {
-    "automated": "platform evidence",
-    "partial": "platform and people evidence",
-    "attestation": "signed statement",
-    "inherited": "inherited",
-    "not_applicable": "context only",
-    "container": "heading",
-}
 _TOP: Final = 8
 
 
@@ -41,11 +32,12 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A mapping of a control as printed: requirement and strength."""
+    """A mapping of a control as printed: requirement, strength, and why it does not count where it does not."""
 
     framework: str
     requirement: Requirement
     strength: str
+    refused: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +66,6 @@ class ControlView:
         return sum(1 for item in self.finding.exceptions if item.open)
 
 
-@dataclass(frozen=True, slots=True)
-class MatrixRow:
-    """One requirement of a framework with what speaks to it."""
-
-    requirement: Requirement
-    heading: bool
-    mode: str
-    primary: tuple[tuple[str, str], ...]  # control id, conclusion
-    supporting: tuple[tuple[str, str], ...]
-    standing: str
-
-
 def build(content: Content) -> dict[str, Any]:
     """Return the template variables of ``content``."""
     findings = {finding.control: finding for finding in content.periods}
@@ -105,7 +85,7 @@ def build(content: Content) -> dict[str, Any]:
         "bars": _bars(views),
         "summary": _summary(content, views),
         "open": _open(views),
-        "matrices": [(c, _matrix(c, views)) for c in content.catalogues],
+        "matrices": matrices(content),
         "completeness": completeness_chart(content),
         "collected": collected(content),
         "watermark": _watermark(content),
@@ -119,7 +99,7 @@ def _control(
     facts = [fact for fact in content.snapshots if fact.dataset in text.datasets]
     entries = {(c.id, r.id): r for c in content.catalogues for r in c.requirements}
     cited = [
-        Cited(m.framework, entries[m.framework, m.requirement], m.strength)
+        Cited(m.framework, entries[m.framework, m.requirement], m.strength, m.refused)
         for m in text.maps
         if (m.framework, m.requirement) in entries
     ]
@@ -250,44 +230,6 @@ def _open(views: Sequence[ControlView]) -> list[tuple[ControlView, Interval]]:
     top = found[:_TOP]
     top.sort(key=lambda row: (row[1], row[2], row[3].id, row[4].item))
     return [(view, interval) for _, _, _, view, interval in top]
-
-
-def _matrix(catalogue: Catalogue, views: Sequence[ControlView]) -> list[MatrixRow]:
-    speaking: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for view in views:
-        for mapped in view.text.maps:
-            if mapped.framework == catalogue.id and view.id not in RELIABILITY:
-                speaking[mapped.requirement, mapped.strength].append((view.id, view.finding.conclusion))
-    rows: list[MatrixRow] = []
-    for requirement in catalogue.requirements:
-        primary = tuple(sorted(speaking.get((requirement.id, "primary"), ())))
-        supporting = tuple(sorted(speaking.get((requirement.id, "supporting"), ())))
-        mode = requirement.evidence_mode
-        rows.append(
-            MatrixRow(
-                requirement,
-                mode == "container" and not (primary or supporting),
-                _MODE_WORDS.get(mode, mode),
-                primary,
-                supporting,
-                _standing(mode, primary=bool(primary), supporting=bool(supporting)),
-            )
-        )
-    return rows
-
-
-def _standing(mode: str, *, primary: bool, supporting: bool) -> str:
-    """What this packet holds on a requirement; never a conclusion on the requirement itself."""
-    if primary:
-        return "tested"
-    if supporting:
-        return "supporting evidence only"
-    return {
-        "automated": "uncovered in this packet",
-        "partial": "uncovered in this packet",
-        "attestation": "manual: needs a signed statement",
-        "inherited": "inherited: rests on the provider's report",
-    }.get(mode, "")
 
 
 def _watermark(content: Content) -> tuple[str, ...]:
