@@ -9,6 +9,8 @@ from evidence.cli.workspace import library_of
 from evidence.control.cases import run_cases
 from evidence.control.factcases import run_fact_cases
 from evidence.control.lint import lint_library
+from evidence.control.model import Library
+from evidence.control.mutation import score_control, score_fact
 from evidence.errors import ControlError, UsageError
 
 app = typer.Typer(help="List, show, lint and test controls.", no_args_is_help=True)
@@ -74,10 +76,13 @@ def lint(context: typer.Context, json: Json = False) -> int:
 def run_all(
     context: typer.Context,
     control: Annotated[str | None, typer.Argument(help="Only this control.")] = None,
+    mutants: Annotated[bool, typer.Option("--mutants", help="Change the SQL bit by bit: do the cases notice?")] = False,
     json: Json = False,
 ) -> int:
     """Run every control's cases; exit 3 if one does not come out as written."""
     library = library_of(context.obj)
+    if mutants:
+        return _mutants(library, control, json=json)
     results = [result for name in ([control] if control else library.controls) for result in run_cases(library, name)]
     if control is None:
         results += [result for name in library.facts for result in run_fact_cases(library, name)]
@@ -89,3 +94,22 @@ def run_all(
             output.say(f"{result.control} {result.case}: {result.detail}")
         output.say(f"{len(results) - len(failed)} cases as written, {len(failed)} not")
     return ControlError.exit_code if failed else 0
+
+
+def _mutants(library: Library, control: str | None, *, json: bool) -> int:
+    """Print what no case notices; exit 3 if a change of verdict is among it that is not known to change nothing."""
+    scores = [score for name in ([control] if control else library.controls) for score in score_control(library, name)]
+    scores += [score_fact(library, name) for name in library.facts] if control is None else []
+    lost = [(score.file, mutant) for score in scores for mutant in score.unnoticed]
+    accused = sum(mutant.kind == "verdict" for _, mutant in lost)
+    if json:
+        output.as_json([{"file": file, "kind": mutant.kind, "what": mutant.what} for file, mutant in lost])
+    else:
+        for file, mutant in lost:
+            output.say(f"{file}: {mutant.kind}: {mutant.what}")
+        made, same = sum(score.made for score in scores), sum(score.equivalent for score in scores)
+        output.say(
+            f"{made} mutants: {made - len(lost) - same} noticed, {same} known to change nothing, {len(lost)} not noticed"
+        )
+        output.say(f"{accused} of them change a verdict")
+    return ControlError.exit_code if accused else 0

@@ -49,6 +49,19 @@ def run_fact_cases(library: Library, name: str) -> list[CaseResult]:
     return results
 
 
+def fact_differs(library: Library, name: str, engine: Engine) -> bool:
+    """Say whether any case of fact ``name`` comes out otherwise than written, or the SQL does not run."""
+    fact = library.facts[name]
+    for path in sorted((Path(fact.folder) / "cases" / name).glob("*.toml")):
+        case = _parse(path)
+        try:
+            if _difference(_rows(library, fact, case, engine), case.expect):
+                return True
+        except ControlError:
+            return True
+    return False
+
+
 def _parse(path: Path) -> FactCase:
     try:
         return FactCase(**tomllib.loads(path.read_text()))
