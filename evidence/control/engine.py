@@ -52,6 +52,9 @@ class Engine:
         import duckdb
 
         self._connection = duckdb.connect(":memory:", config={**LOCKED, "threads": threads})
+        self._connection.execute(
+            "SET enable_progress_bar = false"
+        )  # it would write between the lines of our own output
         self._connection.execute("SET lock_configuration = true")
         self._parsed: dict[str, duckdb.Statement] = {}
         self._rooms: dict[str, _Room] = {}
