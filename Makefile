@@ -32,7 +32,7 @@ verifier: bootstrap
 	@$(PYTHON_RUN) scripts/verifier.py dist/verify.pyz
 
 requirements:
-	@for name in product run dev emulator aws; do \
+	@for name in product run dev emulator aws merkle fuzz; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements/$$name.in -o requirements/$$name.txt; done
 	@# later releases of what LocalStack pulls in break it: the date cuts them off
 	@uv pip compile --quiet --universal --python-version 3.11 --exclude-newer 2026-02-10 --generate-hashes --no-header requirements/localstack.in -o requirements/localstack.txt

@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from evidence.datasets.load import load_contracts
 from evidence.errors import ObjectNotFoundError
 from evidence.signing.keys import NoteKey
 from evidence.snapshot.entry import Entry, ObjectRef
+from evidence.status import ALL, sealed_windows, standing
 from evidence.store.index import Index
 from evidence.store.kept import KeptBundles
 from evidence.store.log import Log
@@ -111,6 +113,19 @@ def measured(store, what, action):
     return found
 
 
+def status(store, anchor, kept):
+    """What `evidence status` does with a store: open the log, index it, and count every night of every dataset."""
+    log = Log.open(store, signer=KEY, anchors=[anchor], kept=kept)
+    index = Index().catch_up(log)
+    contract, sealed = load_contracts()["snowflake.users"], sealed_windows(index)
+    last = FIRST + dt.timedelta(days=log.size // PER_NIGHT + 2)
+    moment = dt.datetime(last.year, last.month, last.day, tzinfo=dt.UTC)
+    return [
+        standing("prod", contract.model_copy(update={"name": name}), index, sealed, moment, ALL).to_row()
+        for name in sorted({dataset for _, dataset in sealed})
+    ]
+
+
 def main(size):
     store, anchor, more = CountingStore(), Anchor(), entries()
     log = Log.init(store, KEY, anchors=[anchor])
@@ -132,6 +147,9 @@ def main(size):
         kept = KeptBundles(Path(folder), cold.verifier)
         Log.open(store, signer=KEY, anchors=[anchor], kept=kept)
         measured(store, "open with kept bundles", lambda: Log.open(store, signer=KEY, anchors=[anchor], kept=kept))
+        measured(store, "status, on this machine before", lambda: status(store, anchor, kept))
+    rows = measured(store, "status, the first time", lambda: status(store, anchor, None))
+    assert sum(row["complete"] for row in rows) == sum(1 for _ in cold.entries("snapshot"))
     measured(store, "index (what `status` reads)", lambda: Index().catch_up(cold))
     for place in (1, size // 2, size):
         proof = measured(store, f"inclusion proof of entry {place}", lambda place=place: cold.proof(place))

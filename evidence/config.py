@@ -16,7 +16,8 @@ from evidence.errors import ConfigError
 
 FILE_NAME = "evidence.toml"
 SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
-PacketKeyRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kms:[A-Za-z0-9:/_-]+)$")]
+LogKeyRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|pkcs11:.+)$")]
+PacketKeyRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kms:[A-Za-z0-9:/_-]+|pkcs11:.+)$")]
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 
 
@@ -40,14 +41,25 @@ class StoreConfig(_Section):
     endpoint_url: str = ""
     region: str = ""
     kms_key_id: str = ""
+    bucket_owner: Annotated[str, Field(pattern=r"^([0-9]{12})?$")] = ""
+
+
+class WitnessConfig(_Section):
+    """A witness that co-signs checkpoints: its submission prefix and the file of its key."""
+
+    url: str
+    key: SecretRef
 
 
 class LogConfig(_Section):
     """The transparency log's signing key and where its signer remembers the last checkpoint."""
 
-    key: SecretRef = "file:keys/collector.key"
+    key: LogKeyRef = "file:keys/collector.key"
+    key_passphrase: SecretRef | None = None
+    name: str = ""
     anchors: tuple[str, ...] = ("file:anchors/checkpoint",)
     checkpoints: tuple[str, ...] = ()
+    witnesses: tuple[WitnessConfig, ...] = ()
     tsa: tuple[str, ...] = ()
     tsa_roots: tuple[str, ...] = ()
 
@@ -222,6 +234,8 @@ class PacketConfig(_Section):
     chain: tuple[str, ...] = ()
     prepared_by: str = ""
     exhibit_limit_mb: int = 256
+    crls: tuple[str, ...] = ()
+    attestation: bool = False
     tsa: tuple[str, ...] = ()
     tsa_roots: tuple[str, ...] = ()
 
@@ -231,6 +245,7 @@ class Config(_Section):
 
     entity: EntityConfig
     store: StoreConfig = StoreConfig()
+    retention: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     log: LogConfig = LogConfig()
     redaction: RedactionConfig = RedactionConfig()
     collect: CollectConfig = CollectConfig()

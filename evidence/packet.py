@@ -16,10 +16,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from evidence.bag.bag import SIGNATURE, TIMESTAMP, BagWriter
+from evidence.bag.bag import SIGNATURE, STAMPED, TIMESTAMP, BagWriter
 from evidence.bag.exhibit import ENTRY, PROOF, check_sealed, folder_of, object_name, part_names
 from evidence.bag.files import FolderFiles
 from evidence.bag.findings import canonical_findings
+from evidence.bag.rotations import Handover, keys_of
+from evidence.bag.validation import list_name
 from evidence.bag.zip import write_zip
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
@@ -33,7 +35,6 @@ from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Part
-from evidence.tlog.checkpoint import open_checkpoint
 from evidence.tlog.note import Verifier
 from evidence.tlog.proof import parse_consistency
 
@@ -68,7 +69,8 @@ class PacketInputs:
 
     ``content_files`` go below ``data/controls/`` (facts, registers, overlay, library.toml). ``previous`` is the signed
     checkpoint of the previous packet and the consistency proof from it. ``exhibit_limit`` is in bytes: above it the parts
-    of all snapshots are referenced instead of carried.
+    of all snapshots are referenced instead of carried. ``rotations`` show how the log came to ``log_key``, oldest first.
+    ``revocation_lists`` (DER) are carried for those who verify offline.
     """
 
     report: Report
@@ -87,6 +89,8 @@ class PacketInputs:
     log_key: Verifier
     checkpoint: str
     previous: tuple[str, str] | None = None
+    rotations: Sequence[Handover] = ()
+    revocation_lists: Sequence[bytes] = ()
     system: Mapping[str, Any] | None = None
     content_files: Mapping[str, bytes] = field(default_factory=dict)
     blind_spots: tuple[str, ...] = ()
@@ -138,20 +142,15 @@ def build_packet(
     _remove_tree(folder)
     bag = BagWriter(folder)
     rows_csv = findings_csv(inputs.periods)
-    bag.add("findings.json", findings)
-    bag.add("findings.csv", rows_csv)
-    progress("writing evidence")
-    _write_evidence(bag, inputs, proved, progress)
     content = _content(inputs, key, packet_id, omissions, rows_csv)
-    _render_and_seal(bag, content, key, templates, signed_at, progress)
-    if stamp is not None:
-        progress("time-stamping")
-        try:
-            _time_stamp(folder / SIGNATURE, folder / TIMESTAMP, stamp)
-        except TimestampError as exc:
-            if not partial:
-                raise
-            omissions = (*omissions, f"time not proven: {exc}")
+    signing = _Signing(key, templates, signed_at, stamp, tuple(inputs.revocation_lists), partial=partial)
+    with pdf.Rendering(html.render_print(content, templates), content.end) as rendering:  # laid out meanwhile
+        bag.add("findings.json", findings)
+        bag.add("findings.csv", rows_csv)
+        progress("writing evidence")
+        _write_evidence(bag, inputs, proved, progress)
+        omissions = (*omissions, *_add_pages(bag, content, rendering, signing, progress))
+    omissions = (*omissions, *_seal(bag, content, signing, progress))
     folder.rename(final)
     progress("writing the zip")
     zip_path = out / f"{packet_id}.zip"
@@ -224,9 +223,9 @@ def _prove_exhibit(inputs: PacketInputs, exhibit: ExhibitInput) -> _Proved:
 def _omissions(inputs: PacketInputs, proved: Sequence[_Proved], faults: Sequence[str]) -> Iterator[str]:
     """Say what a packet of ``inputs`` would leave unproved: the log, exhibits, inputs without exhibit, findings."""
     try:
-        open_checkpoint(inputs.checkpoint, [inputs.log_key])
+        keys = keys_of(inputs.rotations, inputs.log_key, inputs.checkpoint)
         if inputs.previous:
-            parse_consistency(inputs.previous[1]).verify(inputs.previous[0], [inputs.log_key])
+            parse_consistency(inputs.previous[1]).verify(inputs.previous[0], [key for _, key in keys])
     except EvidenceError as exc:
         yield f"the log's checkpoint does not verify: {exc}"
     yield from faults
@@ -272,6 +271,11 @@ def _write_evidence(bag: BagWriter, inputs: PacketInputs, proved: Sequence[_Prov
         bag.add(f"controls/{name}", body)
     bag.add("log/checkpoint", inputs.checkpoint.encode())
     bag.add("log/key", (inputs.log_key.to_text() + "\n").encode())
+    for body in inputs.revocation_lists:
+        bag.add(list_name(hashlib.sha256(body).hexdigest()), body)
+    for handover in inputs.rotations:
+        for name, body in handover.files().items():
+            bag.add(name, body)
     if inputs.previous:
         bag.add("log/previous-checkpoint", inputs.previous[0].encode())
         bag.add("log/consistency-from-previous", inputs.previous[1].encode())
@@ -339,9 +343,23 @@ def _fact(exhibit: ExhibitInput) -> SnapshotFact | None:
     return replace(fact, finality="settled") if exhibit.settled else fact
 
 
-def _render_and_seal(
-    bag: BagWriter, content: Content, key: PacketKey, templates: Path, signed_at: dt.datetime, progress: Progress
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    """What the PDF and the bag are signed with."""
+
+    key: PacketKey
+    templates: Path
+    signed_at: dt.datetime
+    stamp: Stamper | None
+    lists: tuple[bytes, ...]
+    partial: bool
+
+
+def _add_pages(
+    bag: BagWriter, content: Content, rendering: pdf.Rendering, signing: _Signing, progress: Progress
+) -> list[str]:
+    """Render the HTML, sign the PDF; return what had to be left out."""
+    templates = signing.templates
     progress("rendering the HTML")
     for name in ("VERIFY.md", "verify.sh"):
         bag.add(name, html.render_text(content, templates, f"{name}.j2"))
@@ -354,19 +372,52 @@ def _render_and_seal(
         pdf.Attachment("evidence-digests.json", "SHA-256 of every other payload file", digests, "Supplement"),
         pdf.Attachment("findings.json", "Canonical findings", findings, "Data"),
     )
-    rendered = pdf.render(html.render_print(content, templates), attachments, content.end)
+    rendered = rendering.finish(attachments)
     progress("signing")
-    bag.add("packet.pdf", sign_pdf(rendered.body, key, name=content.entity[:100], reason="Seal of the entity"))
+    signed, omissions = _sign_pdf(rendered.body, content.entity, signing)
+    bag.add("packet.pdf", signed)
     bag.add("render.json", canonical.encode(_render_facts(content, rendered, page)))
+    return omissions
+
+
+def _seal(bag: BagWriter, content: Content, signing: _Signing, progress: Progress) -> list[str]:
+    """Close the bag, sign and time-stamp it. What is signed says that a stamp lies beside, so that taking it away is found."""
+    if signing.stamp is None:
+        _sign_bag(bag, content, signing, {})
+        return []
+    progress("time-stamping")
+    _sign_bag(bag, content, signing, {STAMPED: TIMESTAMP})
+    try:
+        _time_stamp(bag.root / SIGNATURE, bag.root / TIMESTAMP, signing.stamp)
+    except TimestampError as exc:
+        if not signing.partial:
+            raise
+        _sign_bag(bag, content, signing, {})
+        return [f"time not proven: {exc}"]
+    return []
+
+
+def _sign_bag(bag: BagWriter, content: Content, signing: _Signing, more: Mapping[str, str]) -> None:
     tagmanifest = bag.close(
         {
             "Source-Organization": _printable(content.entity),
-            "Bagging-Date": signed_at.date().isoformat(),
+            "Bagging-Date": signing.signed_at.date().isoformat(),
             "External-Identifier": content.packet_id,
             "External-Description": _printable(f"{content.report.title}, {content.period}"),
+            **more,
         }
     )
-    (bag.root / SIGNATURE).write_bytes(sign_detached(tagmanifest, key, signed_at))
+    (bag.root / SIGNATURE).write_bytes(sign_detached(tagmanifest, signing.key, signing.signed_at))
+
+
+def _sign_pdf(pdf: bytes, entity: str, signing: _Signing) -> tuple[bytes, list[str]]:
+    words: dict[str, Any] = {"name": entity[:100], "reason": "Seal of the entity"}
+    try:
+        return sign_pdf(pdf, signing.key, **words, stamp=signing.stamp, lists=signing.lists), []
+    except TimestampError as exc:
+        if not signing.partial:
+            raise
+        return sign_pdf(pdf, signing.key, **words), [f"the PDF's time is not proven: {exc}"]
 
 
 def _time_stamp(signature: Path, response: Path, stamp: Stamper) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from evidence import __version__
 from evidence.errors import EvidenceError
-from evidence.signing.trust import load_trust, read_checkpoint
+from evidence.signing.trust import load_trust, read_checkpoint, read_moment
+from evidence.snapshot.ahead import cores
 from evidence.snapshot.check import Verification
 from evidence.verify import verify_path
 
@@ -28,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             vkeys=trust.vkeys,
             authorities=trust.authorities,
             checkpoint=kept,
+            since=given.since,
+            mirror=given.mirror,
+            jobs=given.jobs,
+            lists=trust.lists,
+            at=read_moment(given.at_time),
         )
     except EvidenceError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n" + (f"  to fix: {error.fix}\n" if error.fix else ""))
@@ -39,11 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="verify.pyz",
-        description="Check a packet or a store offline; name the failed step. Exit 10 if anything fails.",
+        description="Check a packet, a store or one exhibit offline; name the failed step. Exit 10 if anything fails.",
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("path", type=Path, metavar="PATH", help="a packet (folder or zip) or a store folder")
+    add(
+        "path",
+        type=Path,
+        metavar="PATH",
+        help="a packet (folder or zip), a store folder, or one exhibit's folder or file",
+    )
     add(
         "--trust",
         type=Path,
@@ -53,10 +64,20 @@ def _parser() -> argparse.ArgumentParser:
         help="trusted key or certificate: the folder `trust`, a .vkey or a .pem file; may be repeated",
     )
     add("--checkpoint", type=Path, metavar="FILE", help="a checkpoint you kept: finds rollback")
+    add("--since", action="store_true", help="of a store, hash only what was committed after the kept checkpoint")
+    add("--mirror", type=Path, metavar="STORE", help="a second copy of the store: says which of the two differs")
+    add("--jobs", type=_at_least_one, default=cores(), metavar="N", help="files hashed at a time; by default the cores")
+    add("--at-time", metavar="TIME", help="judge certificates as of this time instead of now")
     add("--explain", action="store_true", help="show every check, not only failures")
     add("--json", action="store_true", help="print as JSON")
     add("--version", action="version", version=__version__)
     return parser
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a number from 1 on")
+    return int(text)
 
 
 def _as_json(result: Verification) -> str:

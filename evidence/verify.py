@@ -18,7 +18,7 @@ A failed step does not stop the later ones that can still run: the reader wants 
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,35 +27,31 @@ from typing import Any, Final
 from cryptography import x509
 
 from evidence.bag import check
-from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
-from evidence.bag.exhibit import Exhibit, exhibit_folders, inputs_of, read_exhibit, read_referenced, unaccounted
-from evidence.bag.files import MAX_SMALL, BagFiles, FolderFiles, ZipFiles, read, read_text
-from evidence.bag.findings import canonical_night
+from evidence.bag.alone import check_alone, is_exhibit
+from evidence.bag.bag import MANIFEST, SIGNATURE, TAGMANIFEST, TIMESTAMP
+from evidence.bag.chain import check_continues, open_chain
+from evidence.bag.concluded import FINDINGS, check_findings
+from evidence.bag.files import MAX_SMALL, BagFiles, FolderFiles, ZipFiles, read
+from evidence.bag.sealed import Exhibits
+from evidence.bag.validation import carried_lists
 from evidence.bag.zip import equals_reencoding
-from evidence.errors import EvidenceError, MalformedError, VerificationError
+from evidence.errors import UsageError, VerificationError
 from evidence.signing.certificate import load_certificates
 from evidence.signing.cms import Signed, verify_detached, verify_pdf
-from evidence.signing.timestamp import LIMIT, Judged, judge_signature, judge_stamps
+from evidence.signing.revocation import Moment, judge_chain, load_carried, load_list
+from evidence.signing.timestamp import LIMIT, Judged, judge_pdf, judge_signature, judge_stamps
 from evidence.snapshot import canonical
-from evidence.snapshot.check import Check, Verification
-from evidence.store.check import Judge, check_store
+from evidence.snapshot.check import FAULTS, Check, Verification, failed, from_faults, proved, said, unmade
+from evidence.store.check import check_store
 from evidence.store.local import LocalStore
 from evidence.store.objects import ObjectStore
-from evidence.tlog.checkpoint import open_checkpoint
+from evidence.tlog.cosignature import is_cosigner, parse_cosigner
 from evidence.tlog.note import Verifier, parse_verifier
-from evidence.tlog.proof import parse_consistency
 
-CHECKPOINT: Final = "data/log/checkpoint"
-LOG_KEY: Final = "data/log/key"
-PREVIOUS: Final = "data/log/previous-checkpoint"
-CONSISTENCY: Final = "data/log/consistency-from-previous"
-FINDINGS: Final = "data/findings.json"
 PDF: Final = "data/packet.pdf"
 RENDER: Final = "data/render.json"
+_LAST: Final = ("time", "revocation")  # steps whose results are shown after the others
 MAX_PDF: Final = 256 << 20  # bytes held in memory; ours have up to about 30 MiB
-MAX_FAULTS: Final = 10_000  # faults listed of one step; a packet of nothing but faults must not fill the memory
-# The parsers below raise declared errors (fuzzed); should one not, hostile bytes still end in a failed check, never in a pass.
-_FAULTS: Final = (Exception,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +67,7 @@ class Trust:
     authorities: Sequence[x509.Certificate] = ()
     log_keys: Sequence[Verifier] = ()
     checkpoint: str | None = None
+    lists: Sequence[x509.CertificateRevocationList] = ()
 
 
 def verify_path(
@@ -80,11 +77,30 @@ def verify_path(
     vkeys: Sequence[str],
     authorities: Sequence[bytes] = (),
     checkpoint: str | None = None,
+    lists: Sequence[bytes] = (),
+    at: dt.datetime | None = None,
+    since: bool = False,
+    mirror: Path | None = None,
+    jobs: int = 1,
 ) -> Verification:
-    """Verify what lies at ``path``: a store when it looks like one, else a packet."""
+    """Verify what lies at ``path``: a store when it looks like one, one exhibit when it looks like that, else a packet.
+
+    Raises ``UsageError`` for ``since`` and ``mirror`` with anything but a store.
+    """
+    words: dict[str, Any] = {
+        "checkpoint": checkpoint,
+        "authorities": authorities,
+        "lists": lists,
+        "at": at,
+        "jobs": jobs,
+    }
     if is_store(path):
-        return verify_store(path, vkeys, checkpoint=checkpoint, authorities=authorities)
-    return verify_packet(path, certificates=certificates, vkeys=vkeys, authorities=authorities, checkpoint=checkpoint)
+        return verify_store(path, vkeys, **words, since=since, mirror=mirror)
+    if since or mirror is not None:
+        raise UsageError("--since and --mirror take a store", fix="name the folder that holds store.json")
+    if is_exhibit(path):
+        return verify_exhibit(path, vkeys, checkpoint=checkpoint, jobs=jobs)
+    return verify_packet(path, certificates=certificates, vkeys=vkeys, **words)
 
 
 def is_store(path: Path) -> bool:
@@ -100,18 +116,28 @@ def verify_packet(
     checkpoint: str | None = None,
     at: dt.datetime | None = None,
     authorities: Sequence[bytes] = (),
+    lists: Sequence[bytes] = (),
+    jobs: int = 1,
 ) -> Verification:
     """Verify the packet at ``path``, a folder or a zip. Raises nothing of what it looks for.
 
     ``certificates`` (PEM or DER) and ``vkeys`` (verifier keys of logs) are the trust carried outside; ``at`` is the moment
     the certificates must be valid at, now by default. ``authorities`` are certificates of time-stamp authorities: they judge
-    time and nothing else. Raises ``ConfigError`` or ``MalformedError`` for unreadable trust.
+    time and nothing else. ``lists`` are revocation lists beside those the packet carries. ``jobs`` files are hashed at a time;
+    what is said does not depend on it. Raises ``ConfigError`` or ``MalformedError`` for unreadable trust.
     """
     trusted = [one for body in certificates for one in load_certificates(body)]
-    keys = [parse_verifier(text) for text in vkeys]
+    keys = [parse_verifier(text) for text in vkeys if not is_cosigner(text)]
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
-    trust = Trust(trusted, at or dt.datetime.now(dt.UTC), stampers, keys, checkpoint)
-    return Verification(path.name, tuple(_packet_checks(path, trust)))
+    given = [load_list(body, "the given revocation list") for body in lists]
+    trust = Trust(trusted, at or dt.datetime.now(dt.UTC), stampers, keys, checkpoint, given)
+    return Verification(path.name, tuple(_packet_checks(path, trust, jobs)))
+
+
+def verify_exhibit(path: Path, vkeys: Sequence[str], *, checkpoint: str | None = None, jobs: int = 1) -> Verification:
+    """Verify one exhibit taken out of a packet, a folder or one of its files, with its own proof (``evidence.bag.alone``)."""
+    keys = [parse_verifier(text) for text in vkeys if not is_cosigner(text)]
+    return Verification(path.name, tuple(check_alone(path, keys, checkpoint, jobs)))
 
 
 def verify_store(
@@ -121,95 +147,90 @@ def verify_store(
     checkpoint: str | None = None,
     authorities: Sequence[bytes] = (),
     at: dt.datetime | None = None,
+    lists: Sequence[bytes] = (),
+    since: bool = False,
+    mirror: Path | ObjectStore | None = None,
+    jobs: int = 1,
 ) -> Verification:
     """Verify a store, or the store in a folder: every commit record, object and tile (``evidence.store.check``).
 
-    Of several ``vkeys`` the one that the store names is used, else the first: then the step ``trust`` fails.
+    Of several ``vkeys`` those count that name this log, else all: then the step ``trust`` fails.
     Time-stamps of checkpoints are judged under ``authorities`` (certificates of time-stamp authorities), read at ``at``.
+    With ``since`` only what was committed after ``checkpoint`` is hashed; ``mirror`` is a second copy to compare with.
+    Raises ``UsageError`` for ``since`` without a checkpoint.
     """
+    if since and checkpoint is None:
+        raise UsageError("--since needs the checkpoint to begin at", fix="add --checkpoint FILE")
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
-    now = at or dt.datetime.now(dt.UTC)
-    opened: ObjectStore = LocalStore(store) if isinstance(store, Path) else store
-    key = next((text for text in vkeys if _names(opened, text)), vkeys[0] if vkeys else None)
-    judge = partial(_judge, stampers, now)
-    return Verification(opened.url, tuple(_store_checks(opened, key, checkpoint, judge)))
+    opened = _opened(store)
+    witnesses = [parse_cosigner(text) for text in vkeys if is_cosigner(text)]
+    given = [load_list(body, "the given revocation list") for body in lists]
+    check = partial(
+        check_store,
+        opened,
+        trust=[text for text in vkeys if not is_cosigner(text)],
+        checkpoint=checkpoint,
+        judge=partial(_judge, stampers, given, at or dt.datetime.now(dt.UTC)),
+        witnesses=witnesses,
+        since=since,
+        mirror=None if mirror is None else _opened(mirror),
+        jobs=jobs,
+    )
+    return Verification(opened.url, tuple(_store_checks(check, opened.url)))
 
 
-def _store_checks(store: ObjectStore, key: str | None, checkpoint: str | None, judge: Judge) -> Iterator[Check]:
+def _opened(store: Path | ObjectStore) -> ObjectStore:
+    return LocalStore(store) if isinstance(store, Path) else store
+
+
+def _store_checks(check: Callable[[], Iterator[Check]], url: str) -> Iterator[Check]:
     try:
-        yield from check_store(store, trust=key, checkpoint=checkpoint, judge=judge)
-    except _FAULTS as exc:
-        yield _failed("store", _said(exc), store.url)
+        yield from check()
+    except FAULTS as exc:
+        yield failed("store", said(exc), url)
 
 
 def _judge(
-    stampers: Sequence[x509.Certificate], now: dt.datetime, body: bytes, content: bytes
+    stampers: Sequence[x509.Certificate],
+    lists: Sequence[x509.CertificateRevocationList],
+    now: dt.datetime,
+    body: bytes,
+    content: bytes,
 ) -> tuple[bool | None, str]:
-    return judge_stamps([("the time-stamp", body, content)], stampers, now).results[0]
+    results = judge_stamps([("the time-stamp", body, content)], stampers, now, lists).results
+    return next((one for one in results if one[0] is False), results[0])
 
 
-def _names(store: ObjectStore, vkey: str) -> bool:
-    try:
-        return bool(canonical.decode(store.get("store.json"))["vkey"] == vkey)
-    except _FAULTS:
-        return False
-
-
-def _packet_checks(path: Path, trust: Trust) -> Iterator[Check]:
+def _packet_checks(path: Path, trust: Trust, jobs: int) -> Iterator[Check]:
     try:
         files: BagFiles = FolderFiles(path) if path.is_dir() else ZipFiles(path)
-    except _FAULTS as exc:
-        yield _failed("open", _said(exc), path.name)
+    except FAULTS as exc:
+        yield failed("open", said(exc), path.name)
         return
     try:
-        yield _proved("open", f"{len(files.names())} files, plain and unique names", path.name)
-        yield from _faults("closed set", "exactly the files that are named", lambda: check.closed_set(files))
-        yield from _faults("digests", "every tag file is as named", lambda: check.tag_digests(files), TAGMANIFEST)
-        yield from _faults("digests", "every payload file is as named", lambda: check.payload_digests(files))
+        yield proved("open", f"{len(files.names())} files, plain and unique names", path.name)
+        yield from from_faults(
+            "closed set", "exactly the files that are named", lambda: check.closed_set(files), MANIFEST
+        )
+        yield from from_faults("digests", "every tag file is as named", lambda: check.tag_digests(files), TAGMANIFEST)
+        hashed: dict[str, str] = {}
+        yield from from_faults(
+            "digests", "every payload file is as named", lambda: check.payload_digests(files, hashed, jobs), MANIFEST
+        )
+        trust = replace(trust, lists=[*trust.lists, *load_carried(carried_lists(files))])
         stamps = _stamps(files, trust)
-        yield from _signatures(files, replace(trust, at=stamps.at or trust.at))
+        signatures = list(_signatures(files, replace(trust, at=stamps.at or trust.at), stamps, trust.at))
+        yield from (one for one in signatures if one.step not in _LAST)
         if isinstance(files, ZipFiles):
             yield _zip(path)
-        yield from _evidence(files, trust)
-        yield from _not_proved(replace(trust, at=stamps.at or trust.at), stamps)
+        yield from _evidence(files, trust, hashed)
+        yield from _not_proved(stamps, [one for one in signatures if one.step in _LAST])
     finally:
         if isinstance(files, ZipFiles):
             files.close()
 
 
-def _said(exc: Exception) -> str:
-    """Return the message of an expected failure, with the class of any other."""
-    return str(exc) if isinstance(exc, EvidenceError) else f"{type(exc).__name__}: {exc}"
-
-
-def _proved(step: str, detail: str, subject: str) -> Check:
-    return Check(step=step, ok=True, detail=detail, subject=subject)
-
-
-def _failed(step: str, detail: str, subject: str) -> Check:
-    return Check(step=step, ok=False, detail=detail, subject=subject)
-
-
-def _faults(
-    step: str, proved: str, look: Callable[[], Iterator[tuple[str, str]]], subject: str = "manifest-sha256.txt"
-) -> Iterator[Check]:
-    """Run a check that yields (file, fault); one proved line when it yields none."""
-    clean = True
-    try:
-        for count, (name, fault) in enumerate(look()):
-            clean = False
-            if count == MAX_FAULTS:
-                yield _failed(step, f"over {MAX_FAULTS} faults: the rest is not listed", subject)
-                break
-            yield _failed(step, fault, name)
-    except _FAULTS as exc:
-        clean = False
-        yield _failed(step, _said(exc), subject)
-    if clean:
-        yield _proved(step, proved, subject)
-
-
-def _signatures(files: BagFiles, trust: Trust) -> Iterator[Check]:
+def _signatures(files: BagFiles, trust: Trust, stamps: Judged, now: dt.datetime) -> Iterator[Check]:
     seal: Signed | None = None
     try:
         seal = verify_detached(
@@ -218,198 +239,71 @@ def _signatures(files: BagFiles, trust: Trust) -> Iterator[Check]:
             trust.certificates,
             trust.at,
         )
-        yield _proved("seal", f"sealed by {seal.subject}, certificate SHA-256 {seal.certificate_sha256}", SIGNATURE)
-    except _FAULTS as exc:
-        yield _failed("seal", _said(exc), SIGNATURE)
+        yield proved("seal", f"sealed by {seal.subject}, certificate SHA-256 {seal.certificate_sha256}", SIGNATURE)
+        moment = Moment(trust.at, proved=stamps.at is not None, now=now)
+        standing = judge_chain(seal.chain, trust.lists, moment)
+        yield from (Check("revocation", ok, words, SIGNATURE) for ok, words in standing)
+    except FAULTS as exc:
+        yield failed("seal", said(exc), SIGNATURE)
     try:
         body = read(files, PDF, limit=MAX_PDF)
         signed = verify_pdf(body, trust.certificates, trust.at)
         if seal is not None and signed.certificate_sha256 != seal.certificate_sha256:
             raise VerificationError("the PDF is signed by another certificate than the packet", step="certificate")
-        yield _proved("pdf", "one signature over the whole file, no change allowed", PDF)
+        yield proved("pdf", "one signature over the whole file, no change allowed", PDF)
         yield _unsigned_prefix(files, body)
-    except _FAULTS as exc:
-        yield _failed("pdf", _said(exc), PDF)
+        stamp = judge_pdf(body, trust.authorities, now, trust.lists)
+        yield from (Check("time", ok, words, PDF) for ok, words in stamp.results)
+    except FAULTS as exc:
+        yield failed("pdf", said(exc), PDF)
 
 
 def _unsigned_prefix(files: BagFiles, body: bytes) -> Check:
     stated = canonical.decode(read(files, RENDER, limit=MAX_SMALL), what=RENDER)["unsigned_pdf"]
     if type(stated["length"]) is not int or not 0 < stated["length"] <= len(body):
-        return _failed("pdf", "render.json names a length that the PDF does not have", RENDER)
+        return failed("pdf", "render.json names a length that the PDF does not have", RENDER)
     if hashlib.sha256(body[: stated["length"]]).hexdigest() != stated["sha256"]:
-        return _failed("pdf", "the PDF does not begin with the render that render.json names", RENDER)
-    return _proved("pdf", f"its first {stated['length']} bytes are the render that render.json names", RENDER)
+        return failed("pdf", "the PDF does not begin with the render that render.json names", RENDER)
+    return proved("pdf", f"its first {stated['length']} bytes are the render that render.json names", RENDER)
 
 
 def _zip(path: Path) -> Check:
     try:
         same = equals_reencoding(path)
-    except _FAULTS as exc:
-        return _failed("zip", _said(exc), path.name)
+    except FAULTS as exc:
+        return failed("zip", said(exc), path.name)
     return Check(
         "zip", same, "equals its own re-encoding" if same else "is not the one spelling of its files", path.name
     )
 
 
-def _evidence(files: BagFiles, trust: Trust) -> Iterator[Check]:
-    try:
-        signed = read_text(files, CHECKPOINT)
-        key, origin = _log_key(files, trust)
-        head = open_checkpoint(signed, [key])
-    except _FAULTS as exc:
-        yield _failed("log", _said(exc), CHECKPOINT)
+def _evidence(files: BagFiles, trust: Trust, hashed: Mapping[str, str]) -> Iterator[Check]:
+    chain, checks = open_chain(files, trust.log_keys)
+    yield from checks
+    if chain is None:
         return
-    yield _proved("log", f"checkpoint of {head.origin} at size {head.size} is signed by its key", CHECKPOINT)
-    yield origin
-    yield from _consistency(files, key, signed, trust)
-    exhibits: dict[str, Exhibit] = {}
-    yield from _exhibits(files, key, signed, exhibits)
-    yield from _faults("findings", "every input is exhibited", lambda: _check_inputs(files, exhibits), FINDINGS)
-    yield from _faults(
-        "findings", "every night finding is sealed in the log", lambda: _check_nights(files, exhibits), FINDINGS
-    )
-
-
-def _log_key(files: BagFiles, trust: Trust) -> tuple[Verifier, Check]:
-    own = parse_verifier(read_text(files, LOG_KEY).removesuffix("\n"))
-    if not trust.log_keys:
-        return own, Check(
-            "log", None, "no log key was given: the key is the packet's own, vouched for by its seal", LOG_KEY
-        )
-    if own not in trust.log_keys:
-        raise VerificationError(f"the packet names log key {own.to_text()}, which was not given", step="log key")
-    return own, _proved("log", "the log's key is one that was given", LOG_KEY)
-
-
-def _consistency(files: BagFiles, key: Verifier, signed: str, trust: Trust) -> Iterator[Check]:
-    if PREVIOUS in files.names() or CONSISTENCY in files.names():
-        try:
-            proof = parse_consistency(read_text(files, CONSISTENCY))
-            if proof.checkpoint != signed:
-                raise VerificationError("the proof ends at another checkpoint", step="consistency")
-            previous = read_text(files, PREVIOUS)
-            proof.verify(previous, [key])
-            yield _proved("log", f"continues the previous packet's log of size {proof.old}", CONSISTENCY)
-            if trust.checkpoint is not None:
-                yield _kept(previous, signed, trust.checkpoint)
-        except _FAULTS as exc:
-            yield _failed("log", _said(exc), CONSISTENCY)
-    elif trust.checkpoint is not None:
-        yield _kept("", signed, trust.checkpoint)
-
-
-def _kept(previous: str, signed: str, kept: str) -> Check:
-    if kept.split("\n")[:3] in (previous.split("\n")[:3], signed.split("\n")[:3]):
-        return _proved("log", "the kept checkpoint is one this packet is proved to continue", CHECKPOINT)
-    theirs, ours = kept.split("\n")[:2], signed.split("\n")[:2]
-    if theirs == ours:
-        return _failed("log", "the kept checkpoint has this size and another root: the history forked", CHECKPOINT)
-    return Check("log", None, "the packet has no proof from the kept checkpoint: verify the store with it", CHECKPOINT)
-
-
-def _exhibits(files: BagFiles, key: Verifier, signed: str, found: dict[str, Exhibit]) -> Iterator[Check]:
-    known: set[str] = set()
-    faults = 0
-    try:
-        referenced = read_referenced(files)
-    except _FAULTS as exc:
-        yield _failed("exhibits", _said(exc), "data/evidence/referenced.txt")
-        return
-    below: dict[str, set[str]] = {}  # looked up once: a packet of nothing but faults must not cost its square
-    for name in files.names():
-        below.setdefault(name.rpartition("/")[0], set()).add(name)
-    for folder in exhibit_folders(files):
-        try:
-            found[folder], names = read_exhibit(files, folder, [key], signed, referenced)
-            known |= names
-        except _FAULTS as exc:
-            faults += 1
-            known |= below.get(folder, set())
-            yield _failed("exhibits", _said(exc), folder)
-    for name in unaccounted(files, known):
-        faults += 1
-        yield _failed("exhibits", "belongs to no exhibit: nothing ties it to the log", name)
-    for folder in sorted(referenced - set(found)):
-        faults += 1
-        yield _failed("exhibits", "is referenced but has no manifest", folder)
-    if not faults:
-        yield _proved("exhibits", f"{len(found)} exhibits are in the log under the signed checkpoint", "data/evidence")
-    absent = sum(1 for exhibit in found.values() if not exhibit.carried)
-    if absent:
-        detail = f"the rows of {absent} exhibits are referenced by digest only: check them in the store"
-        yield Check("exhibits", None, detail, "data/evidence/referenced.txt")
-
-
-def _check_inputs(files: BagFiles, exhibits: dict[str, Exhibit]) -> Iterator[tuple[str, str]]:
-    known = inputs_of(exhibits)
-    for night in _findings(files)["nights"]:
-        for item in night["inputs"]:
-            facts = (item["status"], item["rows"], item["rows_digest"])
-            if facts not in known.get((item["source"], item["dataset"], item["night"]), set()):
-                where = f"{item['source']} {item['dataset']} {item['night']}"
-                yield FINDINGS, f"{night['control']} of {night['night']} rests on {where}, which is not exhibited"
-
-
-def _check_nights(files: BagFiles, exhibits: dict[str, Exhibit]) -> Iterator[tuple[str, str]]:
-    """Each night finding equals, in canonical form, one that an exhibited assessment sealed; and the strips agree."""
-    sealed: dict[tuple[str, str], tuple[int, bytes]] = {}
-    for exhibit in exhibits.values():
-        if exhibit.entry.type == "assessment":
-            body = canonical.decode(exhibit.body, what=exhibit.folder)
-            for finding in body["findings"]:
-                key, value = (
-                    (finding["control"], finding["night"]),
-                    (exhibit.index, canonical.encode(canonical_night(finding))),
-                )
-                sealed[key] = max(sealed.get(key, value), value)
-    value = _findings(files)
-    statuses: dict[tuple[str, str], str] = {}
-    for night in value["nights"]:
-        key = (night["control"], night["night"])
-        statuses[key] = night["status"]
-        if sealed.get(key, (0, b""))[1] != canonical.encode(night):
-            yield FINDINGS, f"{key[0]} of {key[1]} is not the finding that was sealed"
-    for period in value["periods"]:
-        yield from ((FINDINGS, fault) for fault in _period_faults(period, statuses, set(sealed)))
-
-
-def _period_faults(
-    period: Mapping[str, Any], statuses: Mapping[tuple[str, str], str], sealed: Iterable[tuple[str, str]]
-) -> Iterator[str]:
-    """No sealed night is left out, the strip says what the nights say, and a failed night is not concluded away."""
-    control, strip = period["control"], period["strip"]
-    for name, night in sorted(sealed):
-        if name == control and period["start"] <= night <= period["end"] and (name, night) not in statuses:
-            yield f"{control} of {night} was sealed but is left out"
-    for night, status in strip.items():
-        if statuses.get((control, night), "not-assessed") != status:
-            yield f"{control}: the strip says {status} for {night}, the night finding does not"
-    found = {status for (name, night), status in statuses.items() if name == control}
-    if "not-satisfied" in found and period["status"] != "not-satisfied":
-        yield f"{control} has nights with exceptions, the period says {period['status']}"
-    if period["status"] == "satisfied" and "satisfied" not in found:
-        yield f"{control} is satisfied over the period without one satisfied night"
-
-
-def _findings(files: BagFiles) -> Any:
-    value = canonical.decode(read(files, FINDINGS, limit=canonical.MAX_BYTES), what=FINDINGS)
-    if not isinstance(value, dict) or value.get("format") != "evidence-findings-v1":
-        raise MalformedError(f"{FINDINGS} has an unknown format")
-    return value
+    yield from check_continues(files, chain, trust.checkpoint)
+    found = Exhibits(files, chain, hashed)
+    yield from found.check()
+    yield from check_findings(files, found.verified)
 
 
 def _stamps(files: BagFiles, trust: Trust) -> Judged:
     try:
         response = read(files, TIMESTAMP, limit=LIMIT) if TIMESTAMP in files.names() else None
-        return judge_signature(read(files, SIGNATURE), response, trust.authorities, trust.at)
-    except _FAULTS as exc:
+        return judge_signature(
+            read(files, SIGNATURE, limit=MAX_SMALL), response, trust.authorities, trust.at, trust.lists
+        )
+    except FAULTS as exc:
         return Judged(None, ((False, str(exc)),))
 
 
-def _not_proved(trust: Trust, stamps: Judged) -> Iterator[Check]:
+def _not_proved(stamps: Judged, standing: Sequence[Check]) -> Iterator[Check]:
     yield from (Check("time", ok, detail, SIGNATURE) for ok, detail in stamps.results)
-    when = trust.at.strftime("%Y-%m-%d")
-    yield Check("revocation", None, f"revocation not checked; certificates were valid on {when}", SIGNATURE)
+    yield from sorted(standing, key=lambda one: _LAST.index(one.step))
+    if not any(one.step == "revocation" for one in standing):
+        yield unmade("revocation", "revocation not checked: the seal does not verify", SIGNATURE)
+    yield from (unmade("revocation", words, TIMESTAMP) for words in stamps.unknown)
     yield Check(
         "re-performance", None, "findings not re-performed, pages not rendered again: use --reperform", FINDINGS
     )

@@ -47,7 +47,13 @@ test | test-all)
   command -v pdfsig >/dev/null 2>&1 || need poppler-utils poppler
   command -v qpdf >/dev/null 2>&1 || need qpdf qpdf
   command -v openssl >/dev/null 2>&1 || need openssl openssl
+  command -v softhsm2-util >/dev/null 2>&1 || need softhsm2 softhsm
   [ "$purpose" = test ] || command -v chromium >/dev/null 2>&1 || need chromium chromium
+  if [ "$purpose" = test-all ] && command -v apt-get >/dev/null 2>&1; then # the second S3; Debian and Ubuntu only
+    for name in radosgw ceph-mon ceph-osd; do
+      command -v "$name" >/dev/null 2>&1 || apt_missing="$apt_missing $name"
+    done
+  fi
   ;;
 esac
 

@@ -34,7 +34,7 @@ def zipped(folder, path):
 
 
 def faults(files):
-    return [*check.closed_set(files), *check.tag_digests(files), *check.payload_digests(files)]
+    return [*check.closed_set(files), *check.tag_digests(files), *check.payload_digests(files, {})]
 
 
 def test_bagit_python_and_sha256sum_agree(bag):

@@ -49,7 +49,7 @@ def test_the_example_loads_and_its_values_are_the_defaults():
     for section in ("store", "log", "redaction", "assess", "packet"):
         assert getattr(loaded, section) == SECTIONS[section](), section
     top = keys_of(config.Config) - {"workspace", "sha256"}
-    assert top == set(SECTIONS) | {"sources", "demo"}
+    assert top == set(SECTIONS) | {"sources", "demo", "retention"}
 
 
 @pytest.mark.parametrize(

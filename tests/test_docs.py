@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from evidence import errors
-from evidence.cli.app import app
+from evidence.cli.app import application
 from evidence.datasets.load import load_contracts
 
 ROOT = Path(__file__).parent.parent
@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_every_command_is_in_the_readme():
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(application())
     for name in group.commands:
         assert re.search(rf"`?{name}\b", README), name
 
@@ -38,8 +38,13 @@ def test_every_page_linked_from_the_docs_exists():
 @pytest.mark.parametrize(
     "name",
     [
+        "store",
         "manifest",
+        "receipt",
         "log",
+        "checkpoint",
+        "proof",
+        "versions",
         "rows",
         "contract",
         "export",

@@ -23,7 +23,7 @@ NOUNS = {
 VERIFY_MAY = {"bag", "signing", "snapshot", "store", "tlog"}
 MAY_IMPORT_VERBS = {"schedule", "reperform", "verifier", "cli"}
 MAY_IMPORT_CONFIG = {"cli", "doctor", "schedule"}
-HEAVY = {"boto3", "duckdb", "weasyprint", "snowflake", "pyhanko"}
+HEAVY = {"boto3", "duckdb", "weasyprint", "snowflake", "pyhanko", "pkcs11"}
 
 
 def modules():

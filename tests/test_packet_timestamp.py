@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from asn1crypto import cms
 
 from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.errors import TimestampError
@@ -17,7 +18,7 @@ from evidence.signing.timestamp import attach_token, response_der, stamped_part
 from evidence.signing.trust import load_trust
 from evidence.signing.tsa import Authorities
 from evidence.verify import verify_packet
-from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, packet_key
+from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
 from tests.servers.tsa import Authority, serve
 
 AFTER_EXPIRY = dt.datetime(2037, 6, 1, tzinfo=dt.UTC)  # the packet key's certificate ends 2035-12
@@ -87,7 +88,7 @@ def test_the_time_of_a_stamped_packet_is_proved(packet, check):
     for path in (packet.folder, packet.zip):
         found = check(path)
         assert found.ok, found.failed
-        assert times(found) == [True, True]
+        assert times(found) == [True, True, True]
         assert f"existed at {SIGNED_AT:%Y-%m-%d %H:%M:%S}Z by CN=Test time-stamp unit" in str(found.checks)
 
 
@@ -96,19 +97,33 @@ def test_expiry_is_judged_at_the_stamped_time(packet, check):
     unstamped = check(packet.folder, at=AFTER_EXPIRY, authorities=[])
     assert {"seal", "pdf"} <= {c.step for c in unstamped.failed}
     gone = check(packet.folder, at=dt.datetime(2050, 1, 1, tzinfo=dt.UTC))
-    assert (gone.ok, times(gone)) == (True, [True, None, True, None])
+    assert (gone.ok, times(gone)) == (True, [True, None] * 3)
 
 
 def test_without_an_authority_to_trust_the_time_is_a_claim(packet, check):
     found = check(packet.folder, authorities=[])
     assert found.ok
-    assert times(found) == [None, None]
+    assert times(found) == [None, None, None]
     assert "no certificate of a time-stamp authority was given" in str(found.checks)
+
+
+@pytest.mark.parametrize("also", [False, True])
+def test_a_stamp_that_was_taken_away_is_missed(packet, bag, check, also):
+    """The outer stamp, and with it the one inside the signature: what is sealed says that there was one."""
+    (bag / TIMESTAMP).unlink()
+    if also:
+        signature = (bag / SIGNATURE).read_bytes()
+        content = cms.ContentInfo.load(signature)
+        content["content"]["signer_infos"][0]["unsigned_attrs"] = None
+        (bag / SIGNATURE).write_bytes(content.dump(force=True))
+    found = check(bag)
+    assert ("digests", TIMESTAMP) in {(c.step, c.subject) for c in found.failed}
+    assert "was taken away" in named(found)
 
 
 def test_roles_are_kept_apart(packet, check, key, authority):
     """The packet's root vouches for no time, an authority's root for no packet."""
-    assert times(check(packet.folder, authorities=[certificate_pem(key[1])])) == [False, False]
+    assert times(check(packet.folder, authorities=[certificate_pem(key[1])])) == [False, False, False]
     found = check(packet.folder, certificates=[authority.root_pem])
     assert {"seal", "pdf"} <= {c.step for c in found.failed}
 
@@ -174,7 +189,7 @@ def test_a_packet_without_its_stamp_is_refused_unless_partial(packet, inputs, ke
     facts = json.loads((packet.folder / "data/render.json").read_bytes())
     body = (packet.folder / "data/packet.pdf").read_bytes()[: facts["unsigned_pdf"]["length"]]
     rendered = Rendered(body=body, pages=facts["pages"], engines=facts["engines"])  # rendering again takes long
-    monkeypatch.setattr("evidence.packet.pdf.render", lambda *_: rendered)
+    monkeypatch.setattr("evidence.packet.pdf.Rendering", laid_out(rendered))
     stamp = Authorities(["http://127.0.0.1:9/"], [authority.root], clock, seconds=1).stamp
     with pytest.raises(TimestampError, match="did not answer"):
         build_packet(inputs, key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT, stamp=stamp)
@@ -182,6 +197,7 @@ def test_a_packet_without_its_stamp_is_refused_unless_partial(packet, inputs, ke
     made = build_packet(inputs, key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT, stamp=stamp, partial=True)
     assert any("time not proven" in omission for omission in made.omissions)
     assert not (made.folder / TIMESTAMP).exists()
+    assert TIMESTAMP not in (made.folder / "bag-info.txt").read_text()
 
 
 def test_the_trust_folder_says_each_files_role(tmp_path, authority, key):

@@ -228,7 +228,8 @@ def test_a_manifest_with_strange_receipt_parts_is_not_read():
     from evidence.errors import MalformedError
     from evidence.snapshot.model import Receipt, SnapshotKey
 
-    made = build(SnapshotKey("a", "dbt.nodes", NIGHT), "state", "S", {}, (), (), Receipt("complete", NOW))
+    contract = {"version": 1, "sha256": "0" * 64}
+    made = build(SnapshotKey("a", "dbt.nodes", NIGHT), "state", "S", contract, (), (), Receipt("complete", NOW))
     assert Manifest.from_bytes(made.to_bytes()) == made
     with pytest.raises(MalformedError, match="surprise"):
         dataclasses.replace(made, receipt={**made.receipt, "surprise": 1})

@@ -181,6 +181,8 @@ def test_authorities_are_asked_in_order_until_one_gives_a_stamp(authority):
         asked = Authorities([first, second, third], [authority.root], clock)
         assert verify_token(asked.stamp(CONTENT), digest(), [authority.root], NOW).at == NOW
     assert len(refusing.asked) == 1
+    assert list(asked.passed_over) == [first]
+    assert "rejection" in asked.passed_over[first]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import job
 import pytest
 from fakes.memory_store import MemoryAnchor, MemoryStore
 from fakes.sealed_store import KEY, plain, seal_snapshots
@@ -16,8 +17,10 @@ from evidence.errors import ConfigError, StoreConflictError, StoreError
 from evidence.store.destination import WebhookDestination, open_destination
 from evidence.store.local import LocalStore
 from evidence.store.log import Log
+from evidence.store.telling import DeliveryNotes, deliveries
 from evidence.tlog.checkpoint import parse_unverified
 from evidence.verify import verify_store
+from tests.servers import tiny_export
 
 
 def opened(ref):
@@ -28,11 +31,12 @@ class Hook:
     """A webhook on this host: keeps what is posted, answers with ``status``."""
 
     def __init__(self):
-        self.posted, self.status, self.location = [], 200, ""
+        self.posted, self.paths, self.status, self.location = [], [], 200, ""
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
+                hook.paths.append(self.path)
                 hook.posted.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 self.send_response(hook.status)
                 if hook.location:
@@ -70,7 +74,7 @@ def test_every_commit_is_told_to_every_place(tmp_path, hook):
     assert log.undelivered == {}
 
 
-def test_a_place_that_fails_is_said_stops_nothing_and_is_tried_again_by_the_next_run(tmp_path, hook, capsys):
+def test_a_place_that_fails_is_said_stops_nothing_and_is_tried_again(tmp_path, hook, capsys):
     hook.status = 500
     folder = tmp_path / "kept"
     folder.write_text("in the way")
@@ -78,8 +82,9 @@ def test_a_place_that_fails_is_said_stops_nothing_and_is_tried_again_by_the_next
     log = Log.init(MemoryStore(), KEY, anchors=[MemoryAnchor()])
     log = Log.open(log.store, signer=KEY, anchors=log._anchors, destinations=places)
     assert log.append(plain("a")) == [1]
-    assert log.append(plain("b")) == [2]
-    assert len(hook.posted) == 1  # a dead place costs one attempt per run, not one per commit
+    for number, key in enumerate("bcdefg"):
+        assert log.append(plain(key)) == [2 + number]
+    assert len(hook.posted) == 3  # a dead place costs three attempts per run, not one per commit
     assert "answered 500" in log.undelivered["http://127.0.0.1/…"]
     assert set(log.undelivered) == {place.where for place in places}
     output.undelivered(log.undelivered)
@@ -90,7 +95,7 @@ def test_a_place_that_fails_is_said_stops_nothing_and_is_tried_again_by_the_next
     folder.unlink()
     again = Log.open(log.store, signer=KEY, anchors=log._anchors, destinations=places)
     again.append(lambda _: [])
-    assert hook.posted[-1] == again.checkpoint == (folder / "c-000000000003").read_text()
+    assert hook.posted[-1] == again.checkpoint == (folder / "c-000000000008").read_text()
     assert again.undelivered == {}
 
 
@@ -103,6 +108,29 @@ def test_a_webhook_that_is_gone_or_redirects_is_an_error_without_its_address(hoo
         with pytest.raises(StoreError) as caught:
             WebhookDestination(url).send(signed_checkpoint())
         assert "secret-token" not in str(caught.value)
+
+
+def test_a_place_that_is_back_gets_the_next_checkpoint_of_the_same_run(hook):
+    log = Log.init(MemoryStore(), KEY, anchors=[MemoryAnchor()])
+    log = Log.open(log.store, signer=KEY, anchors=log._anchors, destinations=[WebhookDestination(hook.url)])
+    for key, status in zip("abcdefg", (500, 200, 500, 500, 200, 500, 200), strict=True):
+        hook.status = status
+        log.append(plain(key))
+        assert bool(log.undelivered) is (status == 500)
+    assert len(hook.posted) == 8  # the first append sends what was there, too; never three failures in a row
+
+
+def test_two_addresses_of_one_host_are_two_places(tmp_path, hook):
+    """Their names in messages show the host alone."""
+    notes = DeliveryNotes(tmp_path / "notes")
+    places = [WebhookDestination(hook.url), WebhookDestination(hook.url + "-2")]
+    log = Log.init(MemoryStore(), KEY, anchors=[MemoryAnchor()])
+    log = Log.open(log.store, signer=KEY, anchors=log._anchors, destinations=places, notes=notes)
+    log.append(plain("a"))
+    assert hook.paths == ["/hooks/secret-token", "/hooks/secret-token-2"] * 2
+    assert [(each.place, each.delivered) for each in deliveries(places, notes)] == [
+        ("http://127.0.0.1/…", 2), ("http://127.0.0.1/… (2)", 2),
+    ]  # fmt: skip
 
 
 def signed_checkpoint():
@@ -193,3 +221,33 @@ def test_a_collect_command_says_which_place_lacks_the_checkpoint(hook, capsys):
     said = capsys.readouterr()
     assert json.loads(said.out)["undelivered"] == {"http://127.0.0.1/…": "http://127.0.0.1/… answered 503"}
     assert "checkpoint not delivered" in said.err
+
+
+@pytest.mark.slow
+def test_collect_and_status_say_where_checkpoints_went(tmp_path):
+    """As a user sees it: one place that works, one that does not, one run after the other."""
+    work = tmp_path / "work"
+    job.run("init", work, "--size", "none")
+    tiny_export.write(work / "exports")
+    head, rest = (work / "evidence.toml").read_text().split("\n[log]\n")
+    dead = "http://127.0.0.1:1/hooks/secret-token"
+    places = f'checkpoints = ["file:kept/c-{{size}}", "{dead}"]\n'
+    sources = (
+        '\n[sources.exports]\nkind = "files"\npath = "exports"\ndatasets = ["snowflake.users", "snowflake.tables"]\n'
+    )
+    (work / "evidence.toml").write_text(f"{head}\n[log]\n{places}{rest.split('[sources.')[0]}{sources}")
+    told = job.run("-w", work, "collect", "--date", "2026-07-01", codes=range(9))
+    assert "checkpoint not delivered" in told.stderr
+    (last,) = sorted((work / "kept").iterdir())[-1:]
+    shown = json.loads(job.run("-w", work, "status", "--json").stdout)
+    size = shown["log_size"]
+    assert last.name == f"c-{size:012d}"
+    good, bad = shown["checkpoints"]
+    assert (good["delivered"], good["failed"]) == (size, 0)
+    assert (bad["delivered"], bad["failed"], bad["place"]) == (0, 2, "http://127.0.0.1/…")
+    text = job.run("-w", work, "status").stdout
+    assert f"has size {size}" in text
+    assert "NOT DELIVERED, 2 failures since" in text
+    assert "secret-token" not in text + told.stdout + told.stderr + (work / ".evidence" / "deliveries.json").read_text()
+    again = job.run("verify", work / "store", "--trust", work / "trust", "--checkpoint", last)
+    assert "verified" in again.stdout

@@ -2,17 +2,22 @@
 
 import errno
 import os
+import re
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from contracts.store import StoreContract
 from fakes.memory_store import MemoryAnchor
-from fakes.sealed_store import KEY, plain, seal_snapshots
+from fakes.sealed_store import FIRST, KEY, plain, seal_snapshots
 
-from evidence.errors import BusyError, StoreError, UsageError
+from evidence.cli.app import run
+from evidence.errors import BusyError, MalformedError, StoreError, UsageError
+from evidence.snapshot.model import SnapshotKey
 from evidence.store.check import check_store
 from evidence.store.lease import Lease
 from evidence.store.local import LocalStore
@@ -225,3 +230,251 @@ def test_a_file_that_the_kernel_cuts_short_never_gets_its_name(tmp_path):
     assert "cannot write" in found.stdout
     assert "File too large" in found.stdout
     assert [path.name for path in (tmp_path / "s").rglob("*") if path.is_file()] == ["small"]
+
+
+# --- a disk that is really full, really not ours, really far away
+
+
+def full_disk(tmp_path):
+    """Run the test below on a tmpfs of 192 KiB, in a mount namespace of its own."""
+    script = tmp_path / "full.py"
+    script.write_text(FULL)
+    mount = f"mount -t tmpfs -o size=192k none {tmp_path}/disk && exec {sys.executable} {script} {tmp_path}/disk"
+    (tmp_path / "disk").mkdir()
+    return subprocess.run(
+        ["unshare", "-rm", "sh", "-c", mount], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+    )  # fmt: skip
+
+
+ROOT = Path(__file__).parent.parent
+FULL = """
+import pathlib, sys
+from evidence.errors import StoreError
+from evidence.store.anchor import FileAnchor
+from evidence.store.local import LocalStore
+from evidence.store.log import Log
+from evidence.verify import verify_store
+from fakes.sealed_store import KEY, plain, seal_snapshots
+
+disk = pathlib.Path(sys.argv[1])
+filler = disk / "filler"
+filler.write_bytes(b"x" * 40_000)
+anchor = FileAnchor(disk.parent / "anchor")
+log = Log.init(LocalStore(disk / "store"), KEY, anchors=[anchor])
+sealed, number = [], 0
+try:
+    while True:
+        seal_snapshots(log, [number])
+        sealed.append(number)
+        number += 1
+except StoreError as exc:
+    print(f"stopped after {len(sealed)}: {exc} | {exc.fix}")
+result = verify_store(disk / "store", [KEY.vkey], checkpoint=anchor.load(KEY.name))
+print("verified", result.ok, "halves", len(list(disk.rglob(".tmp-*"))))
+again = Log.open(LocalStore(disk / "store"), signer=KEY, anchors=[anchor])
+print("entries", again.size == len(sealed) + 1)
+filler.unlink()
+print("goes on", again.append(plain("next")) == [again.size - 1])
+"""
+
+
+def test_a_disk_that_is_full_stops_the_run_and_loses_nothing(tmp_path):
+    done = full_disk(tmp_path)
+    if done.returncode and "unshare" in done.stderr + done.stdout:
+        pytest.skip("this machine lets nobody mount a small disk")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "No space left on device | free space" in lines[0]
+    assert not lines[0].startswith("stopped after 0")
+    assert lines[1:] == ["verified True halves 0", "entries True", "goes on True"]
+
+
+@pytest.fixture
+def other_user():
+    """A folder of a user without rights to everything; root becomes nobody for the time, others stay who they are."""
+    folder = Path(tempfile.mkdtemp())
+    root = os.geteuid() == 0
+    if root:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        for path in (folder, *folder.rglob("*")):
+            if path.is_dir():
+                path.chmod(0o700)
+        if root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def test_rights_that_are_lost_are_said_and_what_is_sealed_stays_readable(other_user):
+    store = LocalStore(other_user / "store")
+    anchor = MemoryAnchor()
+    log = Log.init(store, KEY, anchors=[anchor])
+    seal_snapshots(log, [0])
+    folders = [path for path in (store.root, *store.root.rglob("*")) if path.is_dir()]
+    for folder in folders:
+        folder.chmod(0o500)
+    again = LocalStore(store.root)
+    assert again.writable is False
+    opened = Log.open(again, signer=KEY, anchors=[anchor])
+    with pytest.raises(StoreError, match="Permission denied") as caught:
+        opened.append(plain("a"))
+    assert "chown" in caught.value.fix
+    assert [c for c in check_store(again, trust=KEY.vkey) if c.ok is False] == []
+    part = next(store.root.rglob("part-0000.parquet"))
+    part.chmod(0o000)
+    failed = [c for c in check_store(again, trust=KEY.vkey) if c.ok is False]
+    assert [Path(c.subject).name for c in failed] == ["part-0000.parquet"]
+    assert "Permission denied" in failed[0].detail
+    part.chmod(0o400)
+    for folder in folders:
+        folder.chmod(0o700)
+    assert opened.append(plain("a")) == [2]
+
+
+def test_exists_said_of_the_name_this_call_made_is_success(store, monkeypatch):
+    """NFS: the answer was lost, the client asked again."""
+    real = os.link
+
+    def twice(source, target, **words):
+        real(source, target, **words)
+        raise FileExistsError(errno.EEXIST, "File exists")
+
+    monkeypatch.setattr(os, "link", twice)
+    assert store.put_if_absent("a/b", b"x") is True
+    monkeypatch.undo()
+    assert store.put_if_absent("a/b", b"y") is False
+    assert store.get("a/b") == b"x"
+    assert LocalStore(store.root).writable
+
+
+def test_exists_said_of_another_writer_s_file_is_not(store, monkeypatch):
+    real = os.link
+
+    def raced(source, target, **words):
+        Path(target).write_bytes(b"theirs")
+        real(source, target, **words)
+
+    monkeypatch.setattr(os, "link", raced)
+    assert store.put_if_absent("a/b", b"ours") is False
+    assert store.get("a/b") == b"theirs"
+
+
+@pytest.mark.parametrize("code", ["EBUSY", "ESTALE", "EPERM"])
+def test_a_temporary_that_cannot_be_removed_costs_nothing(store, monkeypatch, code):
+    def refuse(path, **_):
+        raise OSError(getattr(errno, code), "no")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert store.put_if_absent("a/b", b"x") is True
+    monkeypatch.undo()
+    assert list(store.list("")) == ["a/b"]
+    assert next(explanation for _, explanation in store.strays()).startswith("half-written")
+
+
+@pytest.mark.parametrize("code", ["ESTALE", "EXDEV", "EIO", "ENOSPC"])
+def test_a_rename_that_fails_leaves_the_log_whole_and_the_next_run_completes_it(store, monkeypatch, code):
+    anchor = MemoryAnchor()
+    log = Log.init(store, KEY, anchors=[anchor])
+
+    def refuse(path, target):
+        raise OSError(getattr(errno, code), os.strerror(getattr(errno, code)))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(StoreError, match="cannot write") as caught:
+        log.append(plain("a"))
+    assert caught.value.fix
+    monkeypatch.undo()
+    assert [c for c in check_store(store, trust=KEY.vkey) if c.ok is False] == []
+    again = Log.open(store, signer=KEY, anchors=[anchor])
+    assert again.size == 2  # it was committed before the cached checkpoint was written
+    again.append(plain("a"))
+    assert store.get("log/checkpoint").decode() == again.checkpoint
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["-rf", "--help", " ", "a b", "é", "e\u0301", "\u202e", "new\nline", "tab\t", "'", '"', "*", "%41", "~", "a" * 200],
+)
+def test_the_command_line_takes_any_folder_name(tmp_path, monkeypatch, capsys, name):
+    log = Log.init(LocalStore(tmp_path / name), KEY, anchors=[MemoryAnchor()])
+    seal_snapshots(log, [0])
+    (tmp_path / "log.vkey").write_text(KEY.vkey)
+    monkeypatch.chdir(tmp_path)
+    assert run(["verify", "--trust", "log.vkey", "--", name]) == 0
+    assert "verified" in capsys.readouterr().out
+    victim = next((tmp_path / name).rglob("part-0000.parquet"))
+    victim.chmod(0o600)
+    victim.write_bytes(b"?")
+    assert run(["verify", "--trust", "log.vkey", "--", name]) == 10
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a b", "é", "a\nb", "a\\b", "../a", "/a", "a//b", "a/./b", "a/../b", ".a", "a/.b", "", "a/", "\0", "a:b", "*"],
+)
+def test_no_object_has_a_name_that_a_system_may_take_otherwise(store, path):
+    with pytest.raises(MalformedError):
+        store.put_if_absent(path, b"x")
+    with pytest.raises(MalformedError):
+        store.get(path)
+    assert not store.root.exists()
+
+
+def test_an_object_may_begin_with_a_dash(store):
+    assert store.put_if_absent("-rf/--help", b"x")
+    assert list(store.list("")) == ["-rf/--help"]
+    assert store.get("-rf/--help") == b"x"
+
+
+def test_no_two_names_of_a_store_differ_in_case_alone():
+    """By construction: what varies in a path is lower case, digits, or a ULID of fixed case."""
+    for source, dataset in (("Prod", "snowflake.users"), ("prod", "snowflake.Users"), ("prod", "SNOWFLAKE.USERS")):
+        with pytest.raises(MalformedError):
+            SnapshotKey(source, dataset, FIRST)
+    names = list(LocalStore(ROOT / "tests" / "vectors" / "v1" / "store").list(""))
+    assert len({name.casefold() for name in names}) == len(names)
+    assert [
+        name for name in names if re.search(r"[A-Z]", re.sub(r"(snapshot=|-)[0-9A-Z]{26}|store\.json", "", name))
+    ] == []
+
+
+@pytest.fixture
+def frozen(tmp_path):
+    """``chattr +i``, where the machine and the file system have it; taken off again whatever happens."""
+
+    def chattr(*arguments):
+        return subprocess.run(["chattr", *map(str, arguments)], capture_output=True, timeout=10, check=False).returncode
+
+    probe = tmp_path / "probe"
+    probe.write_bytes(b"")
+    if shutil.which("chattr") is None or chattr("+i", probe) != 0:
+        pytest.skip("chattr +i needs root and a file system that has it")
+    yield lambda *paths: chattr("-R", "+i", *paths)
+    chattr("-R", "-i", tmp_path)
+
+
+def test_what_is_made_immutable_stays_and_the_store_goes_on(store, frozen):
+    """The page docs/runbooks/folder-store.md: snapshots and records that are sealed, never the folders that grow."""
+    anchor = MemoryAnchor()
+    log = Log.init(store, KEY, anchors=[anchor])
+    seal_snapshots(log, [0])
+    part = next(store.root.rglob("part-0000.parquet"))
+    assert (
+        frozen(*store.root.glob("data/*/*/*/snapshot=*"), *store.root.glob("log/commit/*"), store.root / "store.json")
+        == 0
+    )
+    for action in (
+        part.unlink,
+        lambda: part.chmod(0o600),
+        lambda: part.rename(part.with_name("x")),
+        lambda: part.open("ab"),
+    ):
+        with pytest.raises(PermissionError):
+            action()
+    seal_snapshots(log, [1])
+    assert [c for c in check_store(store, trust=KEY.vkey) if c.ok is False] == []
+    assert Log.open(store, signer=KEY, anchors=[anchor]).size == 3

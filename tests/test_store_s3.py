@@ -14,6 +14,7 @@ from evidence.errors import ConfigError, ObjectNotFoundError, StoreConflictError
 from evidence.store.destination import BucketDestination
 from evidence.store.log import Log
 from evidence.store.open import open_store
+from evidence.store.retention import shortfall
 from evidence.store.s3 import S3Store, connect
 
 pytest_plugins = ["tests.servers.fixtures"]
@@ -49,23 +50,69 @@ class TestS3Store(StoreContract):
     pass
 
 
-def test_every_object_is_locked_and_the_lock_is_read_back(store, client, bucket):
+@pytest.mark.parametrize("mode", ["GOVERNANCE", "COMPLIANCE"])
+def test_every_object_is_locked_and_the_lock_is_read_back(client, bucket, mode):
+    store = open_s3(client, bucket, mode=mode)
     store.put_if_absent("data/a", b"x")
     info = store.head("data/a")
-    assert info.retention_mode == "COMPLIANCE"
+    assert info.retention_mode == mode
     assert info.retain_until > dt.datetime.now(dt.UTC) + dt.timedelta(days=1, hours=23)
+    assert (info.size, info.held) == (1, False)
     version = client.head_object(Bucket=bucket, Key="pre/fix/data/a")["VersionId"]
-    for extra in ({}, {"BypassGovernanceRetention": True}):
+    bypass = {"BypassGovernanceRetention": True}
+    sooner = {"Mode": mode, "RetainUntilDate": dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)}
+    place = {"Bucket": bucket, "Key": "pre/fix/data/a", "VersionId": version}
+    for extra in ({}, bypass) if mode == "COMPLIANCE" else ({},):
         with pytest.raises(ClientError, match="AccessDenied"):
-            client.delete_object(Bucket=bucket, Key="pre/fix/data/a", VersionId=version, **extra)
-    sooner = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
-    with pytest.raises(ClientError, match="AccessDenied"):
-        client.put_object_retention(
-            Bucket=bucket,
-            Key="pre/fix/data/a",
-            VersionId=version,
-            Retention={"Mode": "COMPLIANCE", "RetainUntilDate": sooner},
-        )
+            client.delete_object(**place, **extra)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.put_object_retention(**place, **extra, Retention=sooner)
+    if mode == "GOVERNANCE":  # a bypass works, and what is left is seen
+        client.put_object_retention(**place, **bypass, Retention=sooner)
+        assert "is kept until" in shortfall("data/a", store.original("data/a"), store.rule)
+
+
+def test_locks_and_holds_go_to_the_version_that_was_created_first(store, client, bucket):
+    store.put_if_absent("data/a", b"sealed")
+    first = client.head_object(Bucket=bucket, Key="pre/fix/data/a")["VersionId"]
+    client.delete_object(Bucket=bucket, Key="pre/fix/data/a")
+    newest = client.put_object(Bucket=bucket, Key="pre/fix/data/a", Body=b"forged and longer")["VersionId"]
+    assert store.lengthen("data/a", dt.datetime.now(dt.UTC) + dt.timedelta(days=9)) is True
+    store.hold("data/a", on=True)
+    assert store.original("data/a").size == len(b"sealed")
+    said = {v: client.head_object(Bucket=bucket, Key="pre/fix/data/a", VersionId=v) for v in (first, newest)}
+    assert said[first]["ObjectLockLegalHoldStatus"] == "ON"
+    assert said[first]["ObjectLockRetainUntilDate"] > dt.datetime.now(dt.UTC) + dt.timedelta(days=8)
+    assert "ObjectLockMode" not in said[newest]
+    for call in (lambda: store.hold("data/b", on=True), lambda: store.lengthen("data/b", dt.datetime.now(dt.UTC))):
+        with pytest.raises(ObjectNotFoundError):
+            call()
+
+
+def test_head_looks_behind_a_delete_marker(store, client, bucket):
+    store.put_if_absent("data/a", b"sealed")
+    client.delete_object(Bucket=bucket, Key="pre/fix/data/a")
+    assert store.head("data/a").size == len(b"sealed")
+
+
+def test_objects_are_encrypted_with_the_key_that_is_named(client, bucket):
+    key = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    store = open_s3(client, bucket, kms_key_id=key)
+    store.put_if_absent("data/a", b"x")
+    store.replace_cache(b"checkpoint")
+    for path in ("data/a", "log/checkpoint"):
+        said = client.head_object(Bucket=bucket, Key=f"pre/fix/{path}")
+        assert (said["ServerSideEncryption"], said["SSEKMSKeyId"]) == ("aws:kms", key)
+    assert store.get("data/a") == b"x"
+    careless = open_s3(Dropping(client, "ServerSideEncryption", "SSEKMSKeyId"), bucket, kms_key_id=key)
+    with pytest.raises(StoreError, match="asked for SSE-KMS"):
+        careless.put_if_absent("data/b", b"x")
+
+
+def test_a_server_that_checks_no_checksum_is_not_written_to(client, bucket):
+    store = open_s3(Dropping(client, "ChecksumSHA256"), bucket)
+    with pytest.raises(StoreError, match="sent"):
+        store.put_if_absent("data/a", b"x")
 
 
 def test_a_slow_clock_does_not_shorten_retention(client, bucket):
@@ -118,24 +165,19 @@ def test_unfit_buckets_are_refused_with_the_fix(client):
     assert "object-lock" in caught.value.fix
 
 
-class WithoutConditions:
-    """A client whose server takes a second If-None-Match put, as some do on versioned buckets."""
+class Dropping:
+    """A client whose server does not know the arguments named, as some do not."""
 
-    def __init__(self, client):
-        self._client = client
+    def __init__(self, client, *names):
+        self._client, self._names = client, names
 
     def __getattr__(self, name):
         method = getattr(self._client, name)
-
-        def call(**arguments):
-            arguments.pop("IfNoneMatch", None)
-            return method(**arguments)
-
-        return call
+        return lambda **words: method(**{key: value for key, value in words.items() if key not in self._names})
 
 
 def test_a_server_without_conditional_writes_is_never_committed_to(client, bucket):
-    store = open_s3(WithoutConditions(client), bucket)
+    store = open_s3(Dropping(client, "IfNoneMatch"), bucket)
     assert not store.writable
     with pytest.raises(StoreError, match="If-None-Match"):
         store.put_if_absent("data/a", b"x")
@@ -156,7 +198,7 @@ def test_a_server_that_is_gone_is_a_store_error(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     gone = connect(endpoint_url="http://127.0.0.1:9", region="us-east-1")
-    with pytest.raises(StoreError, match="did not answer"):
+    with pytest.raises(StoreError, match="gave no answer"):
         open_s3(gone, "any")
 
 

@@ -10,7 +10,7 @@ from evidence.errors import MalformedError, TimestampError
 from evidence.signing.timestamp import response_der
 from evidence.signing.tsa import Authorities
 from evidence.store.log import Log
-from evidence.store.stamps import checkpoint_ending_at, parse_stamp_path, stamp_checkpoint, stamp_path
+from evidence.store.stamps import parse_stamp_path, stamp_checkpoint, stamp_path
 from evidence.verify import verify_store
 from tests.servers.tsa import Authority, serve
 
@@ -86,11 +86,8 @@ def test_wrong_stamps_are_found_and_named(log, stamp, authority):
         assert (False, name) in [found[:2] for found in time_checks(store, [authority.root_pem])]
 
 
-def test_names_and_checkpoints(log):
+def test_names():
     assert parse_stamp_path(stamp_path(3)) == 3
-    assert checkpoint_ending_at(log.store, 3) == log.checkpoint
-    with pytest.raises(MalformedError):
-        checkpoint_ending_at(log.store, 2)
     for name in ("log/tsr/", "log/tsr/-00000000001", "log/tsr/0000000000003", "log/tsr/٣"):
         with pytest.raises(MalformedError):
             parse_stamp_path(name)

@@ -16,6 +16,7 @@ from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import certificate_pem
 from evidence.signing.keys import NoteKey
 from evidence.snapshot import canonical
+from evidence.tlog.checkpoint import Checkpoint
 from evidence.tlog.note import Verifier
 from evidence.verify import Verification, verify_packet, verify_store
 from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, packet_key
@@ -168,6 +169,8 @@ def reseal(bag, key, changes):
         if path.is_file():
             digests[str(path.relative_to(bag))] = canonical.sha256_hex(path.read_bytes())
             octets += path.stat().st_size
+    info = [line for line in (bag / "bag-info.txt").read_text().splitlines() if not line.startswith("Payload-Oxum")]
+    (bag / "bag-info.txt").write_text("\n".join([*info, f"Payload-Oxum: {octets}.{len(digests)}"]) + "\n")
     (bag / "manifest-sha256.txt").write_bytes(manifest_bytes(digests))
     tags = {
         n: canonical.sha256_hex((bag / n).read_bytes()) for n in ("bagit.txt", "bag-info.txt", "manifest-sha256.txt")
@@ -233,12 +236,18 @@ def test_other_trust_is_refused(packet, check):
 def test_kept_checkpoints(packet, check, inputs):
     assert check(packet.folder, checkpoint=inputs.previous[0]).ok
     assert check(packet.folder, checkpoint=inputs.checkpoint).ok
-    origin, size, _, *rest = inputs.checkpoint.split("\n")
-    forked = "\n".join([origin, size, "A" * 43 + "=", *rest])
-    assert "forked" in named(check(packet.folder, checkpoint=forked))
-    unknown = "\n".join([origin, "1", "A" * 43 + "=", *rest])
-    assert not check(packet.folder, checkpoint=unknown).failed
-    assert any(c.ok is None and "kept checkpoint" in c.detail for c in check(packet.folder, checkpoint=unknown).checks)
+    origin, size, *_ = inputs.checkpoint.split("\n")
+    log = NoteKey(origin, b"\x07" * 32)
+    for forked in (int(size), 1):  # the packet's own size, and that of the previous one
+        kept = Checkpoint(origin, forked, bytes(32)).sign(log)
+        assert "forked" in named(check(packet.folder, checkpoint=kept))
+    for unknown in (2, int(size) + 1):
+        found = check(packet.folder, checkpoint=Checkpoint(origin, unknown, bytes(32)).sign(log))
+        assert not found.failed
+        assert any(c.ok is None and "kept checkpoint" in c.detail for c in found.checks)
+    stranger = Checkpoint(origin, int(size), bytes(32)).sign(NoteKey(origin, b"\x08" * 32))
+    for other in (stranger, "junk", inputs.checkpoint.replace(f"\n{size}\n", f"\n{int(size) + 1}\n")):
+        assert "not one of this log" in named(check(packet.folder, checkpoint=other))
 
 
 def test_a_consistency_proof_of_another_history_is_refused(bag, check, key, inputs):

@@ -20,6 +20,7 @@ SIGNATURE: Final = TAGMANIFEST + ".p7s"
 TIMESTAMP: Final = TAGMANIFEST + ".tsr"
 LOG_PROOF: Final = TAGMANIFEST + ".tlog-proof"
 BESIDE: Final = frozenset({SIGNATURE, TIMESTAMP, LOG_PROOF})
+STAMPED: Final = "Time-Stamp"  # in bag-info.txt: the name of the time-stamp that lies beside the seal
 TAG_FILES: Final = ("bag-info.txt", "bagit.txt", MANIFEST)
 
 

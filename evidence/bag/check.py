@@ -3,9 +3,20 @@
 from collections.abc import Iterator
 from zipfile import BadZipFile
 
-from evidence.bag.bag import BESIDE, DECLARATION, MANIFEST, SIGNATURE, TAG_FILES, TAGMANIFEST, parse_manifest
-from evidence.bag.files import BagFiles, read, sha256_of
+from evidence.bag.bag import (
+    BESIDE,
+    DECLARATION,
+    MANIFEST,
+    SIGNATURE,
+    STAMPED,
+    TAG_FILES,
+    TAGMANIFEST,
+    TIMESTAMP,
+    parse_manifest,
+)  # fmt: skip
+from evidence.bag.files import BagFiles, read, sha256_of, size_of
 from evidence.errors import EvidenceError
+from evidence.snapshot.ahead import LARGE, in_order
 
 _LIMIT = 64 << 20  # tag files are small
 
@@ -36,22 +47,44 @@ def tag_digests(files: BagFiles) -> Iterator[tuple[str, str]]:
     tags = parse_manifest(read(files, TAGMANIFEST, limit=_LIMIT), TAGMANIFEST)
     if set(tags) != set(TAG_FILES):
         yield TAGMANIFEST, f"names {', '.join(sorted(tags))} instead of {', '.join(TAG_FILES)}"
-    yield from _differences(files, tags)
+    yield from _differences(files, tags, {}, 1)
     if "bagit.txt" in files.names() and read(files, "bagit.txt", limit=_LIMIT) != DECLARATION:
         yield "bagit.txt", "is not the declaration of BagIt 1.0"
+    if "bag-info.txt" in files.names():
+        yield from _info(files)
 
 
-def payload_digests(files: BagFiles) -> Iterator[tuple[str, str]]:
-    """Yield (file, fault) for every payload file against the manifest."""
-    yield from _differences(files, parse_manifest(read(files, MANIFEST, limit=_LIMIT), MANIFEST))
+def _info(files: BagFiles) -> Iterator[tuple[str, str]]:
+    """Payload-Oxum is octets and files of the payload (RFC 8493 section 2.2.2); a time-stamp that is named must be there."""
+    payload = [name for name in files.names() if name.startswith("data/")]
+    have = f"{sum(size_of(files, name) for name in payload)}.{len(payload)}"
+    lines = read(files, "bag-info.txt", limit=_LIMIT).split(b"\n")
+    if f"Payload-Oxum: {have}".encode() not in lines:
+        yield "bag-info.txt", f"does not say Payload-Oxum: {have}, the octets and files of data/"
+    if f"{STAMPED}: {TIMESTAMP}".encode() in lines and TIMESTAMP not in files.names():
+        yield TIMESTAMP, "was taken away: bag-info.txt, which is sealed, says that it lies here"
 
 
-def _differences(files: BagFiles, digests: dict[str, str]) -> Iterator[tuple[str, str]]:
-    for name, digest in sorted(digests.items()):
+def payload_digests(files: BagFiles, hashed: dict[str, str], jobs: int = 1) -> Iterator[tuple[str, str]]:
+    """Yield (file, fault) for every payload file against the manifest; fill ``hashed`` with the digests found, by name."""
+    yield from _differences(files, parse_manifest(read(files, MANIFEST, limit=_LIMIT), MANIFEST), hashed, jobs)
+
+
+def _differences(
+    files: BagFiles, digests: dict[str, str], hashed: dict[str, str], jobs: int
+) -> Iterator[tuple[str, str]]:
+    def look(name: str) -> tuple[str, str]:
         try:
-            found = sha256_of(files, name)
+            return sha256_of(files, name), ""
         except (EvidenceError, OSError, ValueError, BadZipFile) as exc:
-            yield name, f"cannot be read: {exc}"
+            return "", f"cannot be read: {exc}"
+
+    wanted = sorted(digests.items())
+    looked = in_order(look, sorted(digests), jobs, large=lambda name: size_of(files, name) >= LARGE)
+    for (name, digest), (found, fault) in zip(wanted, looked, strict=True):
+        if fault:
+            yield name, fault
             continue
+        hashed[name] = found
         if found != digest:
             yield name, f"SHA-256 is {found}, the manifest says {digest}"

@@ -85,9 +85,14 @@ def unaccounted(files: BagFiles, known: set[str]) -> Iterator[str]:
 
 
 def read_exhibit(
-    files: BagFiles, folder: str, keys: Sequence[Verifier], checkpoint: str, referenced: frozenset[str]
+    files: BagFiles,
+    folder: str,
+    keys: Sequence[Verifier],
+    checkpoint: str,
+    referenced: frozenset[str],
+    hashed: Mapping[str, str],
 ) -> tuple[Exhibit, set[str]]:
-    """Verify one exhibit and return it with the names of its files.
+    """Verify one exhibit and return it with the names of its files; ``hashed`` are digests computed already, by name.
 
     Raises ``VerificationError`` whose message names the file at fault.
     """
@@ -109,7 +114,7 @@ def read_exhibit(
         carried = folder not in referenced
         for part_name, part in part_names(manifest).items() if manifest and carried else ():
             where = f"{folder}/{part_name}"
-            _check_part(files, where, part)
+            check_part(files, where, part, hashed)
             known.add(where)
     except (EvidenceError, ValueError, OSError, KeyError, TypeError) as exc:
         raise VerificationError(f"{where}: {exc}", step="exhibit") from exc
@@ -123,8 +128,9 @@ def read_referenced(files: BagFiles) -> frozenset[str]:
     return frozenset(read_text(files, REFERENCED, limit=_MAX_REFERENCED).split("\n")) - {""}
 
 
-def _check_part(files: BagFiles, name: str, part: Part) -> None:
-    if files.size(name) != part.size or sha256_of(files, name) != part.sha256:
+def check_part(files: BagFiles, name: str, part: Part, hashed: Mapping[str, str]) -> None:
+    """Raise ``VerificationError`` unless the file is the manifest's ``part``."""
+    if files.size(name) != part.size or (hashed.get(name) or sha256_of(files, name)) != part.sha256:
         raise VerificationError("the file is not the one its manifest names", step="part")
 
 

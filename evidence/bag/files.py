@@ -105,6 +105,14 @@ def open_plain(path: Path, *, follow: bool = False) -> io.BufferedReader:
     return os.fdopen(handle, "rb")
 
 
+def size_of(files: BagFiles, name: str) -> int:
+    """Return the size of one file in bytes, 0 when there is none: for those who only plan their work by it."""
+    try:
+        return files.size(name)
+    except MalformedError:
+        return 0
+
+
 def sha256_of(files: BagFiles, name: str) -> str:
     """Return the lower-case hex SHA-256 of one file, read in blocks of 1 MiB."""
     with declared(name), files.open(name) as handle:

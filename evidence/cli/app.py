@@ -1,41 +1,43 @@
-"""The typer application: options shared by all commands, and the one place where errors become exit codes."""
+"""The typer application: options shared by all commands, and the one place where errors become exit codes.
+
+Only the command that was asked for is imported, with what it needs; help and usage errors import all.
+"""
 
 import sys
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from evidence import __version__
-from evidence.cli.assess_command import assess
-from evidence.cli.collect_command import collect
-from evidence.cli.controls_command import app as controls
-from evidence.cli.diff_command import diff
-from evidence.cli.doctor_command import doctor
-from evidence.cli.init_command import init
-from evidence.cli.output import show_error
-from evidence.cli.packet_command import packet
-from evidence.cli.query_command import query
-from evidence.cli.setup_command import app as setup
-from evidence.cli.status_command import status
-from evidence.cli.verify_command import verify
 from evidence.errors import EvidenceError
 
-app = typer.Typer(
-    name="evidence",
-    help="Compliance evidence as code: collect, seal, assess, packet, verify.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-for command in (init, doctor, collect, status, assess, packet, verify, query, diff):
-    app.command(command.__name__)(command)
-app.add_typer(controls, name="controls")
-app.add_typer(setup, name="setup")
+COMMANDS: Final = ("init", "doctor", "collect", "status", "assess", "packet", "verify", "query", "diff")
+GROUPS: Final = ("controls", "setup", "hold", "keys", "retention")
 
 
-@app.callback(invoke_without_command=True)
+def application(names: Iterable[str] = (*COMMANDS, *GROUPS)) -> typer.Typer:
+    """Return the application with these commands: ``evidence.cli.<name>_command`` holds ``<name>``, of a group ``app``."""
+    app = typer.Typer(
+        name="evidence",
+        help="Compliance evidence as code: collect, seal, assess, packet, verify.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback(invoke_without_command=True)(root)
+    for name in names:
+        module = import_module(f"evidence.cli.{name}_command")
+        if name in GROUPS:
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(getattr(module, name))
+    return app
+
+
 def root(
     context: typer.Context,
     workspace: Annotated[
@@ -57,10 +59,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code. Expected failures print message and fix; bugs keep their traceback."""
-    command = typer.main.get_command(app)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = typer.main.get_command(application(_asked(arguments)))
     try:
-        result = command.main(args=arguments, prog_name="evidence", standalone_mode=False)
+        result = command.main(args=list(arguments), prog_name="evidence", standalone_mode=False)
     except EvidenceError as error:
+        from evidence.cli.output import show_error
+
         show_error(error)
         return error.exit_code
     except typer.Abort:
@@ -71,3 +76,17 @@ def run(arguments: list[str] | None = None) -> int:
             return int(error.exit_code)
         raise
     return result if isinstance(result, int) else 0
+
+
+def _asked(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that is named; all of them where none is, or help is asked for first."""
+    every = (*COMMANDS, *GROUPS)
+    rest = iter(arguments)
+    for word in rest:
+        if word in {"-w", "--workspace"}:
+            next(rest, None)
+        elif not word.startswith("-"):
+            return (word,) if word in every else every
+        elif not word.startswith("--workspace="):
+            return every
+    return every

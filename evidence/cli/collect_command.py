@@ -29,6 +29,7 @@ from evidence.errors import (
 from evidence.seal import seal
 from evidence.snapshot.collected import Collected
 from evidence.snapshot.model import Kind
+from evidence.store.promise import pending, seal_promise
 
 CODES = {
     "incomplete": IncompleteSnapshotError.exit_code,
@@ -88,6 +89,7 @@ def collect(
     tallies = []
     try:
         with workspace.lease(), workspace.spool() as spool:
+            seal_promise(workspace.log)
             for name in source or sorted(workspace.config.sources):
                 tally = Tally(name)
                 tallies.append(tally)
@@ -103,6 +105,7 @@ def collect(
         log_size=workspace.log.size,
         undelivered=workspace.log.undelivered,
         stamped=stamped,
+        retention=pending(workspace.log),
         json=json,
     )
     return worst(tally.exit_code for tally in tallies)
@@ -187,12 +190,26 @@ def _nights(date: str | None, since: str | None, until: str | None) -> list[dt.d
     return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
 
 
-def _report(tallies: list[Tally], *, log_size: int, undelivered: Mapping[str, str], stamped: str, json: bool) -> None:
+def _report(
+    tallies: list[Tally],
+    *,
+    log_size: int,
+    undelivered: Mapping[str, str],
+    stamped: str,
+    retention: str = "",
+    json: bool,
+) -> None:
     output.undelivered(undelivered)
     if json:
         sources = [_spell(tally) for tally in tallies]
         output.as_json(
-            {"log_size": log_size, "undelivered": dict(undelivered), "timestamp": stamped, "sources": sources}
+            {
+                "log_size": log_size,
+                "undelivered": dict(undelivered),
+                "timestamp": stamped,
+                "retention": retention,
+                "sources": sources,
+            }
         )
         return
     output.table(
@@ -216,6 +233,8 @@ def _report(tallies: list[Tally], *, log_size: int, undelivered: Mapping[str, st
             output.show_error(tally.failure)
     if stamped not in {"", DONE}:
         output.say(f"  checkpoint of size {log_size}: {stamped}")
+    if retention:
+        output.say(f"  {retention}")
 
 
 def _spell(tally: Tally) -> dict[str, object]:

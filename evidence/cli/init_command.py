@@ -11,11 +11,13 @@ import typer
 from evidence import config
 from evidence.cli import output
 from evidence.cli.workspace import Workspace, now
-from evidence.errors import ConfigError
+from evidence.errors import ConfigError, UsageError
 from evidence.signing.certificate import certificate_pem, key_pem, make_demo_authority
 from evidence.signing.keys import HmacKey, NoteKey, write_secret
 from evidence.snapshot.canonical import sha256_hex
 from evidence.store.log import Log
+from evidence.store.open import open_store
+from evidence.store.promise import seal_promise
 
 TRUST = "trust"  # what is carried outside: the log's verifier key and the packet root certificate
 
@@ -27,28 +29,26 @@ def init(
     entity: Annotated[str, typer.Option(help="Name printed on covers.")] = "",
     system: Annotated[str, typer.Option(help="Name of the system in scope.")] = "Member analytics platform",
     store: Annotated[str, typer.Option(help="file:DIR or s3://bucket/prefix.")] = "file:store",
+    retention_mode: Annotated[str, typer.Option(help="GOVERNANCE or COMPLIANCE; s3: only.")] = "",
+    retention_days: Annotated[int, typer.Option(help="How long evidence is kept; s3: only.", min=1)] = 2557,
+    endpoint_url: Annotated[str, typer.Option(help="S3 endpoint, if not AWS's own.")] = "",
+    region: Annotated[str, typer.Option(help="Region of the bucket.")] = "",
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="With COMPLIANCE: yes, nobody can shorten these locks.")
+    ] = False,
 ) -> None:
     """Make a workspace: configuration, registers, keys and an empty store. Prints what to carry outside as trust."""
     if (directory / config.FILE_NAME).exists():
         raise ConfigError(f"{directory / config.FILE_NAME} exists", fix="choose an empty directory")
+    place = _place(store, retention_mode, retention_days, endpoint_url, region, confirm=confirm)
     directory.mkdir(parents=True, exist_ok=True)
     name = entity or ("Fernhollow Health Plan (demo)" if demo else "Your organisation")
-    _skeleton(directory, demo=demo, entity=name, system=system, store_url=store)
+    _skeleton(directory, demo=demo, entity=name, system=system, **place)
     origin = _keys(directory, name)
     workspace = Workspace.open(directory)
     if demo and size != "none":
         _fill(directory, size)
-    if store.startswith("file:"):
-        Log.init(workspace.store, workspace.log_key, anchors=workspace.anchors)
-    else:
-        settings = workspace.config.store
-        Log.init(
-            workspace.store,
-            workspace.log_key,
-            anchors=workspace.anchors,
-            retention_days=settings.retention_days,
-            clock=now,
-        )
+    seal_promise(Log.init(workspace.store, workspace.log_key, anchors=workspace.anchors, **workspace.keeping))
     root = (directory / TRUST / "packet-root.pem").read_bytes()
     output.pairs({
         "workspace": directory.resolve(),
@@ -57,6 +57,30 @@ def init(
         "packet root": f"sha256 {sha256_hex(root)} (of {TRUST}/packet-root.pem)",
     })  # fmt: skip
     output.say(f"Carry {directory / TRUST} outside, on paper or another system: verifiers start from it.")
+
+
+def _place(url: str, mode: str, days: int, endpoint_url: str, region: str, *, confirm: bool) -> dict[str, object]:
+    """Return what the template says of the store. Raises ``UsageError`` before anything is written."""
+    if url.startswith("s3://"):
+        if mode not in {"GOVERNANCE", "COMPLIANCE"}:
+            raise UsageError(
+                f"{url} needs a lock: --retention-mode {mode or 'is missing'}",
+                fix="GOVERNANCE while you try, COMPLIANCE when you mean it",
+            )
+        if mode == "COMPLIANCE" and not confirm:
+            raise UsageError(
+                f"COMPLIANCE locks of {days} days cannot be shortened or removed by anybody, the root account included",
+                fix="try with --retention-mode GOVERNANCE and few days; then --confirm",
+            )
+        made = open_store(
+            url, base=Path(), clock=now, mode=mode, retention_days=days, endpoint_url=endpoint_url, region=region
+        )
+        if not made.writable:
+            raise ConfigError(f"{url} cannot create a name exactly once", fix="use a server with conditional writes")
+    elif mode:
+        raise UsageError(f"--retention-mode {mode} on {url}: a folder keeps no retention", fix="use an s3:// store")
+    words = {"endpoint_url": endpoint_url, "region": region}
+    return {"store_url": url, "mode": mode or "NONE", "days": days, "place": {k: v for k, v in words.items() if v}}
 
 
 def _skeleton(directory: Path, **values: object) -> None:

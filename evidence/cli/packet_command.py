@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
+from evidence.bag.statement import packet_statement
 from evidence.cli import output
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
 from evidence.cli.packet_recount import recount
@@ -15,8 +16,9 @@ from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
 from evidence.errors import PacketRefusedError
 from evidence.packet import Packet, build_packet
-from evidence.signing import kms
+from evidence.signing import kms, pkcs11
 from evidence.signing.certificate import PacketKey, load_packet_key
+from evidence.signing.dsse import sign_envelope
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.store.sealing import append_new, put_object
@@ -33,6 +35,9 @@ def packet(
         bool,
         typer.Option("--recount/--no-recount", help="First count the period's event windows again at live sources."),
     ] = True,
+    in_toto: Annotated[
+        bool, typer.Option("--in-toto", help="Also write a signed in-toto statement of the packet beside the zip.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Make a signed packet: folder and zip. Refused where it would rest on missing or provisional evidence."""
@@ -49,11 +54,12 @@ def packet(
         )
     target = out or workspace.config.workspace / "packets"
     target.mkdir(parents=True, exist_ok=True)
+    key = identity_of(workspace)
     with workspace.scratch("packet") as scratch:
         inputs = gather(workspace, report_named(report), chosen, scratch)
         made = build_packet(
             inputs,
-            identity_of(workspace),
+            key,
             target,
             content_root() / "templates",
             signed_at=now(),
@@ -61,19 +67,32 @@ def packet(
             partial=partial,
             progress=lambda text: output.console(err=True).print(f"packet: {text}"),
         )
-    _seal(workspace, made, report, chosen)
+    _seal(workspace, made, report, chosen, key.fingerprint)
     output.undelivered(workspace.log.undelivered)
+    stated = write_statement(made, key) if in_toto or workspace.config.packet.attestation else None
     if json:
-        output.as_json({"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions})
+        words = {"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions}
+        output.as_json(words | ({"in_toto": stated} if stated else {}))
         return
+    if stated:
+        output.say(f"in-toto statement: {stated}")
     if not authorities:
         output.say("time not proven: no time-stamp authority is configured ([packet] tsa)")
+    for url, why in authorities.passed_over.items():
+        output.say(f"time-stamp authority passed over: {url}: {why}")
     for omission in made.omissions:
         output.say(f"omitted: {omission}")
     output.say(str(made.zip))
 
 
-def _seal(workspace: Workspace, made: Packet, report: str, period: Period) -> None:
+def write_statement(made: Packet, key: PacketKey) -> Path:
+    """Write ``<packet>.intoto.jsonl`` beside the zip: a DSSE envelope around the in-toto statement; return its path."""
+    path = made.zip.with_name(f"{made.packet_id}.intoto.jsonl")
+    path.write_bytes(sign_envelope(packet_statement(made.folder, made.zip, made.omissions), key))
+    return path
+
+
+def _seal(workspace: Workspace, made: Packet, report: str, period: Period, certificate: str) -> None:
     """Commit the packet to the log, so that the next one can show what came before it."""
     size = open_checkpoint((made.folder / "data/log/checkpoint").read_text(), [workspace.verifier]).size
     with made.zip.open("rb") as handle:
@@ -87,6 +106,7 @@ def _seal(workspace: Workspace, made: Packet, report: str, period: Period) -> No
         "log_size": size,
         "tagmanifest_sha256": sha256_of(made.folder / TAGMANIFEST),
         "signature_sha256": sha256_of(made.folder / SIGNATURE),
+        "certificate_sha256": certificate,
         **({"timestamp_sha256": sha256_of(stamp)} if stamp.is_file() else {}),
         "zip_sha256": zipped,
         "omissions": list(made.omissions),
@@ -103,15 +123,14 @@ def sha256_of(path: Path) -> str:
 def identity_of(workspace: Workspace) -> PacketKey:
     """Return the packet key with its certificate and chain."""
     settings = workspace.config.packet
+    path = workspace.config.path(settings.certificate)
+    body = path.read_bytes() if path.is_file() else b""
+    links = [workspace.config.path(link).read_bytes() for link in settings.chain]
     if settings.key.startswith(kms.PREFIX):
-        path = workspace.config.path(settings.certificate)
-        links = [workspace.config.path(link).read_bytes() for link in settings.chain]
-        return kms.kms_packet_key(settings.key, path.read_bytes() if path.is_file() else b"", links)
-    passphrase = workspace.config.secret(settings.key_passphrase) if settings.key_passphrase else None
-    certificate = workspace.config.path(settings.certificate)
+        return kms.kms_packet_key(settings.key, body, links)
+    passphrase = workspace.pin(settings.key_passphrase)
+    if settings.key.startswith(pkcs11.PREFIX):
+        return pkcs11.token_packet_key(settings.key, passphrase, body, links)
     return load_packet_key(
-        workspace.config.secret(settings.key),
-        certificate.read_bytes() if certificate.is_file() else b"",
-        [workspace.config.path(link).read_bytes() for link in settings.chain],
-        passphrase.strip() if passphrase else None,
+        workspace.config.secret(settings.key), body, links, passphrase.encode() if passphrase else None
     )

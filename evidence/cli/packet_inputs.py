@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from evidence import __version__
 from evidence.assess import sealed_findings
+from evidence.bag.rotations import Handover
 from evidence.cli.assess_command import periods_of
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
@@ -25,6 +26,8 @@ from evidence.snapshot import canonical
 from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Kind
+from evidence.store.log import Log
+from evidence.tlog.rotation import TYPE as ROTATION
 
 EFFECTIVE = "effective.json"  # what re-performance needs beside content and evidence
 
@@ -67,6 +70,8 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         log_key=workspace.verifier,
         checkpoint=workspace.log.checkpoint,
         previous=_previous(workspace, report),
+        rotations=list(_rotations(workspace.log)),
+        revocation_lists=workspace.revocation_lists,
         system=described or None,
         content_files=_content_files(workspace, period),
         exhibit_limit=config.packet.exhibit_limit_mb << 20,
@@ -80,6 +85,11 @@ def _previous(workspace: Workspace, report: Report) -> tuple[str, str] | None:
     if not sizes:
         return None
     return workspace.log.checkpoint_at(sizes[-1]), workspace.log.consistency(sizes[-1]).to_text()
+
+
+def _rotations(log: Log) -> Iterator[Handover]:
+    for index, _ in log.entries(ROTATION):
+        yield Handover(log.raw(index), log.proof(index, index + 1).to_text(), log.consistency(index + 1).to_text())
 
 
 def _control_text(library: Library, control: Control) -> ControlText:

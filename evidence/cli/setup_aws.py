@@ -3,16 +3,18 @@
 import json as spelled
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
 from evidence.cli import output
 from evidence.cli.workspace import Workspace
-from evidence.config import AwsSourceConfig
+from evidence.config import AwsSourceConfig, Config
 from evidence.errors import SourceDeniedError, UsageError
 from evidence.sources.aws import READERS
 from evidence.sources.aws_operations import Place
 from evidence.sources.aws_policy import beyond, caller_policy, reading_policy, trust_policy
+from evidence.store.s3_policy import bucket_policy, collector_policy
 
 
 def aws(
@@ -23,8 +25,17 @@ def aws(
         Path | None, typer.Option(help="A policy document (JSON): print what it allows beyond the need.")
     ] = None,
 ) -> int:
-    """Print the least-privilege role for the configured datasets as JSON. Nothing is sent to AWS."""
-    name, section = _section(Workspace.open(context.obj), source)
+    """Print the least-privilege role for the configured datasets, and the policies of an s3: store, as JSON. Nothing is sent to AWS."""
+    workspace = Workspace.open(context.obj)
+    store = _store_policies(workspace.config)
+    if (
+        store
+        and not source
+        and not any(isinstance(each, AwsSourceConfig) for each in workspace.config.sources.values())
+    ):
+        output.as_json(store)
+        return 0
+    name, section = _section(workspace, source)
     datasets = section.datasets or tuple(READERS)
     places = [Place.parse(url) for url in section.inventory]
     roles = [account.role_arn for account in section.accounts if account.role_arn]
@@ -32,6 +43,7 @@ def aws(
     if check is not None:
         return _check(check, beyond(_read(check), datasets, places, partition=partition))
     said: dict[str, Any] = {
+        **store,
         "source": name,
         "role_policy": reading_policy(datasets, places, partition=partition),
     }
@@ -45,6 +57,21 @@ def aws(
         }
     output.as_json(said)
     return 0
+
+
+def _store_policies(config: Config) -> dict[str, Any]:
+    """Return what an administrator puts on the bucket and on the collector's role; nothing for a folder."""
+    settings, parts = config.store, urlsplit(config.store.url)
+    if parts.scheme != "s3":
+        return {}
+    partition = "aws-us-gov" if settings.region.startswith("us-gov-") else "aws"
+    partition = "aws-cn" if settings.region.startswith("cn-") else partition
+    place = (parts.netloc, parts.path)
+    tls = not settings.endpoint_url.startswith("http://")
+    return {
+        "store_bucket_policy": bucket_policy(*place, settings.retention_days, partition=partition, tls=tls),
+        "store_collector_policy": collector_policy(*place, partition=partition, kms_key_id=settings.kms_key_id),
+    }
 
 
 def _section(workspace: Workspace, source: str) -> tuple[str, AwsSourceConfig]:

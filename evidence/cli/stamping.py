@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from evidence.cli import output
 from evidence.cli.workspace import Workspace
 from evidence.errors import EvidenceError
 from evidence.signing.timestamp import response_der
@@ -21,6 +22,8 @@ def stamp_log(workspace: Workspace) -> str:
         if not authorities:
             return ""
         stamp_checkpoint(workspace.log, lambda checkpoint: response_der(authorities.stamp(checkpoint)))
+        for url, why in authorities.passed_over.items():
+            output.console(err=True).print(f"time-stamp authority passed over: {url}: {why}")
     except (EvidenceError, OSError) as exc:
         return f"not time-stamped, the next run tries again: {exc}"
     return DONE

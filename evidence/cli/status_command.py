@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import groupby
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from evidence.cli.workspace import Workspace, now
 from evidence.errors import EvidenceError
 from evidence.snapshot.model import DAY
 from evidence.status import ALL, MARKS, WORDS, Sealed, Span, Standing, sealed_windows, standing
+from evidence.store.telling import Delivery, deliveries
 
 CALENDAR_NIGHTS = 31  # without a period
 
@@ -36,12 +38,22 @@ def status(
     ]
     left_out = {name: dict(workspace.not_captured(name)) for name in sorted(workspace.config.sources)}
     log = workspace.log
+    places = deliveries(workspace.destinations, workspace.delivery_notes)
     if json:
         nights = [{"nights": {str(n): w for n, w in each.nights.items()}} if calendar else {} for each in found]
         datasets = [each.to_row() | more for each, more in zip(found, nights, strict=True)]
-        output.as_json({"origin": log.origin, "log_size": log.size, "datasets": datasets, "not_captured": left_out})
+        output.as_json(
+            {
+                "origin": log.origin,
+                "log_size": log.size,
+                "datasets": datasets,
+                "not_captured": left_out,
+                "checkpoints": [asdict(each) for each in places],
+            }
+        )
         return
     output.pairs({"store": workspace.store.url, "log": f"{log.origin}, {log.size} entries"})
+    _show_places(places, log.size)
     if calendar:
         _show_calendar(found)
     else:
@@ -66,6 +78,15 @@ def _datasets(workspace: Workspace, name: str, sealed: Sealed) -> Sequence[str]:
     except EvidenceError as failure:
         output.show_error(failure)
         return sorted(dataset for source, dataset in sealed if source == name)
+
+
+def _show_places(places: Sequence[Delivery], size: int) -> None:
+    """A line per further place of checkpoints: the size it has, and what keeps it from the last one."""
+    for each in places:
+        has = f"has size {each.delivered}" if each.delivered else "has none yet, as far as this machine knows"
+        behind = f", {size - each.delivered} entries behind" if 0 < each.delivered < size else ""
+        why = f"; NOT DELIVERED, {each.failed} failures since: {each.reason}" if each.failed else ""
+        output.say(f"checkpoint  {each.place}: {has}{behind}{why}")
 
 
 def _show_counts(found: Sequence[Standing]) -> None:

@@ -7,7 +7,8 @@ import typer
 
 from evidence.cli import output
 from evidence.errors import UsageError
-from evidence.signing.trust import load_trust, read_checkpoint
+from evidence.signing.trust import load_trust, read_checkpoint, read_moment
+from evidence.snapshot.ahead import cores
 from evidence.snapshot.check import Verification
 from evidence.verify import is_store, verify_path
 
@@ -20,14 +21,27 @@ Trust = Annotated[
 
 
 def verify(
-    path: Annotated[Path, typer.Argument(help="A packet (folder or zip) or a store folder.")],
+    path: Annotated[
+        Path, typer.Argument(help="A packet (folder or zip), a store folder, or one exhibit's folder or file.")
+    ],
     trust: Trust = None,
     checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint you kept: finds rollback.")] = None,
+    since: Annotated[
+        bool, typer.Option("--since", help="Of a store, hash only what was committed after the kept checkpoint.")
+    ] = False,
+    mirror: Annotated[
+        Path | None, typer.Option(help="A second copy of the store: says which of the two differs.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Files hashed at a time; by default the cores.")] = None,
+    at_time: Annotated[
+        str | None,
+        typer.Option(help="Judge certificates as of this time, 2026-10-06 or with T09:30:00Z, instead of now."),
+    ] = None,
     reperform: Annotated[bool, typer.Option("--reperform", help="Also compute the findings again.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show every check, not only failures.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> int:
-    """Check a packet or a store offline; name the failed step. Exit 10 if anything fails."""
+    """Check a packet, a store or one exhibit offline; name the failed step. Exit 10 if anything fails."""
     if reperform and is_store(path):
         raise UsageError("--reperform takes a packet", fix="name a packet folder or zip")
     given, kept = load_trust(trust or []), read_checkpoint(checkpoint)
@@ -40,6 +54,11 @@ def verify(
         vkeys=given.vkeys,
         authorities=given.authorities,
         checkpoint=kept,
+        since=since,
+        mirror=mirror,
+        jobs=jobs or cores(),
+        lists=given.lists,
+        at=read_moment(at_time),
     )
     if reperform and result.ok:
         from evidence.reperform import reperform as again

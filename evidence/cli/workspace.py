@@ -3,12 +3,12 @@
 import datetime as dt
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ulid import ULID
 
@@ -22,6 +22,7 @@ from evidence.config import (
     SnowflakeLoginConfig,
     SnowflakeSourceConfig,
     SourceConfig,
+    WitnessConfig,
     content_root,
     load,
     prepare_environment,
@@ -31,9 +32,10 @@ from evidence.control.engine import Engine
 from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
-from evidence.errors import ConfigError, EvidenceError, UsageError
+from evidence.errors import ConfigError, EvidenceError, MalformedError, UsageError
+from evidence.signing import pkcs11
 from evidence.signing.certificate import load_certificates
-from evidence.signing.keys import NoteKey, load_hmac_key, load_note_key
+from evidence.signing.keys import NoteKey, PublicNoteKey, load_hmac_key, load_note_key
 from evidence.signing.tsa import Authorities
 from evidence.snapshot.redact import Redactor
 from evidence.sources.open import open_source
@@ -46,6 +48,11 @@ from evidence.store.lease import Lease
 from evidence.store.log import Log
 from evidence.store.objects import ObjectStore
 from evidence.store.open import open_store
+from evidence.store.promise import check_promise
+from evidence.store.retention import RetainingStore
+from evidence.store.telling import DeliveryNotes, Witness
+from evidence.store.witness import HttpWitness
+from evidence.tlog.cosignature import parse_cosigner
 from evidence.tlog.note import Verifier
 
 if TYPE_CHECKING:
@@ -64,12 +71,20 @@ def new_id() -> str:
     return str(ULID())
 
 
+class Keeping(TypedDict, total=False):
+    """Arguments of ``Log`` about retention."""
+
+    retention_days: int
+    clock: Callable[[], dt.datetime]
+
+
 @dataclass
 class Workspace:
     """Everything a command opens, each part on first use."""
 
     config: Config
     path: Path
+    confirmed: bool = False  # locks that cannot be undone were agreed to in this command
     _sources: dict[str, Source] = field(default_factory=dict)
 
     @classmethod
@@ -87,6 +102,8 @@ class Workspace:
     def store(self) -> ObjectStore:
         """The object store."""
         settings = self.config.store
+        if unknown := sorted(set(self.config.retention) - self.contracts.keys()):
+            raise ConfigError(f"retention: no dataset {', '.join(unknown)}", fix="docs/datasets.md lists every dataset")
         return open_store(
             settings.url,
             base=self.config.workspace,
@@ -96,23 +113,50 @@ class Workspace:
             endpoint_url=settings.endpoint_url,
             region=settings.region,
             kms_key_id=settings.kms_key_id,
+            retention=self.config.retention,
+            owner=settings.bucket_owner,
         )
 
     @cached_property
     def log(self) -> Log:
-        """The log, opened for appending; the tip was checked against the anchors."""
+        """The log, opened for appending; the tip was checked against the anchors, the configured retention against the sealed one."""
         far = self.config.store.url.startswith("s3://")
         kept = KeptBundles(self.config.workspace / ".evidence" / "bundles", self.verifier) if far else None
-        return Log.open(
-            self.store, signer=self.log_key, anchors=self.anchors, destinations=self.destinations, kept=kept
+        log = Log.open(
+            self.store,
+            signer=self.log_key,
+            anchors=self.anchors,
+            destinations=self.destinations,
+            notes=self.delivery_notes,
+            kept=kept,
+            **self.keeping,
         )
+        check_promise(log, confirmed=self.confirmed)
+        return log
 
     @property
-    def destinations(self) -> Sequence[Destination]:
-        """Further places that every new checkpoint is sent to."""
+    def keeping(self) -> Keeping:
+        """How long what the log writes is kept, and by which clock; nothing where the store keeps no retention."""
+        if not isinstance(self.store, RetainingStore):
+            return {}
+        return {"retention_days": self.store.rule.longest, "clock": now}
+
+    @property
+    def delivery_notes(self) -> DeliveryNotes:
+        """Which place got which checkpoint, as far as this machine knows."""
+        return DeliveryNotes(self.config.workspace / ".evidence" / "deliveries.json")
+
+    @property
+    def destinations(self) -> Sequence[Destination | Witness]:
+        """Further places that every new checkpoint is sent to, witnesses last."""
+        settings, secret = self.config.log, self.config.secret
         place = {"endpoint_url": self.config.store.endpoint_url, "region": self.config.store.region}
-        refs = self.config.log.checkpoints
-        return [open_destination(ref, path=self.config.path, secret=self.config.secret, **place) for ref in refs]
+        path = self.config.path
+        told = [
+            open_destination(ref, path=path, secret=secret, connect=_connect_named, **place)
+            for ref in settings.checkpoints
+        ]
+        return [*told, *(_witness(each, secret) for each in settings.witnesses)]
 
     @property
     def anchors(self) -> Sequence[FileAnchor]:
@@ -133,9 +177,21 @@ class Workspace:
         return Verifier(self.log_key.name, self.log_key.public_key)
 
     @cached_property
-    def log_key(self) -> NoteKey:
+    def log_key(self) -> NoteKey | PublicNoteKey:
         """The collector's signing key."""
-        return load_note_key(self.config.log.key, self.config.secret)
+        return self.log_key_of(self.config.log.key)
+
+    def log_key_of(self, ref: str, name: str = "") -> NoteKey | PublicNoteKey:
+        """Return the log key behind ``ref``: a file, a variable, or a key in a PKCS#11 token."""
+        settings = self.config.log
+        name = name or settings.name
+        if ref.startswith(pkcs11.PREFIX):
+            return pkcs11.TokenNoteKey(ref, self.pin(settings.key_passphrase), name)
+        return load_note_key(ref, self.config.secret, name=name)
+
+    def pin(self, ref: str | None) -> str | None:
+        """Return the PIN or passphrase a reference points to, without the line end of its file."""
+        return self.config.secret(ref).decode().rstrip("\r\n") if ref else None
 
     @cached_property
     def redactor(self) -> Redactor:
@@ -237,6 +293,22 @@ class Workspace:
                 ) from exc
         return Authorities(urls, certificates, now)
 
+    @property
+    def revocation_lists(self) -> Sequence[bytes]:
+        """The lists that packets carry, DER, each once. Raises ``ConfigError``."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        from evidence.signing.revocation import load_list
+
+        found = {}
+        for name in self.config.packet.crls:
+            try:
+                body = self.config.path(name).read_bytes()
+                found[load_list(body, name).public_bytes(Encoding.DER)] = name
+            except (OSError, MalformedError) as exc:
+                raise ConfigError(f"packet.crls: {name}: {exc}", fix="save the authority's current list there") from exc
+        return list(found)
+
     def lease(self) -> Lease:
         """The advisory lease of this workspace's collector."""
         folder = self.config.workspace / ".evidence"
@@ -268,6 +340,26 @@ class Workspace:
         for source in self._sources.values():
             with suppress(Exception):
                 source.close()
+
+
+def _witness(section: WitnessConfig, secret: Callable[[str], bytes]) -> HttpWitness:
+    url = secret(section.url).decode().strip() if section.url.startswith("env:") else section.url
+    try:
+        return HttpWitness(url, parse_cosigner(secret(section.key).decode().strip()))
+    except (MalformedError, UnicodeDecodeError) as exc:
+        raise ConfigError(
+            f"log.witnesses: {section.key} is no witness's key", fix="save the line its operator publishes there"
+        ) from exc
+
+
+def _connect_named(name: str) -> Any:
+    """Open a connection of connections.toml for one row: short times, few tries."""
+    import snowflake.connector
+
+    from evidence.sources.snowflake_login import Login
+
+    login = Login(connection=name, timeout_seconds=20, login_timeout_seconds=10, attempts=2)
+    return snowflake.connector.connect(**login.options(f"checkpoint-{new_id()}"))
 
 
 def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:

@@ -16,11 +16,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from evidence.errors import EvidenceError
 
 TIMEOUT: Final = 900  # seconds
+_VARIANT: Final = "pdf/a-3a"
 _FONTCONFIG: Final = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig></fontconfig>"""
 _LIBRARIES: Final = "/opt/homebrew/lib:/usr/local/lib:/usr/lib"  # macOS finds Pango only there
 
@@ -44,42 +46,75 @@ class Rendered:
     engines: Mapping[str, str]
 
 
-def render(html: str, attachments: Sequence[Attachment], day: dt.date) -> Rendered:
-    """Render ``html`` with fixed dates (the first instant after ``day``). Raises ``EvidenceError`` with the child's words."""
-    moment = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) + dt.timedelta(days=1)
-    with tempfile.TemporaryDirectory(prefix="evidence-pdf-") as folder:
-        scratch = Path(folder)
+class Rendering:
+    """A page being laid out by a child of its own; :meth:`finish` gives it the attachments and waits for the PDF.
+
+    The layout, which takes longest, needs no attachment: the caller makes those meanwhile. Use as a context manager: a child
+    that is not finished is ended.
+    """
+
+    def __init__(self, html: str, day: dt.date) -> None:
+        """Begin with fixed dates (the first instant after ``day``)."""
+        self._moment = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) + dt.timedelta(days=1)
+        self._folder = tempfile.TemporaryDirectory(prefix="evidence-pdf-")
+        scratch = self._scratch = Path(self._folder.name)
         (scratch / "fonts.conf").write_text(_FONTCONFIG)
-        (scratch / "job.json").write_text(json.dumps(_job(html, attachments, moment)))
+        (scratch / "page.html").write_text(html)
         environment = {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "DYLD_FALLBACK_LIBRARY_PATH": _LIBRARIES,
             "PYTHONPATH": ":".join([str(Path(__file__).parents[2]), *(p for p in sys.path if p)]),
             "PYTHONHASHSEED": "0",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "HOME": folder,
-            "XDG_CACHE_HOME": folder,
+            "HOME": str(scratch),
+            "XDG_CACHE_HOME": str(scratch),
             "FONTCONFIG_FILE": str(scratch / "fonts.conf"),
-            "SOURCE_DATE_EPOCH": str(int(moment.timestamp())),
+            "SOURCE_DATE_EPOCH": str(int(self._moment.timestamp())),
             "TZ": "UTC",
             "LC_ALL": "C.UTF-8",
         }
-        command = [sys.executable, "-m", "evidence.render.pdf", folder]
-        done = subprocess.run(  # noqa: S603 - our own module with our own arguments
-            command, env=environment, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, check=False
+        self._child = subprocess.Popen(  # noqa: S603 - our own module with our own arguments
+            [sys.executable, "-m", "evidence.render.pdf", str(scratch)],
+            env=environment,
+            cwd=scratch,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._child.poll() is None:
+            self._child.kill()
+        self._child.communicate()
+        self._folder.cleanup()
+
+    def finish(self, attachments: Sequence[Attachment]) -> Rendered:
+        """Return the PDF with ``attachments``. Raises ``EvidenceError`` with the child's words."""
+        (self._scratch / "job.json").write_text(json.dumps(_job(attachments, self._moment)))
+        _, errors = self._child.communicate("go\n", timeout=TIMEOUT)
+        if self._child.returncode:
+            last = (errors.strip().splitlines() or ["no message"])[-1]
             raise EvidenceError(
                 f"the PDF did not render: {last}", fix="`evidence doctor` names missing system libraries"
             )
-        facts = json.loads((scratch / "facts.json").read_text())
-        return Rendered((scratch / "packet.pdf").read_bytes(), facts["pages"], facts["engines"])
+        facts = json.loads((self._scratch / "facts.json").read_text())
+        return Rendered((self._scratch / "packet.pdf").read_bytes(), facts["pages"], facts["engines"])
 
 
-def _job(html: str, attachments: Sequence[Attachment], moment: dt.datetime) -> dict[str, Any]:
+def render(html: str, attachments: Sequence[Attachment], day: dt.date) -> Rendered:
+    """Render ``html`` with fixed dates (the first instant after ``day``). Raises ``EvidenceError`` with the child's words."""
+    with Rendering(html, day) as rendering:
+        return rendering.finish(attachments)
+
+
+def _job(attachments: Sequence[Attachment], moment: dt.datetime) -> dict[str, Any]:
     return {
-        "html": html,
         "moment": moment.isoformat(),
         "attachments": [
             {
@@ -123,10 +158,15 @@ def _main(folder: Path) -> int:
     if not harfbuzz_subset:
         print("libharfbuzz-subset is missing: fonts would differ from run to run", file=sys.stderr)  # noqa: T201 - child's answer
         return 1
-    job = json.loads((folder / "job.json").read_text())
-    moment = dt.datetime.fromisoformat(job["moment"])
     warnings = _MissingGlyphs()
     logging.getLogger("weasyprint").addHandler(warnings)
+    fetcher = URLFetcher(allowed_protocols=("data",))
+    html = (folder / "page.html").read_text()
+    document = weasyprint.HTML(string=html, url_fetcher=fetcher).render(pdf_variant=_VARIANT)
+    if not sys.stdin.readline():
+        return 1  # the parent is gone
+    job = json.loads((folder / "job.json").read_text())
+    moment = dt.datetime.fromisoformat(job["moment"])
     attachments = [
         weasyprint.Attachment(
             file_obj=io.BytesIO(base64.b64decode(item["body"])),
@@ -138,10 +178,7 @@ def _main(folder: Path) -> int:
         )
         for item in job["attachments"]
     ]
-    fetcher = URLFetcher(allowed_protocols=("data",))
-    options = {"pdf_variant": "pdf/a-3a", "attachments": attachments}
-    document = weasyprint.HTML(string=job["html"], url_fetcher=fetcher).render(**options)
-    document.write_pdf(folder / "packet.pdf", **options)  # the variant is not remembered from render()
+    document.write_pdf(folder / "packet.pdf", pdf_variant=_VARIANT, attachments=attachments)
     if warnings.found:
         print(f"{len(warnings.found)} warnings, first: {warnings.found[0]}", file=sys.stderr)  # noqa: T201 - child's answer
         return 1

@@ -9,7 +9,8 @@ no signature covers, so nothing can hide in a second spelling. Exactly one signe
 4. the signature over the signed attributes is this certificate's
 5. the certificate chains to a given trust certificate and every certificate of the chain is valid at the given time
 
-Revocation is not checked: an offline verifier has no fresh list. The claimed signing time is shown, never believed.
+Revocation is judged apart (``evidence.signing.revocation``), on the chain found here. The claimed signing time is shown, never
+believed.
 """
 
 import datetime as dt
@@ -17,7 +18,7 @@ import hashlib
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from asn1crypto import cms, tsp
@@ -28,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from evidence.errors import MalformedError, VerificationError
-from evidence.signing.der import MAX_BYTES, check_der, value_length
+from evidence.signing.der import MAX_BYTES, check_der, children, value_length
 
 HASHES: Final[dict[str, Callable[[], hashes.HashAlgorithm]]] = {
     "sha256": hashes.SHA256,
@@ -70,6 +71,7 @@ class Signed:
     algorithm: str
     claimed_at: dt.datetime | None
     signature: bytes
+    chain: tuple[x509.Certificate, ...] = field(default=(), repr=False)  # signer's first, the trusted one last
 
 
 def verify_detached(der: bytes, content: bytes, trust: Sequence[x509.Certificate], at: dt.datetime) -> Signed:
@@ -87,6 +89,16 @@ def verify_detached(der: bytes, content: bytes, trust: Sequence[x509.Certificate
 
 def verify_pdf(pdf: bytes, trust: Sequence[x509.Certificate], at: dt.datetime) -> Signed:
     """Verify the one signature of ``pdf``: it covers the entire file and certifies it against any change (DocMDP 1)."""
+    der, start, end = pdf_signature(pdf)
+    _check_certified(pdf, end)
+    return verify_detached(der, pdf[:start] + pdf[end:], trust, at)
+
+
+def pdf_signature(pdf: bytes) -> tuple[bytes, int, int]:
+    """Return (the DER of the one signature, where its placeholder ``<…>`` begins, where it ends); nothing is verified.
+
+    Raises ``MalformedError`` or ``VerificationError`` when there is not one whole-file signature.
+    """
     start, end = _byte_range(pdf)
     if end - start > 2 * MAX_BYTES + 2:
         raise MalformedError(f"the PDF signature has over {MAX_BYTES} bytes")
@@ -98,8 +110,7 @@ def verify_pdf(pdf: bytes, trust: Sequence[x509.Certificate], at: dt.datetime) -
     der = padded[: value_length(padded, "the PDF signature")]
     if padded[len(der) :].strip(b"\0"):
         raise MalformedError("bytes follow the PDF signature inside its placeholder")
-    _check_certified(pdf, end)
-    return verify_detached(der, pdf[:start] + pdf[end:], trust, at)
+    return der, start, end
 
 
 def _byte_range(pdf: bytes) -> tuple[int, int]:
@@ -135,6 +146,7 @@ def _check_certified(pdf: bytes, end: int) -> None:
 def signed_parts(der: bytes) -> tuple[Any, Any]:
     """Return the SignedData of ``der`` and its one SignerInfo; raise ``MalformedError`` for what no signer writes."""
     check_der(der, "the signature")
+    _check_shape(der)
     try:
         info = cms.ContentInfo.load(der, strict=True)
         if info["content_type"].native != "signed_data":
@@ -147,6 +159,34 @@ def signed_parts(der: bytes) -> tuple[Any, Any]:
     except _FAULTS as exc:
         raise MalformedError(f"the signature does not parse: {exc}") from exc
     return data, signers[0]
+
+
+def _check_shape(der: bytes) -> None:
+    """Every structure that no signature covers has exactly the members of RFC 5652: a parser may skip what follows them."""
+    data = _only(_members(der, b"\x06\xa0", b"")[1], 0x30)
+    _, digests, content, *_, signers = _members(data, b"\x02\x31\x30\xa0\x31", b"\x02\x31\x30\x31")
+    _members(content, b"\x06", b"\x06\xa0")
+    for algorithm in children(digests):
+        _members(algorithm, b"\x06", b"\x06\x05")
+    signer = _members(_only(signers, 0x30), b"\x02\x30\x30\xa0\x30\x04", b"\x02\x30\x30\xa0\x30\x04\xa1")
+    _members(signer[1], b"\x30\x02", b"")
+    for algorithm in (signer[2], signer[4]):
+        _members(algorithm, b"\x06", b"\x06\x05")
+    if len(signer) == 7:
+        attribute = _members(_only(signer[6], 0x30), b"\x06\x31", b"")
+        _only(attribute[1], 0x30)
+
+
+def _members(value: bytes, *shapes: bytes) -> list[bytes]:
+    """Return the members of a constructed value whose tags are one of ``shapes``, a byte each."""
+    found = children(value)
+    if not found or bytes(member[0] for member in found) not in shapes:
+        raise MalformedError("the signature has other members than a signer writes")
+    return found
+
+
+def _only(value: bytes, tag: int) -> bytes:
+    return _members(value, bytes([tag]))[0]
 
 
 def _check_uncovered(data: Any, signer: Any) -> None:
@@ -188,15 +228,16 @@ def verify_signer(
         _check_identifier(signer["sid"], leaf)
         name = _check_signature(signer, leaf, algorithm)
         _check_purpose(leaf, purpose)
-        root = _check_chain(leaf, certificates, trust, at)
+        chain = _check_chain(leaf, certificates, trust, at)
         claimed = attributes.get("signing_time")
         return Signed(
             subject=leaf.subject.rfc4514_string(),
             certificate_sha256=leaf.fingerprint(hashes.SHA256()).hex(),
-            root_sha256=root.fingerprint(hashes.SHA256()).hex(),
+            root_sha256=chain[-1].fingerprint(hashes.SHA256()).hex(),
             algorithm=name,
             claimed_at=claimed[0].native if claimed is not None else None,
             signature=bytes(signer["signature"].native),
+            chain=chain,
         )
     except _FAULTS as exc:
         raise MalformedError(f"the signature has malformed parts: {exc}") from exc
@@ -307,19 +348,21 @@ def _check_signature(signer: Any, leaf: x509.Certificate, digest: str) -> str:
 
 def _check_chain(
     leaf: x509.Certificate, carried: Sequence[x509.Certificate], trust: Sequence[x509.Certificate], at: dt.datetime
-) -> x509.Certificate:
+) -> tuple[x509.Certificate, ...]:
     """Walk from the signer's certificate to a trusted one (RFC 5280 section 6.1, without names policies and lists)."""
     _check_leaf(leaf)
     current = leaf
+    walked = [leaf]
     for depth in range(_MAX_CHAIN):
         _check_certificate(current, at)
         if current in trust:
-            return current
+            return tuple(walked)
         candidates = [item for item in (*trust, *carried) if item.subject == current.issuer and item != current]
         issuer = next((item for item in candidates if _issued(item, current, depth)), None)
         if issuer is None:
             break
         current = issuer
+        walked.append(issuer)
     raise VerificationError(
         f"certificate {leaf.subject.rfc4514_string()} does not chain to the given trust certificate",
         step="chain",

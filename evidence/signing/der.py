@@ -28,12 +28,25 @@ def value_length(body: bytes, what: str) -> int:
     return start + length
 
 
+def children(value: bytes) -> list[bytes]:
+    """Return the values inside the checked, constructed ``value``."""
+    inner, _ = _header(value, 0, len(value), "the value")
+    found: list[bytes] = []
+    while inner < len(value):
+        start, length = _header(value, inner, len(value), "the value")
+        found.append(value[inner : start + length])
+        inner = start + length
+    return found
+
+
 def _walk(body: bytes, start: int, end: int, depth: int, what: str) -> list[bytes]:
     if depth > _MAX_DEPTH:
         raise MalformedError(f"{what} is nested too deeply")
     found: list[bytes] = []
     while start < end:
         tag = body[start]
+        if tag & 0xDF == 0:
+            raise MalformedError(f"{what} has an end-of-contents mark: that is not DER")
         inner, length = _header(body, start, end, what)
         if tag & 0x20:
             children = _walk(body, inner, inner + length, depth + 1, what)

@@ -31,6 +31,23 @@ _ED25519: Final = b"\x01"
 _KEY_ID_DOMAIN: Final = b"evidence redaction key id v1\n"
 
 
+class PublicNoteKey:
+    """A log key whose private half stays elsewhere: its name and what is public of it. Subclasses sign."""
+
+    def __init__(self, name: str, public_key: bytes) -> None:
+        self.name = name
+        self.public_key = public_key
+
+    @property
+    def vkey(self) -> str:
+        """The verifier key."""
+        return f"{self.name}+{_key_id(self).hex()}+{base64.b64encode(_ED25519 + self.public_key).decode()}"
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class NoteKey:
     """A log's signing key: its name (the log's origin) and the 32-byte seed of RFC 8032."""
@@ -57,7 +74,7 @@ class NoteKey:
     @property
     def key_id(self) -> bytes:
         """Four bytes, ``SHA-256(name || 0x0A || 0x01 || public key)[:4]`` (C2SP signed-note)."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public_key).digest()[:4]
+        return _key_id(self)
 
     @property
     def vkey(self) -> str:
@@ -99,6 +116,10 @@ class HmacKey:
     def to_text(self) -> str:
         """Return the secret line, without newline."""
         return self.secret.hex()
+
+
+def _key_id(key: NoteKey | PublicNoteKey) -> bytes:
+    return hashlib.sha256(key.name.encode() + b"\n" + _ED25519 + key.public_key).digest()[:4]
 
 
 def load_note_key(ref: str, resolve: Resolver, *, name: str = "") -> NoteKey:

@@ -17,7 +17,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from asn1crypto import cms, core, tsp
@@ -25,8 +25,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from evidence.errors import MalformedError, VerificationError
-from evidence.signing.cms import TIME_STAMPING, signed_parts, verify_signer
+from evidence.signing.cms import TIME_STAMPING, pdf_signature, signed_parts, verify_signer
 from evidence.signing.der import check_der
+from evidence.signing.revocation import Moment, judge_chain
 
 LIMIT: Final = 64 << 10  # bytes of a response; real ones have 2,000 to 8,000
 CLOCK_SKEW: Final = dt.timedelta(minutes=5)  # a stamp may be this far ahead of the reader's clock
@@ -55,6 +56,7 @@ class Stamp:
     certificate_sha256: str
     root_sha256: str
     current: bool
+    chain: tuple[x509.Certificate, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def verify_token(
         current = True
     except VerificationError:
         current = False
-    return Stamp(at, signed.subject, signed.certificate_sha256, signed.root_sha256, current)
+    return Stamp(at, signed.subject, signed.certificate_sha256, signed.root_sha256, current, signed.chain)
 
 
 def response_der(token: bytes) -> bytes:
@@ -189,15 +191,20 @@ def check_claim(signature: bytes, at: dt.datetime) -> None:
 class Judged:
     """What came of judging time-stamps: (True proved, False failed, None not checked; words) each.
 
-    ``at`` is the proved moment, None where none was proved or anything failed.
+    ``at`` is the proved moment, None where none was proved or anything failed. ``unknown`` says whose revocation no list shows.
     """
 
     at: dt.datetime | None
     results: tuple[tuple[bool | None, str], ...]
+    unknown: tuple[str, ...] = ()
 
 
 def judge_signature(
-    signature: bytes, response: bytes | None, trust: Sequence[x509.Certificate], now: dt.datetime
+    signature: bytes,
+    response: bytes | None,
+    trust: Sequence[x509.Certificate],
+    now: dt.datetime,
+    lists: Sequence[x509.CertificateRevocationList] = (),
 ) -> Judged:
     """Judge both stamps of a detached ``signature``: the token inside it, and the ``response`` file over all of its bytes."""
     found: list[tuple[str, bytes, bytes]] = []
@@ -208,19 +215,41 @@ def judge_signature(
         found.append(("the time-stamp beside the seal", response, signature))
     if not found:
         return Judged(None, ((None, "time not proven: the packet carries no time-stamp token"),))
-    judged = judge_stamps(found, trust, now)
+    judged = judge_stamps(found, trust, now, lists)
     if judged.at is not None:
         try:
             check_claim(signature, judged.at)
         except VerificationError as exc:
-            return Judged(None, (*judged.results, (False, str(exc))))
+            return Judged(None, (*judged.results, (False, str(exc))), judged.unknown)
     return judged
 
 
-def judge_stamps(
-    found: Sequence[tuple[str, bytes, bytes]], trust: Sequence[x509.Certificate], now: dt.datetime
+def judge_pdf(
+    pdf: bytes,
+    trust: Sequence[x509.Certificate],
+    now: dt.datetime,
+    lists: Sequence[x509.CertificateRevocationList] = (),
 ) -> Judged:
-    """Judge (name, response file, stamped bytes) each; the earliest proved moment counts, and none if any fails."""
+    """Judge the token inside the signature of a PDF; nothing is said of a PDF without one: the packet's seal has the time."""
+    der, _, _ = pdf_signature(pdf)
+    token = attached_token(der)
+    if token is None:
+        return Judged(None, ())
+    return judge_stamps([("the PDF's time-stamp", response_der(token), stamped_part(der))], trust, now, lists)
+
+
+def judge_stamps(
+    found: Sequence[tuple[str, bytes, bytes]],
+    trust: Sequence[x509.Certificate],
+    now: dt.datetime,
+    lists: Sequence[x509.CertificateRevocationList] = (),
+) -> Judged:
+    """Judge (name, response file, stamped bytes) each; the earliest proved moment counts, and none if any fails.
+
+    An authority on one of the revocation ``lists`` fails as RFC 3161 section 4 says; of one that no list is about the stamp
+    stands by its certificate's validity at the moment.
+    """
+    unknown: dict[str, None] = {}
     moments: list[dt.datetime] = []
     results: list[tuple[bool | None, str]] = []
     for name, body, content in found:
@@ -234,15 +263,23 @@ def judge_stamps(
         except (MalformedError, VerificationError) as exc:
             results.append((False, f"{name}: {exc}"))
             continue
+        moment = Moment(stamp.at, proved=True, now=now)
+        standing = judge_chain(stamp.chain, lists, moment, stamps=True)
+        unknown |= {words: None for ok, words in standing if ok is None}
+        revoked = [(ok, f"{name}: {words}") for ok, words in standing if ok is False]
+        if revoked:
+            results += revoked
+            continue
         moments.append(stamp.at)
         said = f"{name}: existed at {stamp.at:%Y-%m-%d %H:%M:%S}Z by {stamp.subject}, root SHA-256 {stamp.root_sha256}"
         results.append((True, said))
+        results += [(ok, f"{name}: {words}") for ok, words in standing if ok and lists]
         if not stamp.current:
             results.append(
                 (None, f"{name}: the authority's certificate has expired since; it rests on how this was kept")
             )
     failed = any(ok is False for ok, _ in results)
-    return Judged(None if failed or not moments else min(moments), tuple(results))
+    return Judged(None if failed or not moments else min(moments), tuple(results), tuple(unknown))
 
 
 def claimed_stamp(token: bytes) -> tuple[dt.datetime, str]:

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -34,6 +34,7 @@ class Authorities:
     roots: Sequence[x509.Certificate]
     clock: Callable[[], dt.datetime]
     seconds: float = SECONDS
+    passed_over: dict[str, str] = field(default_factory=dict, compare=False)  # those that gave none, while another did
 
     def __post_init__(self) -> None:
         for url in self.urls:
@@ -59,6 +60,7 @@ class Authorities:
                 return accept_response(_post(url, request, self.seconds), request, self.roots, self.clock())
             except EvidenceError as exc:
                 answers.append(f"{shown(url)}: {exc}")
+                self.passed_over[shown(url)] = str(exc)
         raise TimestampError(
             f"no time-stamp: {'; '.join(answers) or 'no authority is configured'}",
             fix="try again later, or name another authority in tsa",

@@ -1,12 +1,16 @@
 """What a verification says: one line per check, and the verdict over all of them. Shared by every front of ``verify``."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from evidence.errors import EXIT_OK, VerificationError
+from evidence.errors import EXIT_OK, EvidenceError, VerificationError
 
 WORDS: Final = {True: "ok", False: "fail", None: "not checked"}
 MAX_TEXT: Final = 2_000  # characters of one printed text: a hostile file must not bury the verdict
+MAX_FAULTS: Final = 10_000  # faults listed of one step; a packet of nothing but faults must not fill the memory
+# The parsers of ``verify`` raise declared errors (fuzzed); should one not, hostile bytes still end in a failed check, never in a pass.
+FAULTS: Final = (Exception,)
 
 
 def printable(text: str) -> str:
@@ -81,3 +85,42 @@ class Verification:
             for c in self.checks
         ]
         return {"subject": self.subject, "ok": self.ok, "checks": checks}
+
+
+def proved(step: str, detail: str, subject: str = "") -> Check:
+    """Return a check that held."""
+    return Check(step, ok=True, detail=detail, subject=subject)
+
+
+def failed(step: str, detail: str, subject: str = "") -> Check:
+    """Return a check that did not hold."""
+    return Check(step, ok=False, detail=detail, subject=subject)
+
+
+def unmade(step: str, detail: str, subject: str = "") -> Check:
+    """Return a check that was not made; ``detail`` says why."""
+    return Check(step, ok=None, detail=detail, subject=subject)
+
+
+def said(exc: Exception) -> str:
+    """Return the message of an expected failure, with the class of any other."""
+    return str(exc) if isinstance(exc, EvidenceError) else f"{type(exc).__name__}: {exc}"
+
+
+def from_faults(
+    step: str, clean: str, look: Callable[[], Iterator[tuple[str, str]]], subject: str = ""
+) -> Iterator[Check]:
+    """Run ``look``, which yields (file, fault): a failed check for each; one proved check ``clean`` when there are none."""
+    found = 0
+    try:
+        for name, fault in look():
+            found += 1
+            if found > MAX_FAULTS:
+                yield failed(step, f"over {MAX_FAULTS} faults: the rest is not listed", subject)
+                return
+            yield failed(step, fault, name)
+    except FAULTS as exc:
+        found += 1
+        yield failed(step, said(exc), subject)
+    if not found:
+        yield proved(step, clean, subject)

@@ -14,7 +14,9 @@ from evidence.errors import MalformedError
 from evidence.snapshot import canonical
 from evidence.snapshot.model import HEX64, SnapshotKey, of_type
 
-EntryType = Literal["store", "coverage", "snapshot", "recount", "register", "assessment", "packet", "rotation"]
+EntryType = Literal[
+    "store", "coverage", "snapshot", "recount", "register", "assessment", "packet", "rotation", "retention", "hold"
+]
 MAX_BYTES = 65_535  # uint16 length in C2SP tlog-tiles entry bundles
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self, get_args
 
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
-from evidence.snapshot.model import HEX64, RECEIPT_KEYS, STATUSES, Kind, Part, Receipt, SnapshotKey
+from evidence.snapshot.model import HEX64, RECEIPT_KEYS, STATUSES, Kind, Part, Receipt, SnapshotKey, of_type
 
 FORMAT = "evidence-manifest-v1"
 
@@ -38,6 +38,10 @@ class Manifest:
         strange = sorted(set(self.receipt) - RECEIPT_KEYS)
         if strange:
             raise MalformedError(f"receipt of {self.key} has parts the writer does not write: {', '.join(strange)}")
+        Receipt.from_json(self.receipt)
+        version, digest = self.contract.get("version"), self.contract.get("sha256")
+        if len(self.contract) != 2 or not of_type(version, int) or not HEX64.match(str(digest)):
+            raise MalformedError(f"manifest of {self.key} names no contract by version and digest")
         if bool(self.revises) != (self.key.revision > 0) or (self.revises and not HEX64.match(self.revises)):
             raise MalformedError(f"revision {self.key.revision} of {self.key} names {self.revises!r}")
         if sum(part.rows for part in self.parts) != self.receipt.get("landed"):

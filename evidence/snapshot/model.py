@@ -7,7 +7,7 @@ written down in ``docs/formats/manifest.md``; ``from_json`` accepts only what ``
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -86,6 +86,11 @@ class ColumnTotals:
     length_sum: int | None = None  # characters, text columns
     value_sum: int | None = None  # integer columns
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling; parts that are ``None`` are left out."""
+        stated = (("non_null", self.non_null), ("length_sum", self.length_sum), ("value_sum", self.value_sum))
+        return {name: value for name, value in stated if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -108,9 +113,18 @@ class Totals:
                     found.append(f"{name} {part} {a} / {b}")
         return found
 
+    def counts(self) -> Iterator[int]:
+        """Yield every number that counts something; sums of values may be negative."""
+        stated = [self.rows, self.distinct_keys]
+        for column in self.columns.values():
+            stated += [column.non_null, column.length_sum]
+            if not of_type(column.value_sum, int) and column.value_sum is not None:
+                raise TypeError(f"sum {column.value_sum!r}")
+        yield from (number for number in stated if number is not None)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling; parts that are ``None`` are left out."""
-        columns = {name: _compact(dataclasses.asdict(value)) for name, value in self.columns.items()}
+        columns = {name: value.to_json() for name, value in self.columns.items()}
         return _compact({"rows": self.rows, "distinct_keys": self.distinct_keys, "columns": columns})
 
     @classmethod
@@ -143,6 +157,18 @@ class Statement:
                 "ended_at": _time(self.ended_at),
                 "rows": self.rows,
                 "error": self.error,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Parse the JSON spelling; the receipt that holds it is compared with what it would write."""
+        return cls(
+            **{
+                **body,
+                "parameters": tuple(body["parameters"]),
+                "started_at": _moment(body.get("started_at")),
+                "ended_at": _moment(body.get("ended_at")),
             }
         )
 
@@ -226,6 +252,41 @@ class Receipt:
             ),
         }
 
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Parse the JSON spelling; raise ``MalformedError`` for anything :meth:`to_json` does not write."""
+        try:
+            receipt = cls(**_receipt_words(body))
+            again = receipt.to_json()
+            counts = [receipt.landed, receipt.quarantined, *receipt.cost.values(), *receipt.quarantine_reasons.values()]
+            counts += [n for side in (receipt.source_totals, receipt.landed_totals) if side for n in side.counts()]
+            digest = not receipt.rows_digest or HEX64.match(receipt.rows_digest)
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            raise MalformedError(f"malformed receipt: {exc!r}") from exc
+        if again != body:
+            raise MalformedError("receipt has parts the writer does not write")
+        if not all(of_type(count, int) and count >= 0 for count in counts):
+            raise MalformedError("receipt has a count that is none")
+        if not digest:
+            raise MalformedError(f"receipt names {receipt.rows_digest!r} as the digest of its rows")
+        return receipt
+
+
+def _receipt_words(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a receipt's fields, those that its JSON has."""
+    readers: Mapping[str, Callable[[Any], Any]] = {
+        "collected_at": canonical.parse_time,
+        "as_of": canonical.parse_time,
+        "statements": lambda found: tuple(Statement.from_json(one) for one in found),
+        "source_totals": Totals.from_json,
+        "landed_totals": Totals.from_json,
+        "differences": tuple,
+        "drift": lambda found: {name: tuple(columns) for name, columns in found.items()},
+        "notes": tuple,
+        "empty": lambda found: Empty(**found),
+    }
+    return {name: readers[name](value) if name in readers else value for name, value in body.items()}
+
 
 RECEIPT_KEYS = frozenset(member.name for member in dataclasses.fields(Receipt))
 
@@ -256,3 +317,7 @@ def _compact(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _time(moment: dt.datetime | None) -> str | None:
     return canonical.format_time(moment) if moment else None
+
+
+def _moment(text: str | None) -> dt.datetime | None:
+    return canonical.parse_time(text) if text is not None else None

@@ -4,62 +4,86 @@
 engine and no Parquet reader. A failed check names the file. Derived files and orphans are reported, never trusted.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Final
 
-from evidence.errors import EvidenceError, MalformedError, ObjectNotFoundError
-from evidence.snapshot import canonical
-from evidence.snapshot.check import Check
-from evidence.snapshot.entry import Entry, snapshot_entry_key
+from evidence.errors import EvidenceError, ObjectNotFoundError
+from evidence.snapshot.check import Check, failed, proved, unmade
+from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.snapshot.manifest import Manifest
-from evidence.snapshot.model import Part
+from evidence.store.committed import SNAPSHOT_TYPES, STEP, check_objects
+from evidence.store.cosigned import check_cosigned
+from evidence.store.derived import check_derived
 from evidence.store.history import History
 from evidence.store.leftovers import leftovers
-from evidence.store.loading import STORE_PATH, store_json
-from evidence.store.objects import CACHE_PATH, DigestingStore, ObjectStore
-from evidence.store.stamps import PREFIX as STAMPS
-from evidence.store.stamps import checkpoint_ending_at, parse_stamp_path
-from evidence.tlog import tile
-from evidence.tlog.checkpoint import open_checkpoint
+from evidence.store.loading import STORE_PATH, own_key
+from evidence.store.locks import check_locks
+from evidence.store.mirror import check_mirror
+from evidence.store.objects import ObjectStore
+from evidence.store.reading import MAX_SMALL, small
+from evidence.store.stamped import Judge, Stamped
+from evidence.tlog.cosignature import Cosigner
 from evidence.tlog.note import Verifier, parse_verifier
 from evidence.tlog.record import MAX_BYTES as MAX_RECORD
 from evidence.tlog.record import PREFIX, Record, parse_record_path, record_path
+from evidence.tlog.rotation import LogKeys
 
-SNAPSHOT_TYPES = frozenset({"snapshot"})  # entries whose object is a manifest that names further files
-_MAX_SMALL = 1 << 20  # bytes of store.json and of the cached checkpoint: text of under 1 KiB
-_MAX_ORPHANS = 10_000  # listed one by one
-_DERIVED = ("log/tile/", "log/entries/")
-
-
-Judge = Callable[[bytes, bytes], tuple[bool | None, str]]  # time-stamp file, stamped bytes -> result, words
+_MAX_ORPHANS: Final = 10_000  # listed one by one
 
 
 def check_store(
-    store: ObjectStore, *, trust: str | None = None, checkpoint: str | None = None, judge: Judge | None = None
+    store: ObjectStore,
+    *,
+    trust: str | Sequence[str] | None = None,
+    checkpoint: str | None = None,
+    judge: Judge | None = None,
+    witnesses: Sequence[Cosigner] = (),
+    since: bool = False,
+    mirror: ObjectStore | None = None,
+    jobs: int = 1,
 ) -> Iterator[Check]:
-    """Yield every check of ``store``, in the order store, log, checkpoint, time, tiles, objects, orphans.
+    """Yield every check of ``store``, in the order trust, log, checkpoint, time, witness, tiles, objects, retention, mirror, orphans.
 
-    ``trust`` is the verifier key text printed when the store was made; without it the store's own is used and the check
-    ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. Raises nothing of what it looks
+    ``trust`` are verifier key texts: what was printed when the store was made, or a key the log was handed over to since;
+    without one the store's own is used and the check ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. With ``since`` the bytes of objects
+    that were committed up to it are taken as verified then, and a check says so. ``mirror`` is a second copy to compare.
+    Objects are hashed ``jobs`` at a time; the checks and their order do not depend on it. Raises nothing of what it looks
     for: a failure is a ``Check`` with ``ok=False`` whose ``subject`` is the file.
     """
-    check, verifier = _check_key(store, trust)
-    yield check
-    if verifier is None:
+    texts = [trust] if isinstance(trust, str) else list(trust or ())
+    try:
+        trusted = [parse_verifier(text) for text in texts]
+    except EvidenceError as exc:
+        yield failed("trust", str(exc), STORE_PATH)
         return
-    history = History(verifier)
-    failed = None
-    for check in _check_records(store, history):
-        yield check
-        failed = failed or (check if check.ok is False else None)
+    stamped = Stamped(store)
+    trusting, history, records = _read_log(store, trusted, stamped.keep)
+    yield from trusting
+    if history is None:
+        return
+    yield from records
+    broken = next((check.subject for check in records if check.ok is False), "")
     yield from _check_first(history)
-    yield from _check_checkpoint(history, checkpoint, complete=failed is None)
-    yield from check_stamps(store, verifier, history.size, judge)
-    yield from _check_derived(store, history)
-    named = {STORE_PATH}
-    for index in range(history.size):
-        yield from _check_entry(store, index, history.raw(index), named)
-    if failed:
-        yield _unknown("objects", f"entries after {history.size} were not checked: {failed.subject} failed")
+    kept, size = _check_checkpoint(history, checkpoint, complete=not broken)
+    yield kept
+    yield from stamped.check(history, judge)
+    yield from check_cosigned(store, history, witnesses)
+    yield from check_derived(store, history)
+    if since and not size:
+        yield unmade(
+            STEP, "the kept checkpoint was not proved to be of this log: nothing is taken as verified, all is hashed"
+        )
+    damaged: set[str] = set()
+    named = _Named()
+    for check in _check_objects(store, history, named, size if since else 0, jobs):
+        yield check
+        if check.ok is False:
+            damaged.add(check.subject)
+    if broken:
+        yield unmade(STEP, f"entries after {history.size} were not checked: {broken} failed")
+    yield from check_locks(store, history)
+    if mirror is not None:
+        yield from _check_mirror(history, mirror, damaged, jobs)
     yield from _list_orphans(store, named)
 
 
@@ -76,229 +100,164 @@ def referenced(store: ObjectStore, entries: Iterable[Entry]) -> set[str]:
     return paths
 
 
-def _check_key(store: ObjectStore, trust: str | None) -> tuple[Check, Verifier | None]:
-    """Return the check of ``store.json`` and the key to go on with, None when there is no key to trust at all."""
-    verifier = None
+def _read_log(
+    store: ObjectStore, trusted: Sequence[Verifier], keep: Callable[[Record], None]
+) -> tuple[list[Check], History | None, list[Check]]:
+    """Read the records under the key that ``store.json`` names and say whether trust leads to it: (checks, history, checks).
+
+    Where it does not, they are read under the trusted key, as if the store had named it; without any key there is no history.
+    """
     try:
-        verifier = parse_verifier(trust) if trust is not None else None
-        own = _own_key(_small(store, STORE_PATH, _MAX_SMALL))
+        own = named_key(store)
     except (EvidenceError, OSError) as exc:
-        return _failed("trust", str(exc), STORE_PATH), verifier
-    if verifier is None:
-        return _unknown("trust", f"no trust key was given; the store's own was used: {own.to_text()}", STORE_PATH), own
-    if verifier != own:
-        detail = f"the store's key {own.to_text()} is not the trusted one, {trust}"
-        return _failed("trust", detail, STORE_PATH), verifier
-    return _proved("trust", f"the store's key is the trusted one, {trust}", STORE_PATH), verifier
+        bad = failed("trust", str(exc), STORE_PATH)
+        history = History(trusted[0]) if trusted else None
+        return [bad], history, list(check_records(store, history, keep)) if history else []
+    history = History(own)
+    records = list(check_records(store, history, keep))
+    if trusted and not any(key in history.keys for key in trusted):
+        texts = ", ".join(key.to_text() for key in trusted)
+        detail = f"the store's key {own.to_text()} is not the trusted one, {texts}, and no rotation leads to it"
+        history = History(trusted[0])
+        return [failed("trust", detail, STORE_PATH)], history, list(check_records(store, history, keep))
+    return list(_check_keys(history.keys, trusted)), history, records
 
 
-def _own_key(body: bytes) -> Verifier:
-    value = canonical.decode(body, what=STORE_PATH)
-    try:
-        verifier = parse_verifier(value["vkey"])
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise MalformedError(f"{STORE_PATH} names no verifier key") from exc
-    if store_json(verifier) != body:
-        raise MalformedError(f"{STORE_PATH} has parts the writer does not write")
-    return verifier
+def named_key(store: ObjectStore) -> Verifier:
+    """Return the key that ``store.json`` names: a claim. Raises ``MalformedError`` for what the writer does not write."""
+    return own_key(small(store, STORE_PATH, MAX_SMALL))
 
 
-def _check_records(store: ObjectStore, history: History) -> Iterator[Check]:
-    """Every record from size 0 on; then nothing else may lie in the folder (``loading.load_records`` says why so)."""
+def _check_keys(keys: LogKeys, trusted: Sequence[Verifier]) -> Iterator[Check]:
+    """Say which key is trusted, what leads from it to the others, and which given key the log does not come to."""
+    first = keys.first.to_text()
+    if not trusted:
+        yield unmade("trust", f"no trust key was given; the store's own was used: {first}", STORE_PATH)
+    elif keys.first in trusted:
+        yield proved("trust", f"the store's key is the trusted one, {first}", STORE_PATH)
+    else:
+        since, key = next((since, key) for since, key in keys if key in trusted)
+        detail = (
+            f"the log was handed over to the trusted key {key.to_text()} by entry {since - 1}; it signs all before, too"
+        )
+        yield proved("trust", detail, STORE_PATH)
+        yield unmade("trust", f"who held the first key was not checked, it was not given: {first}", STORE_PATH)
+    for since, key in list(keys)[1:]:
+        detail = f"entry {since - 1} hands the log over to {key.to_text()}, signed by both keys"
+        yield proved("rotation", detail, record_path(since - 1))
+    for key in trusted:
+        if key.name == keys.first.name and key not in keys:
+            detail = (
+                f"the log never comes to the given key {key.to_text()}: it went back to before that rotation, or forked"
+            )
+            yield failed("rotation", detail, STORE_PATH)
+
+
+def check_records(store: ObjectStore, history: History, keep: Callable[[Record], None]) -> Iterator[Check]:
+    """Every record from size 0 on; then nothing else may lie in the folder (``loading.load_records`` says why so).
+
+    ``keep`` is called with each that holds.
+    """
     listed = list(store.list(PREFIX))
     read: set[str] = set()
     path = record_path(0)
     try:
         while True:
             path = record_path(history.place)
-            history.extend(Record.from_bytes(_small(store, path, MAX_RECORD), path))
+            record = Record.from_bytes(small(store, path, MAX_RECORD), path)
+            history.extend(record)
+            keep(record)
             read.add(path)
     except ObjectNotFoundError:
         pass
     except (EvidenceError, OSError) as exc:
-        yield _failed("log", str(exc), path)
+        yield failed("log", str(exc), path)
         return
     for path in listed:
         if path in read:
             continue
         try:
             parse_record_path(path)
-            history.extend(Record.from_bytes(_small(store, path, MAX_RECORD), path))
-            yield _failed("log", f"{path} is not part of the log", path)
+            history.extend(Record.from_bytes(small(store, path, MAX_RECORD), path))
+            yield failed("log", f"{path} is not part of the log", path)
         except (EvidenceError, OSError) as exc:
-            yield _failed("log", str(exc), path)
+            yield failed("log", str(exc), path)
     if not history.size:
-        yield _failed("log", "the log is empty", record_path(0))
+        yield failed("log", "the log is empty", record_path(0))
     elif history.place == history.size:
-        yield _proved("log", f"{len(read)} signed commit records, {history.size} entries", PREFIX)
+        yield proved("log", f"{len(read)} signed commit records, {history.size} entries", PREFIX)
 
 
 def _check_first(history: History) -> Iterator[Check]:
     if history.size:
         first = Entry.from_bytes(history.raw(0))
         if first.type != "store" or first.object is None or first.object.path != STORE_PATH:
-            yield _failed("store", f"entry 0 does not name {STORE_PATH}", STORE_PATH)
+            yield failed("store", f"entry 0 does not name {STORE_PATH}", STORE_PATH)
 
 
-def _check_checkpoint(history: History, checkpoint: str | None, *, complete: bool) -> Iterator[Check]:
+def _check_checkpoint(history: History, checkpoint: str | None, *, complete: bool) -> tuple[Check, int]:
+    """Return the check and the size that was proved to be a beginning of this log, 0 where none was."""
     if checkpoint is None:
-        yield _unknown("checkpoint", "no kept checkpoint was given: going back in time was not checked")
-        return
+        return unmade("checkpoint", "no kept checkpoint was given: going back in time was not checked"), 0
     try:
         kept = history.check_remembered(checkpoint, "the kept checkpoint")
-        yield _proved("checkpoint", f"the log continues the kept checkpoint of size {kept.size}")
     except EvidenceError as exc:
-        detail = str(exc) if complete else f"{exc} (commit records failed before)"
-        yield _failed("checkpoint", detail)
+        return failed("checkpoint", str(exc) if complete else f"{exc} (commit records failed before)"), 0
+    return proved("checkpoint", f"the log continues the kept checkpoint of size {kept.size}"), kept.size
 
 
-def check_stamps(store: ObjectStore, verifier: Verifier, size: int, judge: Judge | None) -> Iterator[Check]:
-    """Judge every time-stamp of a checkpoint; those of sizes the log does not have are failures."""
-    for path in store.list(STAMPS):
-        try:
-            at = parse_stamp_path(path)
-            if at > size:
-                raise MalformedError(f"is of size {at}, the log has {size} entries")
-            signed = checkpoint_ending_at(store, at)
-            open_checkpoint(signed, [verifier])
-            body = store.get(path)
-        except (EvidenceError, OSError) as exc:
-            yield _failed("time", str(exc), path)
-            continue
-        ok, detail = judge(body, signed.encode()) if judge else (None, "time-stamps were not judged")
-        yield Check("time", ok, f"checkpoint of size {at}: {detail}", path)
+class _Named(set[str]):
+    """Paths that the log names. Of manifests that were not read, whatever lies in their ``folders`` counts as named."""
+
+    def __init__(self) -> None:
+        super().__init__({STORE_PATH})
+        self.folders: set[str] = set()
+
+    def __contains__(self, path: object) -> bool:
+        if super().__contains__(path):
+            return True
+        folder = str(path).rpartition("/")[0]
+        return folder in self.folders or folder.removesuffix("/_quarantine") in self.folders
 
 
-def _check_derived(store: ObjectStore, history: History) -> Iterator[Check]:
-    expected: dict[str, bytes] = {}
-    for bundle in range(history.size // tile.WIDTH):
-        start = bundle * tile.WIDTH
-        expected[tile.bundle_path(bundle)] = tile.encode_bundle(history.slice(start, start + tile.WIDTH))
-        for level, index in tile.completed_by(bundle):
-            expected[tile.tile_path(level, index)] = tile.encode_tile(history.tree, level, index)
-    present = [path for prefix in _DERIVED for path in store.list(prefix)]
-    for path in present:
-        if path not in expected:
-            yield _failed("tiles", f"{path} is not derived from this log", path)
-        else:
-            yield from _check_equal(store, path, expected[path])
-    absent = sorted(set(expected) - set(present))
-    detail = f"{len(present)} tiles and bundles, {len(absent)} not written yet"
-    yield _proved("tiles", detail) if not absent else _unknown("tiles", detail, absent[0])
-    try:
-        cached = _small(store, CACHE_PATH, _MAX_SMALL).decode()
-        open_checkpoint(cached, [history.verifier])
-        history.check_remembered(cached, CACHE_PATH)
-    except ObjectNotFoundError:
-        return
-    except (EvidenceError, OSError, UnicodeDecodeError) as exc:
-        yield _failed("tiles", f"{CACHE_PATH}: {exc}", CACHE_PATH)
+def _check_objects(store: ObjectStore, history: History, named: _Named, taken: int, jobs: int) -> Iterator[Check]:
+    absent: list[int] = []
+    if taken:
+        old = {ref.path: index for index, ref in _objects(history, taken)}
+        named.update(old)
+        named.folders = {path.rpartition("/")[0] for path in old if path.endswith("/_manifest.json")}
+        absent = sorted(set(old.values()) - {old[path] for path in store.list("") if path in old})
+        detail = (
+            f"entries up to {taken}: the bytes of their {len(old)} objects are taken as verified when the checkpoint was "
+            f"kept and were not read now; {len(old) - len(absent)} are still listed, files of manifests were not looked for"
+        )
+        yield unmade(STEP, detail)
+    yield from check_objects(store, history, [*absent, *range(taken, history.size)], named, jobs=jobs)
 
 
-def _check_equal(store: ObjectStore, path: str, expected: bytes) -> Iterator[Check]:
-    try:
-        same = _small(store, path, len(expected)) == expected
-    except (EvidenceError, OSError) as exc:
-        yield _failed("tiles", f"{path}: {exc}", path)
-        return
-    if not same:
-        yield _failed("tiles", f"{path} differs from what the commit records give", path)
+def _objects(history: History, size: int) -> Iterator[tuple[int, ObjectRef]]:
+    for index in range(size):
+        ref = Entry.from_bytes(history.raw(index)).object
+        if ref is not None:
+            yield index, ref
 
 
-def _small(store: ObjectStore, path: str, limit: int) -> bytes:
-    """Return an object that no digest names yet; raise ``MalformedError`` before reading one over ``limit`` bytes."""
-    found = store.head(path)
-    if found is not None and found.size > limit:
-        raise MalformedError(f"{path} has {found.size} bytes, over {limit}")
-    return store.get(path)
+def _check_mirror(history: History, mirror: ObjectStore, damaged: Collection[str], jobs: int) -> Iterator[Check]:
+    copied = History(history.verifier)
+    for check in check_records(mirror, copied, lambda _: None):
+        if check.ok is False:
+            yield failed("mirror", f"the mirror's log: {check.detail}", check.subject)
+    yield from check_mirror(history, mirror, copied, damaged, jobs=jobs)
 
 
-def _check_entry(store: ObjectStore, index: int, raw: bytes, named: set[str]) -> Iterator[Check]:
-    entry = Entry.from_bytes(raw)
-    if entry.object is None:
-        return
-    ref, files = entry.object, 1
-    named.add(ref.path)
-    body = None
-    manifest_wanted = entry.type in SNAPSHOT_TYPES
-    if manifest_wanted and ref.size > canonical.MAX_BYTES:
-        yield _failed("objects", f"{ref.path} is a manifest of {ref.size} bytes", ref.path)
-        return
-    for problem, found in _check_file(store, ref.path, ref.sha256, ref.size, wanted=manifest_wanted):
-        body = found
-        if problem:
-            yield problem
-    if body is None:
-        return
-    if entry.type in SNAPSHOT_TYPES:
-        try:
-            manifest = Manifest.from_bytes(body)
-        except EvidenceError as exc:
-            yield _failed("objects", f"{ref.path}: {exc}", ref.path)
-            return
-        if snapshot_entry_key(manifest.key) != entry.key:
-            yield _failed("objects", f"{ref.path} is of {snapshot_entry_key(manifest.key)}, not {entry.key}", ref.path)
-            return
-        parts = (*manifest.parts, *manifest.quarantine)
-        named.update(part.path for part in parts)
-        problems = list(_check_parts(store, parts))
-        yield from problems
-        if problems:
-            return
-        files += len(parts)
-    yield _proved("objects", f"entry {index}: {entry.type} {entry.key}, {files} files", ref.path)
-
-
-def _check_parts(store: ObjectStore, parts: Iterable[Part]) -> Iterator[Check]:
-    for part in parts:
-        for problem, _ in _check_file(store, part.path, part.sha256, part.size, wanted=False):
-            if problem:
-                yield problem
-
-
-def _check_file(
-    store: ObjectStore, path: str, sha256: str, size: int, *, wanted: bool
-) -> Iterator[tuple[Check | None, bytes | None]]:
-    """Yield (the problem or None, the bytes); the bytes stay empty where they are not ``wanted`` and need not be held."""
-    try:
-        if isinstance(store, DigestingStore):
-            found = store.digest(path)
-            if found != (sha256, size):
-                yield _failed("objects", f"{path} has {found[1]} bytes and not the digest {sha256}", path), None
-                return
-            if not wanted:
-                yield None, b""
-                return
-        body = store.get(path, sha256=sha256)
-    except (EvidenceError, OSError) as exc:
-        yield _failed("objects", str(exc), path), None
-        return
-    if len(body) != size:
-        yield _failed("objects", f"{path} has {len(body)} bytes, not {size}", path), None
-        return
-    yield None, body
-
-
-def _list_orphans(store: ObjectStore, named: set[str]) -> Iterator[Check]:
+def _list_orphans(store: ObjectStore, named: Collection[str]) -> Iterator[Check]:
     count = 0
     try:
         for path, explanation in leftovers(store, named):
             count += 1
             if count > _MAX_ORPHANS:
-                yield _unknown("orphans", f"over {_MAX_ORPHANS} orphans: the rest is not listed")
+                yield unmade("orphans", f"over {_MAX_ORPHANS} orphans: the rest is not listed")
                 return
-            yield _unknown("orphans", explanation, path)
+            yield unmade("orphans", explanation, path)
     except (EvidenceError, OSError) as exc:
-        yield _unknown("orphans", f"could not be listed: {exc}")
-
-
-def _proved(step: str, detail: str, subject: str = "") -> Check:
-    return Check(step, ok=True, detail=detail, subject=subject)
-
-
-def _failed(step: str, detail: str, subject: str = "") -> Check:
-    return Check(step, ok=False, detail=detail, subject=subject)
-
-
-def _unknown(step: str, detail: str, subject: str = "") -> Check:
-    return Check(step, ok=None, detail=detail, subject=subject)
+        yield unmade("orphans", f"could not be listed: {exc}")

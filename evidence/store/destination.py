@@ -1,15 +1,13 @@
 """Further places a signed checkpoint is sent to after each commit, so that anyone who kept one finds a rollback.
 
 ``file:PATH`` with ``{size}`` in its name (one new file per checkpoint), ``s3://bucket/prefix`` (one new object per checkpoint,
-best in another account), ``https://…`` (a POST of the signed note). ``env:NAME`` names a variable that holds one of these:
-addresses of webhooks are often secrets, so messages show their host alone.
+best in another account), ``https://…`` (a POST of the signed note), ``snowflake:CONNECTION/DB.SCHEMA.TABLE`` (a row) and, out of a variable only,
+``apprise:…`` (mail and chat). ``env:NAME`` names a variable that holds one of these: addresses of webhooks are often secrets,
+so messages show their host alone.
 
 Nothing here is asked before sealing (that is the anchors' part) and nothing that fails here stops a commit.
 """
 
-import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,12 +16,12 @@ from urllib.parse import urlsplit
 from evidence.errors import ConfigError, StoreConflictError, StoreError
 from evidence.store.anchor import Destination
 from evidence.store.local import LocalStore
+from evidence.store.notify import NotifyDestination
 from evidence.store.objects import check_path, put_same
+from evidence.store.posting import MAX_ANSWER, Poster
+from evidence.store.table import Connect, TableDestination
 from evidence.tlog.checkpoint import parse_unverified
 
-TIMEOUT_SECONDS: Final = 10
-MAX_ANSWER: Final = 65_536  # bytes of a webhook's answer that are read
-LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 _CONFLICT: Final = "stop; keep both files and find out who else signs: they may be two histories of one log"
 
 
@@ -80,32 +78,14 @@ class WebhookDestination:
     """``https://…``: a POST of the signed note as ``text/plain``; http only to this host. Redirects are not followed."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-            raise ConfigError("log.checkpoints: a webhook must be https", fix="use its https:// address")
-        self.where = f"{parts.scheme}://{parts.hostname}/…"
-        self._url = url
-        near = [urllib.request.ProxyHandler({})] if parts.hostname in LOOPBACK else []
-        self._opener = urllib.request.build_opener(_NoRedirect(), *near)
+        self._poster = Poster(url, "log.checkpoints")
+        self.where = self._poster.where
 
     def send(self, signed: str) -> None:
         """See :class:`Destination`."""
-        headers = {"Content-Type": "text/plain; charset=utf-8", "User-Agent": "evidence"}
-        try:
-            request = urllib.request.Request(self._url, signed.encode(), headers, method="POST")  # noqa: S310 - checked
-            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                answer.read(MAX_ANSWER)
-        except urllib.error.HTTPError as exc:
-            with exc:
-                raise StoreError(f"{self.where} answered {exc.code}") from None
-        except (OSError, ValueError, http.client.HTTPException) as exc:  # their messages may hold the whole address
-            reason = getattr(exc, "reason", None)
-            raise StoreError(f"{self.where}: {type(reason or exc).__name__}") from None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_args: object, **_words: object) -> None:
-        """Refuse: the answer's own status, 3xx, becomes the error."""
+        answer = self._poster.post(signed.encode())
+        if not 200 <= answer.status < 300:
+            raise StoreError(f"{self.where} answered {answer.status}")
 
 
 def open_destination(
@@ -113,11 +93,24 @@ def open_destination(
     *,
     path: Callable[[str], Path],
     secret: Callable[[str], bytes],
+    connect: Connect | None = None,
     endpoint_url: str = "",
     region: str = "",
 ) -> Destination:
-    """Return the destination that ``ref`` names. Raises ``ConfigError``; it never shows what an ``env:`` variable holds."""
+    """Return the destination that ``ref`` names. Raises ``ConfigError``; it never shows what an ``env:`` variable holds.
+
+    ``connect`` opens a named connection of the Snowflake connector; nothing connects before a checkpoint is sent.
+    """
     text = secret(ref).decode().strip() if ref.startswith("env:") else ref
+    if text.startswith("apprise:"):
+        if text == ref:
+            raise ConfigError(
+                "log.checkpoints: an apprise address holds its credentials",
+                fix="put it in a variable and write env:NAME",
+            )
+        return NotifyDestination(text.removeprefix("apprise:"))
+    if text.startswith("snowflake:") and connect is not None:
+        return TableDestination(text.removeprefix("snowflake:"), connect)
     if text.startswith("file:"):
         return FolderDestination(path(text))
     if text.startswith("s3://") and urlsplit(text).netloc:
@@ -127,7 +120,7 @@ def open_destination(
         return WebhookDestination(text)
     raise ConfigError(
         f"log.checkpoints: {ref!r} is no destination",
-        fix="write file:PATH-{size}, s3://bucket/prefix, https://… or env:NAME of one of them",
+        fix="write file:PATH-{size}, s3://bucket/prefix, https://…, snowflake:CONNECTION/DB.SCHEMA.TABLE or env:NAME of one",
     )
 
 

@@ -9,19 +9,23 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from evidence.errors import ForkError, MalformedError, RollbackError, StoreConflictError, VerificationError
 from evidence.snapshot.entry import Entry
-from evidence.tlog.checkpoint import Checkpoint, open_checkpoint
+from evidence.tlog.checkpoint import Checkpoint, parse_unverified
 from evidence.tlog.merkle import Tree, leaf_hash
 from evidence.tlog.note import Signer, Verifier
 from evidence.tlog.record import Record, record_path
+from evidence.tlog.rotation import TYPE as ROTATION
+from evidence.tlog.rotation import LogKeys, read_rotation
 
+RETIRED = "point [log] key to the key that the rotation introduced; `evidence keys list` names it"
 _STOP = "stop; keep the store and the anchors as they are and find out who else writes or signs"
 
 
 class History:
-    """All entries of one log, their tree, and where each (type, key) stands."""
+    """All entries of one log, their tree, its keys, and where each (type, key) stands. ``verifier`` is the first key."""
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier = verifier
+        self.keys = LogKeys(verifier)
         self.tree = Tree()
         self.tip = ""  # signed checkpoint of the whole, once a record proved it
         self._raw: list[bytes] = []
@@ -65,7 +69,7 @@ class History:
         Raises ``ForkError`` for a second signed record of a place, ``VerificationError`` or ``MalformedError`` for one
         that is not what the signer wrote here.
         """
-        checkpoint = record.open_checkpoint([self.verifier])
+        checkpoint = self._open(record)
         self._check_place(record)
         kept = self.size
         overlap = self._raw[record.before : record.size]
@@ -76,6 +80,7 @@ class History:
                 Entry.from_bytes(entry)
                 self._add(entry, record.path)
             self._check_root(record, checkpoint)
+            self._turn(record)
         except BaseException:
             self._truncate(kept)
             raise
@@ -87,11 +92,33 @@ class History:
         if self._next != self.size:
             raise VerificationError(f"{record_path(self.place)} is missing", step="records", fix=_STOP)
 
-    def propose(self, entries: Sequence[Entry], signer: Signer) -> Record:
+    def unproved_rotations(self) -> list[int]:
+        """Return the indexes of rotations that came from bundles and count for nothing before :meth:`prove_rotation`."""
+        return [index for index in self.of_type(ROTATION) if not self.keys.turned(index + 1)]
+
+    def prove_rotation(self, record: Record) -> None:
+        """Take the new key that a preloaded rotation entry names: ``record`` is the one that committed it.
+
+        Raises ``VerificationError`` unless it holds that entry alone, over the entries before it, signed by both keys.
+        """
+        checkpoint = self._open(record)
+        if self._raw[record.before : record.size] != list(record.entries):
+            raise VerificationError(f"entries of {record.path} and of the bundles differ", step="entries")
+        self._check_root(record, checkpoint)
+        self._turn(record)
+
+    def propose(self, entries: Sequence[Entry], signer: Signer, *, successor: Signer | None = None) -> Record:
         """Return the record that appends ``entries`` here, signed; the history itself is unchanged.
 
-        Raises ``StoreConflictError`` when a (type, key) is sealed already or stands twice.
+        A rotation entry stands alone, and its ``successor`` signs too. Raises ``StoreConflictError`` when a (type, key) is
+        sealed already or stands twice, or the signer is not the one whose turn it is.
         """
+        if (successor is not None) != any(entry.type == ROTATION for entry in entries) or (
+            successor and len(entries) > 1
+        ):
+            raise StoreConflictError("a rotation entry stands alone in its record, signed by both keys")
+        if Verifier(signer.name, signer.public_key) != self.keys.current:
+            raise StoreConflictError(f"{signer.name} is signed by another key by now", fix=RETIRED)
         bodies = [entry.to_bytes() for entry in entries]
         new: set[tuple[str, str]] = set()
         for entry in entries:
@@ -103,7 +130,7 @@ class History:
             self.tree.append(leaf_hash(body))
         checkpoint = Checkpoint(self.verifier.name, self.tree.size, self.tree.root())
         self.tree.truncate(size)
-        return Record(size, tuple(bodies), checkpoint.sign(signer))
+        return Record(size, tuple(bodies), checkpoint.sign(signer, *([successor] if successor else [])))
 
     def check_remembered(self, signed: str, where: str) -> Checkpoint:
         """Check that this history continues the signed checkpoint that ``where`` kept; return that checkpoint.
@@ -111,16 +138,43 @@ class History:
         Raises ``RollbackError`` when it is ahead of us, ``ForkError`` when it is of other entries,
         ``VerificationError`` or ``MalformedError`` when it is not this log's.
         """
-        checkpoint = open_checkpoint(signed, [self.verifier])
+        checkpoint = self._remembered(signed, where)
         if checkpoint.size > self.size:
             raise RollbackError(
                 f"the log has {self.size} entries, {where} remembers {checkpoint.size}: the store went back in time; "
                 f"{record_path(self.place)} is not there",
-                fix="restore the missing log/commit objects; --accept-anchor FILE only after finding out why",
+                fix="restore the missing log/commit objects; `evidence keys accept-anchor FILE` only after finding out why",
             )
         if self.tree.root(checkpoint.size) != checkpoint.root:
             raise ForkError(f"{where} remembers other entries up to size {checkpoint.size}", fix=_STOP)
         return checkpoint
+
+    def _remembered(self, signed: str, where: str) -> Checkpoint:
+        try:
+            return self.keys.open(signed)
+        except VerificationError:
+            claimed = parse_unverified(signed)
+            if claimed.origin == self.verifier.name and claimed.size > self.size:
+                raise RollbackError(
+                    f"the log has {self.size} entries, {where} has a checkpoint of {claimed.size} by a key that the log does "
+                    "not know: the store went back to before a key rotation, or the checkpoint is forged",
+                    fix="restore the missing log/commit objects; find out which of the two it is before anything else",
+                ) from None
+            raise
+
+    def _open(self, record: Record) -> Checkpoint:
+        if any(index < record.before for index in self.unproved_rotations()):
+            raise VerificationError(f"a key rotation before {record.path} is not proved", step="rotation", fix=_STOP)
+        return record.sized(self.keys.open(record.checkpoint))
+
+    def _turn(self, record: Record) -> None:
+        """Adopt the key that a rotation record names; such an entry among others is not what a writer writes."""
+        likely = [Entry.from_bytes(body) for body in record.entries if b'"rotation"' in body]
+        turning = [entry for entry in likely if entry.type == ROTATION]
+        if turning and len(record.entries) > 1:
+            raise VerificationError(f"{record.path} has a rotation among other entries", step="rotation", fix=_STOP)
+        if turning and not self.keys.turned(record.size):
+            self.keys.rotate(record.size, record.checkpoint, *read_rotation(turning[0].key, turning[0].body))
 
     def _check_root(self, record: Record, checkpoint: Checkpoint) -> None:
         if self.tree.root(record.size) != checkpoint.root:

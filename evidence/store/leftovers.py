@@ -10,7 +10,14 @@ from evidence.store.objects import CACHE_PATH, ObjectStore
 from evidence.tlog.record import PREFIX
 
 TEMPORARY: Final = ".tmp-"  # list() shows no name with a leading dot
-_KNOWN_LOG: Final = (PREFIX, "log/tile/", "log/entries/", "log/tsr/", CACHE_PATH)  # looked at by their own checks
+_KNOWN_LOG: Final = (
+    PREFIX,
+    "log/tile/",
+    "log/entries/",
+    "log/tsr/",
+    "log/cosigned/",
+    CACHE_PATH,
+)  # looked at by their own checks
 _SEALED: Final = ("data/", "findings/", "registers/", "holds/", "packets/")
 _ORPHAN: Final = (
     "named by no entry: information, not an error. Of a run that died before its commit, or of one at work now. Safe to leave; on a "

@@ -10,9 +10,9 @@ from evidence.store.history import History
 from evidence.store.kept import KeptBundles
 from evidence.store.objects import CACHE_PATH, ObjectStore
 from evidence.tlog import tile
-from evidence.tlog.checkpoint import open_checkpoint
-from evidence.tlog.note import Verifier
+from evidence.tlog.note import Verifier, parse_verifier
 from evidence.tlog.record import MAX_ENTRIES, PREFIX, Record, parse_record_path, record_path
+from evidence.tlog.rotation import LogKeys
 
 STORE_PATH: Final = "store.json"
 STORE_FORMAT: Final = "evidence-store-v1"
@@ -39,7 +39,21 @@ def load_bundles(store: ObjectStore, history: History, kept: KeptBundles | None 
     paths = list(_bundles(store))
     for path, body in zip(paths, _ahead(get, paths), strict=True):
         history.preload(tile.decode_bundle(body), path)
+    for index in history.unproved_rotations():
+        _prove_rotation(store, history, index)
     return len(paths)
+
+
+def own_key(body: bytes) -> Verifier:
+    """Return the verifier key that the bytes of ``store.json`` name; raise ``MalformedError`` for others than ours."""
+    value = canonical.decode(body, what=STORE_PATH)
+    try:
+        verifier = parse_verifier(value["vkey"])
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise MalformedError(f"{STORE_PATH} names no verifier key") from exc
+    if store_json(verifier) != body:
+        raise MalformedError(f"{STORE_PATH} has parts the writer does not write")
+    return verifier
 
 
 def load_records(store: ObjectStore, history: History) -> None:
@@ -70,14 +84,30 @@ def read_record(store: ObjectStore, history: History, before: int) -> bool:
     return True
 
 
-def read_cache(store: ObjectStore, verifier: Verifier) -> str:
-    """Return the cached checkpoint if our key signed it; absent or damaged it is written again, and `verify` says so."""
+def read_cache(store: ObjectStore) -> str:
+    """Return the cached checkpoint, not verified, empty if there is none."""
     try:
-        signed = store.get(CACHE_PATH).decode()
-        open_checkpoint(signed, [verifier])
-    except (ObjectNotFoundError, MalformedError, VerificationError, UnicodeDecodeError):
+        return store.get(CACHE_PATH).decode()
+    except (ObjectNotFoundError, UnicodeDecodeError):
         return ""
-    return signed
+
+
+def signed_by(keys: LogKeys, cached: str) -> bool:
+    """Say whether the log's keys signed ``cached``; a damaged one is written again, and `verify` says so."""
+    try:
+        keys.open(cached)
+    except (MalformedError, VerificationError):
+        return False
+    return True
+
+
+def _prove_rotation(store: ObjectStore, history: History, index: int) -> None:
+    """Bundles are unsigned: a key that one of them names is taken from its own commit record, signed by the key before it."""
+    path = record_path(index)
+    try:
+        history.prove_rotation(Record.from_bytes(store.get(path), path))
+    except ObjectNotFoundError as exc:
+        raise VerificationError(f"the key rotation of entry {index} has no commit record", step="rotation") from exc
 
 
 def _ahead(get: Callable[[str], bytes], paths: Sequence[str]) -> Iterator[bytes]:

@@ -30,6 +30,7 @@ _FIXES: Final = {
     errno.EACCES: "give the collector's user its folder back (chown -R, directories 0700, files 0400)",
     errno.EPERM: "give the collector's user its folder back; look for chattr flags with lsattr",
     errno.EIO: "look at the disk; restore what is damaged from a copy, by its digest",
+    errno.ESTALE: "mount the store's file system again; the next run completes what is missing",
     errno.ELOOP: "remove the symbolic link and find out who put it there: the store follows none",
 }
 _TEMPORARY_STRAY: Final = "half-written: of a run that was killed, or of one at work now. Nothing reads it; safe to remove while no run holds the lease"
@@ -65,7 +66,10 @@ class LocalStore:
             with self._temporary(self.root) as (temporary, _):
                 probe = temporary.with_name(temporary.name + "-probe")
                 try:
-                    return _link(temporary, probe) and not _link(temporary, probe)
+                    if not _link(temporary, probe):
+                        return False
+                    with self._temporary(self.root) as (second, _):
+                        return not _link(second, probe)
                 finally:
                     probe.unlink(missing_ok=True)
         except OSError as exc:
@@ -224,7 +228,8 @@ class LocalStore:
             with os.fdopen(handle, "wb") as out:
                 yield path, out
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # EBUSY, ESTALE, EPERM: a leftover is harmless, and what was put is put
+                path.unlink()
 
 
 @contextlib.contextmanager
@@ -267,11 +272,14 @@ def _stray(found: Path, name: str, *, is_folder: bool) -> str:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Give ``source`` the name ``target``; False if that name exists."""
+    """Give ``source`` the name ``target``; False if another file has it.
+
+    Over NFS an answer may be lost: the client asks again, and "exists" is said of the name that this very call made.
+    """
     try:
         os.link(source, target)
     except FileExistsError:
-        return False
+        return _is_same(source, target)
     except OSError as exc:
         if exc.errno in _NO_LINKS:
             raise StoreError(
@@ -280,6 +288,13 @@ def _link(source: Path, target: Path) -> bool:
             ) from exc
         raise
     return True
+
+
+def _is_same(source: Path, target: Path) -> bool:
+    try:
+        return source.samefile(target) and not target.is_symlink()
+    except OSError:
+        return False
 
 
 def _copy(body: bytes | Path, out: BinaryIO) -> None:

@@ -15,12 +15,11 @@ Nothing here lists ``data/``.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Self
 
 from evidence.errors import (
     ConfigError,
-    EvidenceError,
     ObjectNotFoundError,
     RollbackError,
     StoreConflictError,
@@ -31,15 +30,30 @@ from evidence.errors import (
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.store.anchor import Anchor, Destination
-from evidence.store.history import History
+from evidence.store.cosigned import cosigned_path
+from evidence.store.history import RETIRED, History
 from evidence.store.kept import KeptBundles
-from evidence.store.loading import STORE_PATH, load_bundles, load_records, read_cache, read_record, store_json
+from evidence.store.loading import (
+    STORE_PATH,
+    load_bundles,
+    load_records,
+    own_key,
+    read_cache,
+    read_record,
+    signed_by,
+    store_json,
+)
 from evidence.store.objects import CACHE_PATH, CachingStore, ObjectStore, put_same
+from evidence.store.retention import TOLERANCE
+from evidence.store.telling import DeliveryNotes, Telling, Witness
 from evidence.tlog import tile
-from evidence.tlog.checkpoint import Checkpoint, open_checkpoint
+from evidence.tlog.checkpoint import Checkpoint, parse_unverified
+from evidence.tlog.cosignature import Cosigner
 from evidence.tlog.note import Signer, Verifier
 from evidence.tlog.proof import ConsistencyProof, InclusionProof
 from evidence.tlog.record import MAX_ENTRIES, PREFIX, Record, parse_record_path, record_path
+from evidence.tlog.rotation import TYPE as ROTATION
+from evidence.tlog.rotation import LogKeys, rotation_body
 
 _ATTEMPTS: Final = 5  # of one put that fails without leaving anything behind; backends back off on their own
 _INIT: Final = "make the store with `evidence init`"
@@ -57,7 +71,8 @@ class Log:
         *,
         signer: Signer | None = None,
         anchors: Sequence[Anchor] = (),
-        destinations: Sequence[Destination] = (),
+        destinations: Sequence[Destination | Witness] = (),
+        notes: DeliveryNotes | None = None,
         kept: KeptBundles | None = None,
         retention_days: int | None = None,
         clock: Callable[[], dt.datetime] | None = None,
@@ -68,12 +83,11 @@ class Log:
             raise UsageError("retention needs a clock")
         self.store = store
         self._history = history
+        self._trusted = history.verifier
         self._signer = signer
         self._anchors = tuple(anchors)
-        self._destinations = tuple(destinations)
+        self._telling = Telling(destinations, keep=self._keep_cosigned, cosigned=self._is_cosigned, notes=notes)
         self._kept = kept
-        self._told: dict[str, str] = {}  # destination -> the checkpoint it has
-        self.undelivered: dict[str, str] = {}  # destination -> why it has not got the last checkpoints
         self._retain: Callable[[], dt.datetime | None] = lambda: None
         if retention_days is not None and clock is not None:
             self._retain = lambda: clock() + dt.timedelta(days=retention_days)
@@ -88,13 +102,15 @@ class Log:
         signer: Signer | None = None,
         trust: Verifier | None = None,
         anchors: Sequence[Anchor] = (),
-        destinations: Sequence[Destination] = (),
+        destinations: Sequence[Destination | Witness] = (),
+        notes: DeliveryNotes | None = None,
         kept: KeptBundles | None = None,
         retention_days: int | None = None,
         clock: Callable[[], dt.datetime] | None = None,
     ) -> Self:
         """Load and verify the log under ``trust``, or under the signer's own key; only a signer may append.
 
+        The trusted key is any of the log's keys, first or after a rotation; the signer's is the current one.
         Raises ``StoreError`` when there is no log, ``RollbackError`` or ``ForkError`` when it does not continue an
         anchor, ``VerificationError`` or ``MalformedError`` when signature, root or records are wrong.
         """
@@ -107,6 +123,7 @@ class Log:
             signer=signer,
             anchors=anchors,
             destinations=destinations,
+            notes=notes,
             kept=kept,
             retention_days=retention_days,
             clock=clock,
@@ -146,8 +163,13 @@ class Log:
 
     @property
     def verifier(self) -> Verifier:
-        """The key everything here was verified with."""
-        return self._history.verifier
+        """The key that signs now."""
+        return self._history.keys.current
+
+    @property
+    def keys(self) -> LogKeys:
+        """Every key that signed checkpoints of this log."""
+        return self._history.keys
 
     @property
     def size(self) -> int:
@@ -158,6 +180,11 @@ class Log:
     def checkpoint(self) -> str:
         """The signed checkpoint of the whole log."""
         return self._history.tip
+
+    @property
+    def undelivered(self) -> Mapping[str, str]:
+        """Further place -> why it has not got the last checkpoint."""
+        return self._telling.undelivered
 
     def raw(self, index: int) -> bytes:
         """Return the bytes of an entry, which is what an inclusion proof is about."""
@@ -187,6 +214,7 @@ class Log:
         if self._signer is None:
             raise UsageError("this log was opened without a signing key")
         self.refresh()
+        self._check_signer()
         self._settle()
         done: list[int] = []
         while entries := list(build(self)):
@@ -194,12 +222,37 @@ class Log:
             retain_until = self._retain()
             won = self._commit(record, retain_until)
             self._settle()
-            self._read_back(record.path, retain_until)
+            self._read_back(record.path, retain_until if won else None)  # another's record has a date of its own
             if won:
                 done += range(record.before, record.size)
                 if len(entries) <= MAX_ENTRIES:
                     break
         return done
+
+    def rotate(self, successor: Signer) -> int:
+        """Hand the log over to ``successor``: an entry that names its key, signed by both. Return the entry's index.
+
+        Whoever trusts the old key is led to the new one, which signs from now on. Raises ``UsageError`` without a signer,
+        ``VerificationError`` for a key that the log had before.
+        """
+        if self._signer is None:
+            raise UsageError("this log was opened without a signing key")
+        new = Verifier(successor.name, successor.public_key)
+        while True:
+            self.refresh()
+            self._check_signer()
+            self._settle()
+            if new in self.keys or new.name != self.origin:
+                raise VerificationError(f"{new.to_text()} cannot follow: it was a key before, or is of another log")
+            entry = Entry(ROTATION, new.to_text(), None, rotation_body(self.verifier))
+            record = self._history.propose([entry], self._signer, successor=successor)
+            retain_until = self._retain()
+            if self._commit(record, retain_until):
+                break
+        self._signer = successor
+        self._settle()
+        self._read_back(record.path, retain_until)
+        return record.before
 
     def retain_until(self) -> dt.datetime | None:
         """Until when what is written now is kept, None for the backend's own default."""
@@ -259,31 +312,47 @@ class Log:
 
     def _load(self) -> None:
         """Step 0. What others remember is read first: it moves only after a commit, so it is never ahead of the log."""
-        remembered, cached = self._remembered(), read_cache(self.store, self.verifier)
-        self._history = History(self.verifier)
+        remembered, cached = self._remembered(), read_cache(self.store)
         try:
             body = self.store.get(STORE_PATH)
         except ObjectNotFoundError as exc:
             self._check(remembered)
             raise StoreError(f"no store at {self.store.url}", fix=_INIT) from exc
-        if body != store_json(self.verifier):
-            raise VerificationError(
-                f"{STORE_PATH} is not of log {self.origin} with the trusted key",
-                step="trust",
-                fix="open the store with the key that made it",
-            )
+        own = own_key(body)
+        if own.name != self._trusted.name:
+            raise self._untrusted()
+        self._history = History(own)
         self._published = load_bundles(self.store, self._history, self._kept)
         load_records(self.store, self._history)
         self._check(remembered)
+        if self._trusted not in self.keys:
+            raise self._untrusted()
+        self._check_signer()
         if not self.size:
             raise StoreError(f"the store at {self.store.url} has no log yet", fix=_INIT)
         self._history.check_proved()
         first = self.entry(0)
         if first.type != "store" or not first.object or first.object.sha256 != canonical.sha256_hex(body):
             raise VerificationError(f"entry 0 does not name {STORE_PATH}", step="trust")
-        if cached:
+        if signed_by(self.keys, cached):
             self._history.check_remembered(cached, CACHE_PATH)  # signed and ahead of us: records went missing
             self._cached = cached
+
+    def _untrusted(self) -> VerificationError:
+        return VerificationError(
+            f"{STORE_PATH} is not of log {self._trusted.name} with the trusted key, and no rotation leads to it",
+            step="trust",
+            fix="open the store with the key that made it, or the one it was handed over to",
+        )
+
+    def _check_signer(self) -> None:
+        """A key that was handed over signs no more: what it signed would be refused by everybody."""
+        if self._signer is not None:
+            own = Verifier(self._signer.name, self._signer.public_key)
+            if own in self.keys and own != self.verifier:
+                raise ConfigError(
+                    f"log key {own.to_text()} was retired, {self.verifier.to_text()} signs now", fix=RETIRED
+                )
 
     def _remembered(self) -> list[tuple[Anchor, str | None]]:
         return [(anchor, anchor.load(self.origin)) for anchor in self._anchors]
@@ -295,7 +364,7 @@ class Log:
         if self._signer and remembered and not any(signed for _, signed in remembered):
             raise RollbackError(
                 f"no anchor remembers log {self.origin}, which has {self.size} entries",
-                fix="give a checkpoint you trust with --accept-anchor FILE",
+                fix="give a checkpoint you trust: `evidence keys accept-anchor FILE`",
             )
 
     def _commit(self, record: Record, retain_until: dt.datetime | None) -> bool:
@@ -318,7 +387,8 @@ class Log:
             return found == body
         else:
             raise StoreError(
-                f"cannot commit {record.path} to {self.store.url}: {failure or 'it vanishes'}"
+                f"cannot commit {record.path} to {self.store.url}: {failure or 'it vanishes'}",
+                fix=getattr(failure, "fix", ""),
             ) from failure
         self._history.extend(record)
         return True
@@ -331,9 +401,10 @@ class Log:
                 f"{self.store.url} acknowledged {path} and does not have it",
                 fix="stop; a store that loses what it acknowledged cannot keep evidence",
             )
-        if wanted and info.retain_until and info.retain_until < wanted:
+        if wanted and (info.retain_until is None or info.retain_until < wanted - TOLERANCE):
             raise StoreError(
-                f"{path} is retained until {info.retain_until}, not {wanted}", fix="check the bucket's lock"
+                f"{path} is retained until {info.retain_until or 'no date'}, not {wanted}: the commit stands, its lock is short",
+                fix="check the bucket's lock, then `evidence retention extend`",
             )
 
     def _settle(self) -> None:
@@ -347,22 +418,18 @@ class Log:
             entries = self._history.slice(bundle * tile.WIDTH, (bundle + 1) * tile.WIDTH)
             self._derive(tile.bundle_path(bundle), tile.encode_bundle(entries))  # last: it stands for its tiles
             self._published = bundle + 1
-        self._tell()
+        self._telling.tell(self.checkpoint, tree.consistency)
         if isinstance(self.store, CachingStore) and self._cached != self.checkpoint:
             self.store.replace_cache(self.checkpoint.encode())
             self._cached = self.checkpoint
 
-    def _tell(self) -> None:
-        """Send the checkpoint on. A place that failed is left alone until the next run, and the command says so."""
-        for place in self._destinations:
-            if place.where in self.undelivered or self._told.get(place.where) == self.checkpoint:
-                continue
-            try:
-                place.send(self.checkpoint)
-                self._told[place.where] = self.checkpoint
-            except Exception as exc:  # noqa: BLE001 - what is committed is committed, whatever a place answers
-                known = isinstance(exc, (EvidenceError, OSError))
-                self.undelivered[place.where] = str(exc) if known else type(exc).__name__
+    def _is_cosigned(self, size: int, cosigner: Cosigner) -> bool:
+        return self.store.head(cosigned_path(size, cosigner)) is not None
+
+    def _keep_cosigned(self, cosigned: str, cosigner: Cosigner) -> None:
+        """Keep a witness's line beside the checkpoint; if another run kept its own already, that one stays."""
+        path = cosigned_path(parse_unverified(cosigned).size, cosigner)
+        self.store.put_if_absent(path, cosigned.encode(), retain_until=self._retain())
 
     def _derive(self, path: str, body: bytes) -> None:
         put_same(self.store, path, body, retain_until=self._retain())
@@ -374,8 +441,7 @@ def accept_anchor(store: ObjectStore, verifier: Verifier, anchors: Sequence[Anch
     The checkpoint must be signed by the log's key and the store must continue it. What the anchors held is put aside.
     Accepting one older than an anchor held lets the signer write a second history from there: only after finding out why.
     """
-    checkpoint = open_checkpoint(signed, [verifier])
-    Log.open(store, trust=verifier).check_remembered(signed, "the checkpoint to accept")
+    checkpoint = Log.open(store, trust=verifier).check_remembered(signed, "the checkpoint to accept")
     for anchor in anchors:
         anchor.reset(signed)
     return checkpoint

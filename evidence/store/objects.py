@@ -19,12 +19,14 @@ _PATH: Final = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*(/[A-Za-z0-9_=-][A-Za-
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What the backend says of an object. Retention is ``None`` where the backend has none."""
+    """What the backend says of an object. Retention and time are ``None`` where the backend has none."""
 
     path: str
     size: int
     retain_until: dt.datetime | None = None
     retention_mode: str | None = None
+    written_at: dt.datetime | None = None
+    held: bool = False  # a legal hold stands
 
 
 class ObjectStore(Protocol):

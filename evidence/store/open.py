@@ -1,7 +1,7 @@
 """From a store address to a backend."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +20,8 @@ def open_store(
     endpoint_url: str = "",
     region: str = "",
     kms_key_id: str = "",
+    retention: Mapping[str, int] | None = None,
+    owner: str = "",
 ) -> ObjectStore:
     """Return the backend of ``file:DIR`` (relative to ``base``) or ``s3://bucket/prefix``.
 
@@ -49,5 +51,7 @@ def open_store(
             retention_days=retention_days,
             clock=clock,
             kms_key_id=kms_key_id,
+            retention=retention,
+            owner=owner,
         )
     raise ConfigError(f"store.url = {url!r} is no store", fix="write file:DIR or s3://bucket/prefix")

@@ -1,53 +1,38 @@
 """``s3://bucket/prefix``: a versioned bucket with Object Lock as a write-once store.
 
 Every put is a single conditional PUT (``If-None-Match: *``) with a SHA-256 checksum that is sent and compared, and lock
-headers. Reads look behind newer versions and delete markers: identity is the digest, never "latest". boto3 only here.
-Sources: Amazon S3 User Guide, "Conditional writes", "Object Lock", "Checking object integrity".
+headers. Reads look behind newer versions and delete markers: identity is the digest, never "latest"; locks and holds are set
+on the version that was created first. boto3 only here and in ``s3_client``.
+Sources: Amazon S3 User Guide, "Conditional writes", "Object Lock", "Checking object integrity", "Bucket owner condition".
 """
 
-import base64
 import datetime as dt
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from evidence.errors import ConfigError, ObjectNotFoundError, StoreConflictError, StoreError, VerificationError
 from evidence.store.objects import CACHE_PATH, ObjectInfo, check_path
+from evidence.store.retention import Mode, RetentionRule
+from evidence.store.s3_client import Bucket, Clock, connect, sha256_header
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-Mode = Literal["GOVERNANCE", "COMPLIANCE"]
-Clock = Callable[[], dt.datetime]
-MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
-TAKEN = frozenset({"PreconditionFailed", "412"})
+__all__ = ["Mode", "S3Store", "connect"]
 PROBE = "probe/"  # what the open-time probe leaves behind is nobody's object
 CONFLICT_RETRIES = 5  # 409: another conditional request on the same key is in flight
 
 
-def connect(*, endpoint_url: str = "", region: str = "") -> "S3Client":
-    """Return a boto3 client with bounded timeouts and retries; credentials come from boto3's own chain."""
-    import boto3
-    from botocore.config import Config
-
-    settings = Config(
-        retries={"max_attempts": 5, "mode": "standard"},
-        connect_timeout=10,
-        read_timeout=60,
-        s3={"addressing_style": "path"} if endpoint_url else {},
-    )
-    return boto3.client("s3", endpoint_url=endpoint_url or None, region_name=region or None, config=settings)
-
-
 class S3Store:
-    """The S3 backend of ``evidence.store.objects.ObjectStore``.
+    """The S3 backend of ``evidence.store.objects.ObjectStore`` and ``evidence.store.retention.RetainingStore``.
 
-    ``mode`` and ``retention_days`` set the lock of every object put; ``retain_until`` of a call may only lengthen it.
-    Raises ``ConfigError`` when the bucket has no versioning or no Object Lock: the message names the setting.
+    ``mode``, ``retention_days`` and ``retention`` (dataset -> days) set the lock of every object put; ``retain_until`` of a
+    call may only lengthen it. ``owner`` is the account that must own the bucket. Raises ``ConfigError`` when the bucket
+    has no versioning or no Object Lock: the message names the setting.
     """
 
     def __init__(
@@ -60,27 +45,30 @@ class S3Store:
         retention_days: int,
         clock: Clock,
         kms_key_id: str = "",
+        retention: Mapping[str, int] | None = None,
+        owner: str = "",
     ) -> None:
-        self._client = client
-        self._bucket = bucket
+        self._bucket = Bucket(client, bucket, clock, owner)
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
-        self._mode = mode
-        self._retention = dt.timedelta(days=retention_days)
-        self._clock = clock
+        self._rule = RetentionRule(mode, retention_days, retention or {})
         self._kms_key_id = kms_key_id
-        self._server_date = self._check_bucket()
+        self._check_bucket()
 
     @property
     def url(self) -> str:
         """``s3://bucket/prefix``."""
-        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+        return f"s3://{self._bucket.name}/{self._prefix}".rstrip("/")
+
+    @property
+    def rule(self) -> RetentionRule:
+        """What is applied to every object put."""
+        return self._rule
 
     @cached_property
     def writable(self) -> bool:
         """Try a conditional create twice on a fresh name: a server that takes the second one must not be committed to."""
         name = f"{PROBE}{secrets.token_hex(16)}"
-        first = self._put(name, b"first", {})
-        return first and not self._put(name, b"second", {})
+        return self._create(name, b"first", {}) is not None and self._create(name, b"second", {}) is None
 
     def put_if_absent(self, path: str, body: bytes | Path, *, retain_until: dt.datetime | None = None) -> bool:
         """Create the object under lock; False if the name is taken. See the protocol for the promises."""
@@ -91,8 +79,9 @@ class S3Store:
             )
         check_path(path)
         content = body.read_bytes() if isinstance(body, Path) else body
-        until = max(self._now() + self._retention, retain_until or self._now())
-        lock: dict[str, Any] = {"ObjectLockMode": self._mode, "ObjectLockRetainUntilDate": until}
+        now = self._bucket.now()
+        until = max(self._rule.until(path, now), retain_until or now)
+        lock: dict[str, Any] = {"ObjectLockMode": self._rule.mode, "ObjectLockRetainUntilDate": until}
         created = self._put(path, content, lock)
         if created and path.startswith("log/"):
             self._refuse_second_version(path)
@@ -101,8 +90,8 @@ class S3Store:
     def get(self, path: str, *, sha256: str | None = None) -> bytes:
         """Return the object's bytes, behind delete markers and newer versions if need be."""
         seen = False
-        for version in (None, *self._versions(path)):
-            body = self._read(path, version)
+        for version in self._candidates(path):
+            body = self._bucket.read(self._prefix + path, version)
             if body is None:
                 continue
             seen = True
@@ -117,7 +106,7 @@ class S3Store:
         marker: dict[str, Any] = {"KeyMarker": self._prefix + start_after} if start_after else {}
         last = ""
         while True:
-            page = self._call("list_object_versions", Prefix=self._prefix + prefix, **marker)
+            page = self._bucket.call("list_object_versions", Prefix=self._prefix + prefix, **marker)
             for version in page.get("Versions", []):
                 name = version["Key"].removeprefix(self._prefix)
                 if name != last and name > start_after and not name.startswith(PROBE):
@@ -128,60 +117,120 @@ class S3Store:
             marker = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
     def head(self, path: str) -> ObjectInfo | None:
-        """Return size and the retention as the server states it now."""
-        answer = self._call("head_object", missing_ok=True, Key=self._prefix + path)
-        if answer is None:
-            return None
-        return ObjectInfo(
-            path, answer["ContentLength"], answer.get("ObjectLockRetainUntilDate"), answer.get("ObjectLockMode")
-        )
+        """Return size, retention and hold as the server states them now; behind a delete marker those of the version it hides."""
+        for version in self._candidates(path):
+            found = self._head(path, version)
+            if found is not None:
+                return found
+        return None
+
+    def original(self, path: str) -> ObjectInfo:
+        """See :class:`evidence.store.retention.RetainingStore`."""
+        return self._locked(path, self._original(path))
+
+    def lengthen(self, path: str, until: dt.datetime) -> bool:
+        """See :class:`evidence.store.retention.RetainingStore`. A lock in GOVERNANCE mode becomes COMPLIANCE where that is the rule."""
+        version = self._original(path)
+        info = self._locked(path, version)
+        mode = "COMPLIANCE" if "COMPLIANCE" in {info.retention_mode, self._rule.mode} else "GOVERNANCE"
+        until = max(until, info.retain_until or until)
+        if until == info.retain_until and mode == info.retention_mode:
+            return False
+        lock = {"Mode": mode, "RetainUntilDate": until}
+        try:
+            self._bucket.call("put_object_retention", Key=self._prefix + path, VersionId=version, Retention=lock)
+        except StoreError as exc:
+            if mode == info.retention_mode:
+                raise
+            raise StoreError(
+                f"{path}: {info.retention_mode or 'no lock'} may not become {mode}: {exc}",
+                fix="have somebody with s3:BypassGovernanceRetention set the mode of what is sealed, then try again",
+            ) from exc
+        after = self._locked(path, version)
+        if after.retain_until is None or after.retain_until < until.replace(microsecond=0):
+            raise StoreError(f"{path}: the longer lock was accepted and is not there", fix="check the bucket's lock")
+        return True
+
+    def hold(self, path: str, *, on: bool) -> None:
+        """See :class:`evidence.store.retention.RetainingStore`."""
+        version = self._original(path)
+        status = {"Status": "ON" if on else "OFF"}
+        self._bucket.call("put_object_legal_hold", Key=self._prefix + path, VersionId=version, LegalHold=status)
+        if self._locked(path, version).held is not on:
+            raise StoreError(
+                f"{path}: the legal hold was accepted and is not what was asked for",
+                fix="grant s3:GetObjectLegalHold, and check the server",
+            )
 
     def replace_cache(self, body: bytes) -> None:
         """Put ``log/checkpoint`` without a lock; the only name with versions of its own, trusted by nobody."""
-        self._call("put_object", Key=self._prefix + CACHE_PATH, Body=body, ChecksumAlgorithm="SHA256")
+        key = self._prefix + CACHE_PATH
+        self._bucket.call("put_object", Key=key, Body=body, ChecksumSHA256=sha256_header(body), **self._encryption())
 
-    def _check_bucket(self) -> dt.datetime:
-        answer = self._call("get_bucket_versioning")
+    def _check_bucket(self) -> None:
+        name = self._bucket.name
+        answer = self._bucket.call("get_bucket_versioning")
         if (answer or {}).get("Status") != "Enabled":
             raise ConfigError(
-                f"bucket {self._bucket} has no versioning",
-                fix=f"aws s3api put-bucket-versioning --bucket {self._bucket} "
-                "--versioning-configuration Status=Enabled",
+                f"bucket {name} has no versioning",
+                fix=f"aws s3api put-bucket-versioning --bucket {name} --versioning-configuration Status=Enabled",
             )
-        lock = self._call("get_object_lock_configuration", missing_ok=True)
+        lock = self._bucket.call("get_object_lock_configuration", missing_ok=True)
         if ((lock or {}).get("ObjectLockConfiguration") or {}).get("ObjectLockEnabled") != "Enabled":
             raise ConfigError(
-                f"bucket {self._bucket} has no Object Lock",
+                f"bucket {name} has no Object Lock",
                 fix="create the bucket with --object-lock-enabled-for-bucket, or enable Object Lock on it",
             )
-        return self._server_date
+
+    def _encryption(self) -> dict[str, Any]:
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self._kms_key_id} if self._kms_key_id else {}
 
     def _put(self, path: str, content: bytes, lock: dict[str, Any]) -> bool:
-        checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        extra = dict(lock)
-        if self._kms_key_id:
-            extra |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self._kms_key_id}
+        answer = self._create(path, content, lock)
+        if answer is not None:
+            self._check_answer(path, sha256_header(content), answer)
+        return answer is not None
+
+    def _create(self, path: str, content: bytes, lock: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Return the server's answer to a conditional PUT, None when the name is taken."""
         for _ in range(CONFLICT_RETRIES):
-            answer = self._call(
+            answer: Mapping[str, Any] = self._bucket.call(
                 "put_object",
                 taken_ok=True,
                 Key=self._prefix + path,
                 Body=content,
                 IfNoneMatch="*",
-                ChecksumSHA256=checksum,
-                **extra,
+                ChecksumSHA256=sha256_header(content),
+                **lock,
+                **self._encryption(),
             )
-            if answer is None:
-                return False
             if answer.get("conflict"):
                 continue
-            if answer.get("ChecksumSHA256") != checksum:
-                raise StoreError(
-                    f"{path}: the server returned checksum {answer.get('ChecksumSHA256')!r}, sent {checksum!r}",
-                    fix="use a server that checks SHA-256 checksums",
-                )
-            return True
+            if answer.get("taken"):
+                return self._ours(path, content) if answer["repeated"] else None
+            return answer
         raise StoreError(f"{path}: conditional writes keep conflicting", fix="try again")
+
+    def _ours(self, path: str, content: bytes) -> Mapping[str, Any] | None:
+        """An earlier request of this call had no answer: if the only object of that name has our bytes, it is what it made."""
+        versions = self._versions(path)
+        if len(versions) != 1 or self._bucket.read(self._prefix + path, versions[0]) != content:
+            return None
+        which: dict[str, Any] = {"VersionId": versions[0], "ChecksumMode": "ENABLED"}
+        answer: Mapping[str, Any] | None = self._bucket.call("head_object", Key=self._prefix + path, **which)
+        return answer
+
+    def _check_answer(self, path: str, checksum: str, answer: Mapping[str, Any]) -> None:
+        if answer.get("ChecksumSHA256") != checksum:
+            raise StoreError(
+                f"{path}: the server returned checksum {answer.get('ChecksumSHA256')!r}, sent {checksum!r}",
+                fix="use a server that checks SHA-256 checksums",
+            )
+        if self._kms_key_id and answer.get("ServerSideEncryption") != "aws:kms":
+            raise StoreError(
+                f"{path}: asked for SSE-KMS, the server says {answer.get('ServerSideEncryption') or 'nothing'}",
+                fix="use a server that encrypts with the key of store.kms_key_id",
+            )
 
     def _refuse_second_version(self, path: str) -> None:
         """A delete marker makes a name look free; a second version of a log object is a fork in the making."""
@@ -191,47 +240,45 @@ class S3Store:
                 fix="stop; deny s3:DeleteObject on log/ and find out who deleted it",
             )
 
+    def _candidates(self, path: str) -> Iterator[str | None]:
+        """Yield what to look at in turn: the current version, then, only if asked on, every one by its id, newest first."""
+        yield None
+        yield from self._versions(path)
+
+    def _original(self, path: str) -> str:
+        """Return the id of the version that was created first: the one the condition let through."""
+        versions = self._versions(path)
+        if not versions:
+            raise ObjectNotFoundError(f"{self.url}/{path} does not exist")
+        return versions[-1]
+
     def _versions(self, path: str) -> Sequence[str]:
-        answer = self._call("list_object_versions", Prefix=self._prefix + path) or {}
-        return [v["VersionId"] for v in answer.get("Versions", []) if v["Key"] == self._prefix + path]
+        key = self._prefix + path
+        marker: dict[str, Any] = {}
+        found: Sequence[str] = []
+        while True:
+            page = self._bucket.call("list_object_versions", Prefix=key, **marker)
+            found = [*found, *(version["VersionId"] for version in page.get("Versions", []) if version["Key"] == key)]
+            if not page.get("IsTruncated") or page["NextKeyMarker"] > key:
+                return found
+            marker = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
-    def _read(self, path: str, version: str | None) -> bytes | None:
+    def _locked(self, path: str, version: str) -> ObjectInfo:
+        info = self._head(path, version)
+        if info is None:
+            raise ObjectNotFoundError(f"{self.url}/{path} does not exist")
+        return info
+
+    def _head(self, path: str, version: str | None) -> ObjectInfo | None:
         which: dict[str, Any] = {"VersionId": version} if version else {}
-        answer = self._call("get_object", missing_ok=True, Key=self._prefix + path, **which)
-        return None if answer is None else self._guard(answer["Body"].read)
-
-    def _now(self) -> dt.datetime:
-        """The later of our clock and the server's, so that a slow clock never shortens retention."""
-        return max(self._clock(), self._server_date)
-
-    def _call(self, operation: str, *, missing_ok: bool = False, taken_ok: bool = False, **arguments: Any) -> Any:
-        from botocore.exceptions import ClientError
-
-        try:
-            answer = self._guard(lambda: getattr(self._client, operation)(Bucket=self._bucket, **arguments))
-        except ClientError as exc:
-            code = str(exc.response.get("Error", {}).get("Code", ""))
-            status = str(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
-            if missing_ok and (code in MISSING or code == "ObjectLockConfigurationNotFoundError" or status == "404"):
-                return None
-            if taken_ok and (code in TAKEN or status == "412"):
-                return None
-            if taken_ok and status == "409":
-                return {"conflict": True}
-            raise StoreError(
-                f"{operation} on {self.url}: {code}", fix="check the bucket's policy and this role's rights"
-            ) from exc
-        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        self._server_date = parsedate_to_datetime(date) if date else self._clock()
-        return answer
-
-    def _guard(self, action: Callable[[], Any]) -> Any:
-        """Run ``action``; transport failures become ``StoreError`` (the object may have been created)."""
-        from botocore.exceptions import BotoCoreError, HTTPClientError
-
-        try:
-            return action()
-        except (BotoCoreError, HTTPClientError) as exc:
-            raise StoreError(
-                f"{self.url} did not answer: {type(exc).__name__}", fix="check endpoint, region and network; try again"
-            ) from exc
+        answer = self._bucket.call("head_object", missing_ok=True, Key=self._prefix + path, **which)
+        if answer is None:
+            return None
+        return ObjectInfo(
+            path,
+            answer["ContentLength"],
+            answer.get("ObjectLockRetainUntilDate"),
+            answer.get("ObjectLockMode"),
+            answer.get("LastModified"),
+            answer.get("ObjectLockLegalHoldStatus") == "ON",
+        )

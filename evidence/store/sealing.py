@@ -1,15 +1,33 @@
-"""Putting one thing into the store and its entry into the log; shared by every verb that seals."""
+"""Putting one thing into the store and its entry into the log; shared by every verb that seals.
 
-from collections.abc import Sequence
+Where the store keeps retention, what it says of each new object is read back before the commit and stands in the entry:
+``"retention": {"mode": …, "until": …}``. One HEAD for each new entry with an object; a lock that is less than the rule stops the
+commit. An object under a standing legal hold is held before its commit.
+"""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final
 
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, ObjectRef
+from evidence.store.check import referenced
+from evidence.store.hold import Holds
 from evidence.store.log import Log
 from evidence.store.objects import ObjectStore, put_same
+from evidence.store.retention import RetainingStore, read_back
+
+_AT_ONCE: Final = 8  # locks read back at once
 
 
 def append_new(log: Log, entries: Sequence[Entry]) -> list[Entry]:
-    """Append those of ``entries`` whose key is not in the log yet, also after a lost race; return them."""
+    """Append those of ``entries`` whose key is not in the log yet, also after a lost race; return them.
+
+    Raises ``StoreError``, with nothing committed, when a lock that is read back is less than the store's rule.
+    """
+    if isinstance(log.store, RetainingStore):
+        entries = _kept(log, log.store, entries)
 
     def build(current: Log) -> list[Entry]:
         return [entry for entry in entries if current.find(entry.type, entry.key) is None]
@@ -21,3 +39,28 @@ def put_object(store: ObjectStore, path: str, body: bytes) -> ObjectRef:
     """Put ``body`` at ``path`` (equal bytes are fine) and return the reference an entry names it by."""
     put_same(store, path, body)
     return ObjectRef(path, canonical.sha256_hex(body), len(body))
+
+
+def holds_of(log: Log) -> Holds:
+    """Return the legal holds that ``log`` records."""
+    return Holds.of(entry for _, entry in log.entries("hold"))
+
+
+def _kept(log: Log, store: RetainingStore, entries: Iterable[Entry]) -> list[Entry]:
+    holds = holds_of(log)
+
+    def keep(entry: Entry) -> Entry:
+        if entry.object is None:
+            return entry
+        said = read_back(entry.object.path, log.store.head(entry.object.path), store.rule)
+        for _ in holds.covering(entry):
+            for path in sorted(referenced(log.store, [entry])):
+                store.hold(path, on=True)
+            break
+        return replace(entry, body={**entry.body, "retention": said})
+
+    new = [entry for entry in entries if log.find(entry.type, entry.key) is None]
+    if len(new) < _AT_ONCE:
+        return [keep(entry) for entry in new]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(keep, new))

@@ -7,11 +7,8 @@ that could not be had is made up for by the next. The store only keeps it: who s
 from collections.abc import Callable
 from typing import Final
 
-from evidence.errors import MalformedError, ObjectNotFoundError
+from evidence.errors import MalformedError
 from evidence.store.log import Log
-from evidence.store.objects import ObjectStore
-from evidence.tlog.record import MAX_ENTRIES, Record, parse_record_path, record_path
-from evidence.tlog.record import PREFIX as RECORDS
 
 PREFIX: Final = "log/tsr/"
 
@@ -38,21 +35,3 @@ def stamp_checkpoint(log: Log, stamp: Callable[[bytes], bytes]) -> bool:
     if log.store.head(path) is not None:
         return False
     return log.store.put_if_absent(path, stamp(log.checkpoint.encode()), retain_until=log.retain_until())
-
-
-def checkpoint_ending_at(store: ObjectStore, size: int) -> str:
-    """Return the signed checkpoint of the commit record that ends at ``size``, not verified.
-
-    Raises ``MalformedError`` when no record ends there.
-    """
-    start = record_path(size - MAX_ENTRIES - 1) if size > MAX_ENTRIES else ""
-    for path in store.list(RECORDS, start_after=start):
-        try:
-            if parse_record_path(path) >= size:
-                break
-            record = Record.from_bytes(store.get(path), path)
-        except ObjectNotFoundError:
-            continue
-        if record.size == size:
-            return record.checkpoint
-    raise MalformedError(f"no checkpoint of size {size} was signed")

@@ -29,11 +29,12 @@ class Checkpoint:
         """Return the three lines that are signed."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
-    def sign(self, signer: note.Signer) -> str:
-        """Return the signed note; the key's name must be the origin."""
-        if signer.name != self.origin:
-            raise VerificationError(f"key {signer.name} does not sign for log {self.origin}", step="signature")
-        return note.sign_note(self.to_text(), signer)
+    def sign(self, *signers: note.Signer) -> str:
+        """Return the signed note; every key's name must be the origin."""
+        for signer in signers:
+            if signer.name != self.origin:
+                raise VerificationError(f"key {signer.name} does not sign for log {self.origin}", step="signature")
+        return note.sign_note(self.to_text(), *signers)
 
 
 def parse_text(text: str) -> Checkpoint:

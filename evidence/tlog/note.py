@@ -138,10 +138,9 @@ def parse_note(text: str) -> Note:
     return note
 
 
-def sign_note(text: str, signer: Signer) -> str:
-    """Return the signed note over ``text`` (which ends in a newline)."""
-    key = Verifier(signer.name, signer.public_key)
-    return Note(text, (Signature(key.name, key.key_id, signer.sign(text.encode())),)).to_text()
+def sign_note(text: str, *signers: Signer) -> str:
+    """Return the note over ``text`` (which ends in a newline), signed by each of ``signers``."""
+    return Note(text, tuple(_sign(text, signer) for signer in signers)).to_text()
 
 
 def open_note(text: str, verifiers: Sequence[Verifier]) -> Note:
@@ -166,6 +165,11 @@ def open_note(text: str, verifiers: Sequence[Verifier]) -> Note:
             fix="give the verifier key that was printed when the store was made",
         )
     return note
+
+
+def _sign(text: str, signer: Signer) -> Signature:
+    key = Verifier(signer.name, signer.public_key)
+    return Signature(key.name, key.key_id, signer.sign(text.encode()))
 
 
 def _parse_signature(line: str) -> Signature:

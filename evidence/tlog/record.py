@@ -95,7 +95,10 @@ class Record:
 
     def open_checkpoint(self, verifiers: Sequence[Verifier]) -> Checkpoint:
         """Return the verified checkpoint; raise ``VerificationError`` if it is not of the size after the record."""
-        checkpoint = open_checkpoint(self.checkpoint, verifiers)
+        return self.sized(open_checkpoint(self.checkpoint, verifiers))
+
+    def sized(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Return the verified ``checkpoint``; raise ``VerificationError`` if it is not of the size after the record."""
         if checkpoint.size != self.size:
             raise VerificationError(f"{self.path} is signed for size {checkpoint.size}, not {self.size}", step="size")
         return checkpoint

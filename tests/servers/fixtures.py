@@ -12,6 +12,7 @@ from tests.servers import tiny_export
 from tests.servers.emulated import Emulator, run_emulator
 from tests.servers.localstack import LocalStack
 from tests.servers.moto_server import Moto
+from tests.servers.radosgw import Radosgw
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +43,16 @@ def account(tiny_account: Emulator) -> Iterator[Emulator]:
 def s3_server() -> Iterator[LocalStack]:
     """S3 with Object Lock and KMS, one per test session."""
     server = LocalStack()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def radosgw() -> Iterator[Radosgw]:
+    """The second S3 with Object Lock, one per test session."""
+    server = Radosgw()
     try:
         yield server
     finally:

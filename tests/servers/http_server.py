@@ -33,6 +33,7 @@ class HttpServer:
 
     environment: str  # requirements/<environment>.txt
     ready: str  # the path that answers 200 once it is up
+    patience: float = STOP_SECONDS  # between asking it to stop and ending it
 
     def __init__(self, port: int = 0) -> None:
         self.port = port or free_port()
@@ -59,7 +60,7 @@ class HttpServer:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(STOP_SECONDS)
+                self.process.wait(self.patience)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(STOP_SECONDS)

@@ -12,6 +12,7 @@ class LocalStack(HttpServer):
 
     environment = "localstack"
     ready = "/_localstack/health"
+    patience = 2  # it waits for clients that keep their connections open; there is nothing to lose
 
     def arguments(self) -> list[str]:
         return ["localstack.runtime.main"]

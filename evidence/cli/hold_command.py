@@ -1,0 +1,106 @@
+"""``evidence hold``: legal holds, placed and lifted by name, recorded in the log."""
+
+import datetime as dt
+from typing import Annotated
+
+import typer
+
+from evidence.cli import output
+from evidence.cli.period import parse_night
+from evidence.cli.workspace import Workspace, now
+from evidence.errors import ConfigError, VerificationError
+from evidence.store import holding
+from evidence.store.hold import LegalHold
+from evidence.store.retention import RetainingStore
+from evidence.store.sealing import holds_of
+
+app = typer.Typer(help="Legal holds: what must not be removed while a matter is open.", no_args_is_help=True)
+
+Why = Annotated[str, typer.Option(help="Why: the matter, the order, its number.")]
+Who = Annotated[str, typer.Option(help="Who decided it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+
+
+@app.callback()
+def root() -> None:
+    """Legal holds: what must not be removed while a matter is open."""
+
+
+@app.command("add")
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the hold, for example matter-2026-14.")],
+    reason: Why,
+    by: Who,
+    source: Annotated[str, typer.Option(help="Only evidence of this source.")] = "",
+    dataset: Annotated[str, typer.Option(help="Only this dataset.")] = "",
+    since: Annotated[str, typer.Option(help="Only from this night on, YYYY-MM-DD.")] = "",
+    until: Annotated[str, typer.Option(help="Only up to this night.")] = "",
+) -> None:
+    """Place a hold on everything sealed in its scope, and on what is sealed there while it stands."""
+    workspace = Workspace.open(context.obj)
+    first, last = _night(since), _night(until)
+    hold = LegalHold(name, reason, by, now(), source, dataset, first, last)
+    with workspace.lease():
+        changed = holding.add(workspace.log, hold)
+    output.say(f"hold {name} stands, {changed} objects placed under it")
+
+
+@app.command("release")
+def release(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the hold.")],
+    reason: Why,
+    by: Who,
+) -> None:
+    """Lift a hold; objects under another one stay held, and no retention changes."""
+    workspace = Workspace.open(context.obj)
+    with workspace.lease():
+        changed = holding.release(workspace.log, name, reason=reason, by=by, at=now())
+    output.say(f"hold {name} is released, {changed} objects are free of it")
+
+
+@app.command("apply")
+def apply(context: typer.Context) -> None:
+    """Make every object what the recorded holds say: finishes a call that was cut off."""
+    workspace = Workspace.open(context.obj)
+    with workspace.lease():
+        changed = holding.apply(workspace.log)
+    output.say(f"{changed} objects changed")
+
+
+@app.command("list")
+def show(
+    context: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Ask the store whether each object is held.")] = False,
+    json: AsJson = False,
+) -> int:
+    """List standing and released holds; with --check name objects that are not as recorded. Exit 10 if any is."""
+    workspace = Workspace.open(context.obj)
+    holds, store = holds_of(workspace.log), workspace.store
+    wrong = []
+    if check and not isinstance(store, RetainingStore):
+        raise ConfigError(f"{store.url} has no legal hold to ask for", fix="use an s3:// store")
+    if check and isinstance(store, RetainingStore):
+        wrong = [path for path, wanted in holding.covered(workspace.log) if store.original(path).held is not wanted]
+    rows = [(hold, "standing") for _, hold in sorted(holds.standing.items())]
+    rows += [(hold, "released") for _, hold in sorted(holds.released.items())]
+    if json:
+        each = [{"name": hold.name, "state": state, **hold.to_body(state)} for hold, state in rows]
+        output.as_json({"holds": each, "checked": check, "not_as_recorded": wrong})
+    else:
+        output.table(
+            "",
+            ["hold", "state", "source", "dataset", "from", "to", "by", "at", "reason"],
+            [
+                [h.name, state, h.source or "every", h.dataset or "every", h.since or "", h.until or "", h.by, h.at, h.reason]
+                for h, state in rows
+            ],
+        )  # fmt: skip
+        for path in wrong:
+            output.say(f"  not as recorded: {path}; evidence hold apply")
+    return VerificationError.exit_code if wrong else 0
+
+
+def _night(text: str) -> dt.date | None:
+    return parse_night(text) if text else None

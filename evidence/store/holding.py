@@ -1,0 +1,63 @@
+"""Placing and lifting legal holds in a store, after what the log says; idempotent."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+
+from evidence.errors import ConfigError
+from evidence.snapshot.entry import Entry
+from evidence.store.check import referenced
+from evidence.store.hold import Holds, LegalHold
+from evidence.store.log import Log
+from evidence.store.retention import RetainingStore
+from evidence.store.sealing import append_new, holds_of
+
+
+def add(log: Log, hold: LegalHold, step: Callable[[str], None] = lambda _: None) -> int:
+    """Seal ``hold``, then place it on what is sealed; return the objects changed. From the entry on, what is new is held too."""
+    _retaining(log)
+    append_new(log, [holds_of(log).placed(hold)])
+    return apply(log, step)
+
+
+def release(
+    log: Log, name: str, *, reason: str, by: str, at: dt.datetime, step: Callable[[str], None] = lambda _: None
+) -> int:
+    """Seal the release of hold ``name``, then lift it from what no other hold covers; return the objects changed."""
+    _retaining(log)
+    append_new(log, [holds_of(log).lifted(name, reason=reason, by=by, at=at)])
+    return apply(log, step)
+
+
+def apply(log: Log, step: Callable[[str], None] = lambda _: None) -> int:
+    """Make every object that was ever under a hold what the standing holds say; finishes a call that was cut off."""
+    store, changed = _retaining(log), 0
+    for path, wanted in covered(log):
+        if store.original(path).held is not wanted:
+            store.hold(path, on=wanted)
+            changed += 1
+        step(path)
+    return changed
+
+
+def covered(log: Log) -> Iterator[tuple[str, bool]]:
+    """Yield (path, held by right) of the objects that any hold of the log, standing or released, covers."""
+    holds = holds_of(log)
+    if not holds.count:
+        return
+    ever = [*holds.standing.values(), *holds.released.values()]
+    for _, entry in log.entries():
+        if any(hold.covers(entry) for hold in ever):
+            yield from ((path, _held(holds, entry)) for path in sorted(referenced(log.store, [entry])))
+
+
+def _held(holds: Holds, entry: Entry) -> bool:
+    return any(True for _ in holds.covering(entry))
+
+
+def _retaining(log: Log) -> RetainingStore:
+    if not isinstance(log.store, RetainingStore):
+        raise ConfigError(
+            f"{log.store.url} has no legal hold",
+            fix="use an s3:// store; for a folder see docs/setup.md, chattr +i or a WORM mount",
+        )
+    return log.store
