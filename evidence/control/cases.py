@@ -19,7 +19,7 @@ from evidence.control import gate, verdict
 from evidence.control.engine import Engine
 from evidence.control.made import Fault, MadeEvidence, lenient, registers_of
 from evidence.control.model import Control, Fact, Library
-from evidence.control.night import Night, Tables
+from evidence.control.night import Night, Select, Tables
 from evidence.control.result import FindingStatus, NightFinding
 from evidence.datasets.contract import Contract
 from evidence.errors import ControlError
@@ -100,13 +100,13 @@ class Setting:
     case: Case
     made: MadeEvidence = field(repr=False)
 
-    def assessed(self, engine: Engine, made: MadeEvidence | None = None) -> tuple[NightFinding, pa.Table | None]:
+    def assessed(self, run: Select, made: MadeEvidence | None = None) -> tuple[NightFinding, pa.Table | None]:
         """Return the finding and, if the SQL ran, the rows that control.sql returned."""
         evidence = made or self.made
         seen: list[pa.Table] = []
 
         def select(sql: str, tables: Tables, room: str = "") -> pa.Table:
-            rows = engine.select(sql, tables, room)
+            rows = run(sql, tables, room)
             if sql == self.control.control_sql:
                 seen.append(rows)
             return rows
@@ -130,11 +130,11 @@ def run_cases(library: Library, control_id: str, *, automatic: bool = True) -> l
     with Engine() as engine:
         for path in case_files(control):
             settings[path.stem] = prepared(library, control, parse_case(path))
-            results.append(_result(control_id, path.stem, difference(settings[path.stem], engine)))
+            results.append(_result(control_id, path.stem, difference(settings[path.stem], engine.select)))
         if automatic:
             results += [
                 _result(control_id, name, "came out satisfied" if found.status == "satisfied" else "")
-                for name, found in automatic_findings(settings, engine)
+                for name, found in automatic_findings(settings, engine.select)
             ]
     if not any(setting.case.status == "satisfied" for setting in settings.values()):
         results.append(CaseResult(control_id, "cases", ok=False, detail="no case that comes out satisfied"))
@@ -183,10 +183,10 @@ def prepared(library: Library, control: Control, case: Case) -> Setting:
     )
 
 
-def difference(setting: Setting, engine: Engine) -> str:
+def difference(setting: Setting, run: Select) -> str:
     """Return what differs between what a case says and what comes out; empty: nothing."""
     case = setting.case
-    found, rows = setting.assessed(engine)
+    found, rows = setting.assessed(run)
     everything = {str(row["item"]): row for row in rows.to_pylist()} if rows is not None else {}
     wrong = []
     if found.status != case.status or found.reason != case.reason:
@@ -205,12 +205,12 @@ def difference(setting: Setting, engine: Engine) -> str:
     return "; ".join(wrong)
 
 
-def automatic_findings(settings: Mapping[str, Setting], engine: Engine) -> Iterator[tuple[str, NightFinding]]:
+def automatic_findings(settings: Mapping[str, Setting], run: Select) -> Iterator[tuple[str, NightFinding]]:
     """Yield what comes of every satisfied case when its evidence is spoiled in each way that must not pass."""
     for name, setting in settings.items():
         if setting.case.status == "satisfied":
             for label, made in spoiled(setting):
-                yield f"{name}, {label}", setting.assessed(engine, made)[0]
+                yield f"{name}, {label}", setting.assessed(run, made)[0]
 
 
 def spoiled(setting: Setting) -> Iterator[tuple[str, MadeEvidence]]:

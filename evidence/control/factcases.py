@@ -15,7 +15,7 @@ from evidence.control.cases import CAPTURE, NIGHT, CaseResult
 from evidence.control.engine import Engine
 from evidence.control.made import MadeEvidence, lenient, registers_of
 from evidence.control.model import Fact, Library
-from evidence.control.night import Night
+from evidence.control.night import Night, Select
 from evidence.errors import ControlError
 from evidence.snapshot.model import DAY, start_of
 
@@ -43,33 +43,28 @@ def run_fact_cases(library: Library, name: str) -> list[CaseResult]:
     fact = library.facts[name]
     results = []
     with Engine() as engine:
-        for path in sorted((Path(fact.folder) / "cases" / name).glob("*.toml")):
-            detail = _difference(_rows(library, fact, _parse(path), engine), _parse(path).expect)
+        for path in fact_case_files(fact):
+            case = parse_fact_case(path)
+            detail = fact_difference(fact_rows(library, fact, case, engine.select), case.expect)
             results.append(CaseResult(f"fact.{name}", path.stem, ok=not detail, detail=detail))
     return results
 
 
-def fact_differs(library: Library, name: str, engine: Engine) -> bool:
-    """Say whether any case of fact ``name`` comes out otherwise than written, or the SQL does not run."""
-    fact = library.facts[name]
-    for path in sorted((Path(fact.folder) / "cases" / name).glob("*.toml")):
-        case = _parse(path)
-        try:
-            if _difference(_rows(library, fact, case, engine), case.expect):
-                return True
-        except ControlError:
-            return True
-    return False
+def fact_case_files(fact: Fact) -> list[Path]:
+    """Return the fact's case files, sorted."""
+    return sorted((Path(fact.folder) / "cases" / fact.name).glob("*.toml"))
 
 
-def _parse(path: Path) -> FactCase:
+def parse_fact_case(path: Path) -> FactCase:
+    """Read one case file. Raises ``ControlError`` that names file and key."""
     try:
         return FactCase(**tomllib.loads(path.read_text()))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as exc:
         raise ControlError(f"{path}: {exc}", fix=FIX) from exc
 
 
-def _rows(library: Library, fact: Fact, case: FactCase, engine: Engine) -> list[dict[str, Any]]:
+def fact_rows(library: Library, fact: Fact, case: FactCase, select: Select) -> list[dict[str, Any]]:
+    """Return the fact's rows over the case's evidence. Raises ``ControlError`` for names it does not read, and bad SQL."""
     needed = [requirement.dataset for requirement in gate.requirements(library, fact)]
     strange = sorted(set(case.evidence) - set(needed))
     if strange:
@@ -81,11 +76,12 @@ def _rows(library: Library, fact: Fact, case: FactCase, engine: Engine) -> list[
         library, contracts=lenient(library.contracts, set()), settings={**library.settings, **settings}
     )
     registers = registers_of(case.registers, case.night)
-    night = Night(varied, registers, made, case.night, captured, engine.select, [])
+    night = Night(varied, registers, made, case.night, captured, select, [])
     return [dict(row) for row in night.fact(fact.name).to_pylist()]
 
 
-def _difference(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]) -> str:
+def fact_difference(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]) -> str:
+    """Return what differs between rows as they are and as they should be; empty: nothing."""
     names = sorted({name for row in expected for name in row})
     unknown = [name for name in names if found and name not in found[0]]
     if unknown:

@@ -1,59 +1,32 @@
 """Would the cases notice if the SQL were wrong? Each mutant changes one thing; at least one case must come out differently.
 
-A mutant is *noticed* when a written case differs, an automatic case ends as satisfied, or the SQL no longer runs.
-``verdict`` mutants change what is true of an item: a condition turned round, a condition or a WHERE left out, a COALESCE
-removed, a CASE branch or a UNION branch left out. ``detail`` mutants move a boundary, the spelling compared, or a join's
-kind. What only feeds the text of ``observed`` and ``expected`` is left alone. The method is mutation analysis (DeMillo, Lipton,
-Sayward, 1978). Mutants that change nothing are listed, with the reason, in ``equivalent-mutants.toml`` of the controls' root.
+A mutant is *noticed* when a written case differs, an automatic case ends as satisfied, or the SQL no longer runs. The
+method is mutation analysis (DeMillo, Lipton, Sayward, 1978). Mutants that change nothing are listed, with the reason, in
+``equivalent-mutants.toml`` of the controls' root. ``docs/decisions/0145-mutants-are-tried-on-what-the-sql-saw.md`` says why
+this is quick.
 """
 
 import dataclasses
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-import sqlglot
-from sqlglot import exp
+import pyarrow as pa
 
-from evidence.control.cases import (
-    Setting,
-    automatic_findings,
-    case_files,
-    difference,
-    parse_case,
-    prepared,
-)
+from evidence.control.cases import Setting, case_files, difference, parse_case, prepared, spoiled
 from evidence.control.engine import Engine
-from evidence.control.factcases import fact_differs
+from evidence.control.factcases import FactCase, fact_case_files, fact_difference, fact_rows, parse_fact_case
+from evidence.control.made import MadeEvidence
 from evidence.control.model import Fact, Library
+from evidence.control.mutants import Mutant, mutants, unchanged
+from evidence.control.night import Select, Shown, Tables
 from evidence.errors import ControlError
 
-Kind = Literal["verdict", "detail"]
-
-_COMPARED: Final = (
-    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Like, exp.ILike, exp.NullSafeEQ, exp.NullSafeNEQ,
-    exp.Between, exp.RegexpLike, exp.Exists, exp.ArrayContains,
-)  # fmt: skip
-_BOUNDARY: Final[dict[type[exp.Expr], type[exp.Expr]]] = {
-    exp.GT: exp.GTE, exp.GTE: exp.GT, exp.LT: exp.LTE, exp.LTE: exp.LT,
-}  # fmt: skip
-_OPPOSITE: Final[dict[type[exp.Expr], type[exp.Expr]]] = {
-    exp.Max: exp.Min, exp.Min: exp.Max, exp.LogicalOr: exp.LogicalAnd, exp.LogicalAnd: exp.LogicalOr,
-}  # fmt: skip
-TIME_LIMIT: Final = 5.0  # seconds: a mutant that needs longer is noticed
+TIME_LIMIT: Final = 1.0  # seconds: over the few rows of a case a mutant that needs longer is noticed
 EQUIVALENT: Final = "equivalent-mutants.toml"
-TEXT: Final = frozenset({"observed", "expected"})
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One changed text. ``what`` says what was changed, with the words it was changed in."""
-
-    kind: Kind
-    what: str
-    sql: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,145 +34,95 @@ class Score:
     """What became of one SQL file's mutants: ``unnoticed`` by any case, ``equivalent`` ones listed as such."""
 
     file: str
-    made: int
-    unnoticed: tuple[Mutant, ...]
-    equivalent: int
+    made: tuple[Mutant, ...]
+    unnoticed: tuple[Mutant, ...] = ()
+    equivalent: tuple[Mutant, ...] = ()
 
 
-def mutants(sql: str) -> Iterator[Mutant]:
-    """Yield every mutant of one SELECT, in the order of its syntax tree. Raises ``ControlError`` if it does not parse."""
-    try:
-        tree = sqlglot.parse_one(sql, dialect="duckdb")
-    except sqlglot.errors.SqlglotError as exc:
-        raise ControlError(f"does not parse: {exc}", fix="`evidence controls lint` says where") from exc
-    nodes = list(tree.walk())
-    seen = {tree.sql(dialect="duckdb")}
-    for place, node in enumerate(nodes):
-        if _is_text(node):
-            continue
-        for operator in _OPERATORS:
-            if operator.fits(node):
-                copy = tree.copy()
-                operator.apply(list(copy.walk())[place])
-                text = copy.sql(dialect="duckdb")
-                if text not in seen:
-                    seen.add(text)
-                    yield Mutant(operator.kind, f"{operator.what}: {_short(node)}", text)
+@dataclass(slots=True)
+class _Memory:
+    """Hands statements on to the engine and remembers what the one under change saw and gave.
+
+    Answers from before it cannot change with it, so they are given again from memory.
+    """
+
+    hand_on: Select
+    name: str
+    target: str
+    before: dict[tuple[str, str], pa.Table] = field(default_factory=dict)
+    saw: Tables | None = None
+    gave: pa.Table | None = None
+    tried: tuple[str, pa.Table] | None = None
+
+    def select(self, sql: str, tables: Tables, room: str = "") -> pa.Table:
+        """See :meth:`evidence.control.engine.Engine.select`."""
+        known = self.tried[1] if self.tried and self.tried[0] == sql else self.before.get((sql, room))
+        if known is not None:
+            return known
+        rows = self.hand_on(sql, tables, room)
+        if self.gave is None:
+            if sql == self.target:
+                self.saw, self.gave = {name: self._kept(shown) for name, shown in tables.items()}, rows
+            else:
+                self.before[sql, room] = rows
+        return rows
+
+    def _kept(self, given: pa.Table | Shown) -> pa.Table | Shown:
+        """Give the table a slot of its own: it stays loaded for all mutants."""
+        return dataclasses.replace(given, slot=f"{self.name}/{given.slot}") if isinstance(given, Shown) else given
+
+    def given(self, sql: str) -> pa.Table | None:
+        """Return what ``sql`` gives in the target's place; None: it does not run."""
+        try:
+            self.tried = sql, self.hand_on(sql, self.saw or {}, self.name)
+        except ControlError:
+            return None
+        return self.tried[1]
 
 
 @dataclass(frozen=True, slots=True)
-class _Operator:
-    """One kind of change: to which nodes, and how; ``apply`` changes a tree in place."""
+class _Trial:
+    """One case, and how to tell that it comes out wrong with other SQL (``rows`` is what that SQL gave)."""
 
-    kind: Kind
-    what: str
-    fits: Callable[[exp.Expr], bool]
-    apply: Callable[[exp.Expr], object]
+    memory: _Memory
+    wrong: Callable[[str, pa.Table | None], bool]
 
-
-def _of(*kinds: type[exp.Expr]) -> Callable[[exp.Expr], bool]:
-    return lambda node: isinstance(node, kinds)
-
-
-def _branch(node: exp.Expr) -> bool:
-    return isinstance(node, exp.If) and isinstance(node.parent, exp.Case) and len(node.parent.args["ifs"]) > 1
+    def notices(self, sql: str) -> bool:
+        """Say whether the case comes out wrong; if the rows are the same there is nothing to see."""
+        rows = self.memory.given(sql)
+        same = rows is not None and self.memory.gave is not None and _spelled(rows) == _spelled(self.memory.gave)
+        return not same and self.wrong(sql, rows)
 
 
-def _negate(node: exp.Expr) -> object:
-    parent = node.parent
-    if isinstance(parent, exp.Not):
-        return parent.replace(node.copy())
-    return node.replace(exp.Not(this=exp.Paren(this=node.copy())))
+def score_control(library: Library, control_id: str, *, step: Callable[[str], object] = str) -> list[Score]:
+    """Return the scores of population.sql and control.sql; ``step`` is told of each.
 
-
-def _only(side: str) -> Callable[[exp.Expr], object]:
-    def change(node: exp.Expr) -> object:
-        kept = node.args[side].copy()
-        if node.args.get("with_"):
-            kept.set("with_", node.args["with_"].copy())
-        if node.parent:
-            return node.replace(kept)
-        _become(node, kept)
-        return node
-
-    return change
-
-
-def _become(node: exp.Expr, kept: exp.Expr) -> None:
-    """Turn the root of a tree, which nothing can replace, into another node."""
-    values = dict(kept.args)
-    node.__class__ = kept.__class__
-    node.args = {}
-    for name, value in values.items():
-        node.set(name, value)
-
-
-def _retyped(kind: type[exp.Expr]) -> Callable[[exp.Expr], object]:
-    return lambda n: n.replace(kind(**{name: _copied(value) for name, value in n.args.items()}))
-
-
-def _copied(value: object) -> object:
-    return value.copy() if isinstance(value, exp.Expr) else value
-
-
-def _is_text(node: exp.Expr) -> bool:
-    """True inside the columns that only say what was seen."""
-    at: exp.Expr | None = node
-    while at is not None:
-        if isinstance(at, exp.Alias) and at.alias.lower() in TEXT:
-            return True
-        at = at.parent
-    return False
-
-
-def _short(node: exp.Expr) -> str:
-    text = " ".join(node.sql(dialect="duckdb").split())
-    return text if len(text) <= 100 else text[:97] + "…"
-
-
-_OPERATORS: Final = (
-    _Operator("verdict", "turned round", _of(*_COMPARED), _negate),
-    _Operator("verdict", "left side left out", _of(exp.And, exp.Or), lambda n: n.replace(n.expression.copy())),
-    _Operator("verdict", "right side left out", _of(exp.And, exp.Or), lambda n: n.replace(n.this.copy())),
-    _Operator("verdict", "NOT left out", _of(exp.Not), lambda n: n.replace(n.this.copy())),
-    _Operator("verdict", "left out", _of(exp.Where, exp.Having), lambda n: n.pop()),
-    _Operator("verdict", "COALESCE removed", _of(exp.Coalesce), lambda n: n.replace(n.this.copy())),
-    _Operator("verdict", "branch left out", _branch, lambda n: n.pop()),
-    _Operator("verdict", "first part left out", _of(exp.SetOperation), _only("expression")),
-    _Operator("verdict", "second part left out", _of(exp.SetOperation), _only("this")),
-    *(_Operator("verdict", f"{k.__name__} is {v.__name__}", _of(k), _retyped(v)) for k, v in _OPPOSITE.items()),
-    *(_Operator("detail", "boundary moved", _of(k), _retyped(v)) for k, v in _BOUNDARY.items()),
-    _Operator("detail", "case kept", _of(exp.Upper, exp.Lower, exp.Trim), lambda n: n.replace(n.this.copy())),
-    _Operator(
-        "detail", "inner join", lambda n: isinstance(n, exp.Join) and n.side == "LEFT", lambda n: n.set("side", None)
-    ),
-)
-
-
-def score_control(library: Library, control_id: str) -> list[Score]:
-    """Return the scores of population.sql and control.sql. Raises ``ControlError`` if the cases fail as they are."""
+    Raises ``ControlError`` if the cases fail as they are.
+    """
     control = library.control(control_id)
     settings = {path.stem: prepared(library, control, parse_case(path)) for path in case_files(control)}
     known = equivalents(Path(control.folder).parent.parent)
-    with Engine(time_limit=TIME_LIMIT) as engine:
-        return [
-            _score(
-                f"{control_id}/{file.removesuffix('_sql')}.sql",
-                sql,
-                known,
-                lambda text, file=file: noticed(_changed(settings, file, text), engine),  # type: ignore[misc]
-            )
-            for file, sql in (("population_sql", control.population_sql), ("control_sql", control.control_sql))
-        ]
+    scores = []
+    for key, name in (("population_sql", "population.sql"), ("control_sql", "control.sql")):
+        with Engine(time_limit=TIME_LIMIT, threads=1) as engine:
+            trials = [*_written(settings, key, engine), *_automatic(settings, key, engine)]
+            scores.append(_score(f"{control_id}/{name}", getattr(control, key), known, trials))
+        step(scores[-1].file)
+    return scores
 
 
-def _score(name: str, sql: str, known: Mapping[str, set[str]], notice: Callable[[str], bool]) -> Score:
-    if notice(sqlglot.parse_one(sql, dialect="duckdb").sql(dialect="duckdb")):
-        raise ControlError(f"{name}: cases fail before anything is changed", fix="`evidence controls test` says which")
-    every = list(mutants(sql))
-    tried = [mutant for mutant in every if mutant.what not in known.get(name, ())]
-    lost = tuple(mutant for mutant in tried if not notice(mutant.sql))
-    return Score(name, len(every), lost, len(every) - len(tried))
+def score_fact(library: Library, name: str, *, step: Callable[[str], object] = str) -> Score:
+    """Return the score of a fact's SQL: over its own cases, then over those of whatever reads it.
+
+    Raises ``ControlError`` if a case fails as it is.
+    """
+    fact = library.facts[name]
+    with Engine(time_limit=TIME_LIMIT, threads=1) as engine:
+        score = _score(
+            f"facts/{name}.sql", fact.sql, equivalents(Path(fact.folder).parent), list(_of_fact(library, fact, engine))
+        )
+    step(score.file)
+    return score
 
 
 def equivalents(root: Path) -> dict[str, set[str]]:
@@ -213,31 +136,109 @@ def equivalents(root: Path) -> dict[str, set[str]]:
     return found
 
 
-def _changed(settings: dict[str, Setting], file: str, sql: str) -> dict[str, Setting]:
-    return {
-        name: dataclasses.replace(setting, control=setting.control.model_copy(update={file: sql}))
-        for name, setting in settings.items()
-    }
+def _score(name: str, sql: str, known: Mapping[str, set[str]], trials: list[_Trial]) -> Score:
+    if _noticed(unchanged(sql), trials):
+        raise ControlError(f"{name} comes out differently when it is printed again", fix="tell sqlglot's makers")
+    made = tuple(mutants(sql))
+    same = known.get(name, set())
+    gone = sorted(same - {mutant.what for mutant in made})
+    if gone:
+        raise ControlError(f"{name} has no mutant {gone[0]!r}", fix=f"take it out of {EQUIVALENT}")
+    lost = tuple(mutant for mutant in made if mutant.what not in same and not _noticed(mutant.sql, trials))
+    return Score(name, made, lost, tuple(mutant for mutant in made if mutant.what in same))
 
 
-def noticed(settings: dict[str, Setting], engine: Engine) -> bool:
-    """Say whether any case comes out otherwise than written, or an automatic one as satisfied."""
-    if any(difference(setting, engine) for setting in settings.values()):
-        return True
-    return any(found.status == "satisfied" for _, found in automatic_findings(settings, engine))
+def _noticed(sql: str, trials: list[_Trial]) -> bool:
+    """Try the case that noticed last first: what one notices it often notices again."""
+    for place, trial in enumerate(trials):
+        if trial.notices(sql):
+            trials.insert(0, trials.pop(place))
+            return True
+    return False
 
 
-def score_fact(library: Library, name: str) -> Score:
-    """Return the score of a fact's SQL over its own cases."""
-    fact = library.facts[name]
-    with Engine(time_limit=TIME_LIMIT) as engine:
-        return _score(
-            f"facts/{name}.sql",
-            fact.sql,
-            equivalents(Path(fact.folder).parent),
-            lambda text: fact_differs(_with(library, fact, text), name, engine),
+def _written(settings: Mapping[str, Setting], key: str, engine: Engine) -> Iterator[_Trial]:
+    for name, setting in settings.items():
+        memory = _Memory(engine.select, name, _text(setting, key))
+        _as_it_is(name, difference(setting, memory.select))
+        if memory.gave is not None:
+            yield _Trial(memory, partial(_differs, setting, key, memory))
+
+
+def _automatic(settings: Mapping[str, Setting], key: str, engine: Engine) -> Iterator[_Trial]:
+    """Yield the spoiled evidence that the SQL gets to see; what the gate keeps away no mutant can change."""
+    for name, setting in settings.items():
+        for label, made in spoiled(setting) if setting.case.status == "satisfied" else ():
+            memory = _Memory(engine.select, f"{name}, {label}", _text(setting, key))
+            found = setting.assessed(memory.select, made)[0]
+            _as_it_is(memory.name, "came out satisfied" if found.status == "satisfied" else "")
+            if memory.gave is not None:
+                yield _Trial(memory, partial(_satisfied, setting, key, memory, made))
+
+
+def _of_fact(library: Library, fact: Fact, engine: Engine) -> Iterator[_Trial]:
+    """Yield the fact's own cases, then those of the facts and controls that rest on it."""
+    readers = [each for each in library.facts.values() if fact in library.facts_of(each)]
+    for reader in (fact, *readers):
+        for path in fact_case_files(reader):
+            yield from _fact_trial(library, fact, reader, path, engine)
+    for control in library.controls.values():
+        if fact in library.facts_of(control):
+            settings = {
+                f"{control.id}/{path.stem}": prepared(library, control, parse_case(path))
+                for path in case_files(control)
+            }
+            yield from _written(settings, fact.name, engine)
+
+
+def _fact_trial(library: Library, fact: Fact, reader: Fact, path: Path, engine: Engine) -> Iterator[_Trial]:
+    case = parse_fact_case(path)
+    memory = _Memory(engine.select, f"{reader.name}/{path.stem}", fact.sql)
+    _as_it_is(path.stem, fact_difference(fact_rows(library, reader, case, memory.select), case.expect))
+    if memory.gave is not None:
+        yield _Trial(memory, partial(_fact_differs, library, fact, reader, case, memory))
+
+
+def _as_it_is(case: str, wrong: str) -> None:
+    if wrong:
+        raise ControlError(
+            f"case {case} fails before anything is changed: {wrong}", fix="`evidence controls test` first"
         )
 
 
-def _with(library: Library, fact: Fact, sql: str) -> Library:
-    return dataclasses.replace(library, facts={**library.facts, fact.name: fact.model_copy(update={"sql": sql})})
+def _differs(setting: Setting, key: str, memory: _Memory, sql: str, _: pa.Table | None) -> bool:
+    return bool(difference(_with(setting, key, sql), memory.select))
+
+
+def _satisfied(setting: Setting, key: str, memory: _Memory, made: MadeEvidence, sql: str, _: pa.Table | None) -> bool:
+    return _with(setting, key, sql).assessed(memory.select, made)[0].status == "satisfied"
+
+
+def _fact_differs(
+    library: Library, fact: Fact, reader: Fact, case: FactCase, memory: _Memory, sql: str, _: pa.Table | None
+) -> bool:
+    changed = _with_fact(library, fact.name, sql)
+    try:
+        return bool(fact_difference(fact_rows(changed, changed.facts[reader.name], case, memory.select), case.expect))
+    except ControlError:
+        return True
+
+
+def _text(setting: Setting, key: str) -> str:
+    """Return the SQL that ``key`` means: a text of the control, or a fact."""
+    return setting.library.facts[key].sql if key in setting.library.facts else getattr(setting.control, key)
+
+
+def _with(setting: Setting, key: str, sql: str) -> Setting:
+    if key in setting.library.facts:
+        return dataclasses.replace(setting, library=_with_fact(setting.library, key, sql))
+    return dataclasses.replace(setting, control=setting.control.model_copy(update={key: sql}))
+
+
+def _with_fact(library: Library, name: str, sql: str) -> Library:
+    fact = library.facts[name].model_copy(update={"sql": sql})
+    return dataclasses.replace(library, facts={**library.facts, name: fact})
+
+
+def _spelled(rows: pa.Table) -> tuple[list[str], list[str]]:
+    return rows.schema.names, sorted(map(str, rows.to_pylist()))
