@@ -4,14 +4,14 @@ import dataclasses
 import datetime as dt
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evidence.control import gate
-from evidence.control.cases import CAPTURE, NIGHT, CaseResult
+from evidence.control.cases import CAPTURE, NIGHT, SECOND, CaseResult, beside, names_sources
 from evidence.control.engine import Engine
 from evidence.control.made import MadeEvidence, lenient, registers_of
 from evidence.control.model import Fact, Library
@@ -33,6 +33,7 @@ class FactCase(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict)
     evidence: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
     registers: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
+    alone: bool = False
     expect: tuple[dict[str, Any], ...]
 
 
@@ -47,12 +48,41 @@ def run_fact_cases(library: Library, name: str) -> list[CaseResult]:
             case = parse_fact_case(path)
             detail = fact_difference(fact_rows(library, fact, case, engine.select), case.expect)
             results.append(CaseResult(f"fact.{name}", path.stem, ok=not detail, detail=detail))
+        for label, case in fact_cases_as_two(fact):
+            detail = fact_difference(fact_rows(library, fact, case, engine.select), case.expect)
+            results.append(CaseResult(f"fact.{name}", label, ok=not detail, detail=detail))
     return results
 
 
 def fact_case_files(fact: Fact) -> list[Path]:
     """Return the fact's case files, sorted."""
     return sorted((Path(fact.folder) / "cases" / fact.name).glob("*.toml"))
+
+
+def fact_cases_as_two(fact: Fact) -> Iterator[tuple[str, FactCase]]:
+    """Yield every case with itself as a second account, and with the next one that has the same settings and registers."""
+    cases = {path.stem: parse_fact_case(path) for path in fact_case_files(fact)}
+    fitting = {name: case for name, case in cases.items() if not (case.alone or names_sources(case.evidence))}
+    for name, case in fitting.items():
+        alike = [other for other in fitting if _circumstances(fitting[other]) == _circumstances(case)]
+        following = alike[(alike.index(name) + 1) % len(alike)]
+        for other in dict.fromkeys((name, following)):
+            yield f"{name}, beside {other}", _together(case, fitting[other])
+
+
+def _circumstances(case: FactCase) -> tuple[object, ...]:
+    columns = {column for row in case.expect for column in row}
+    return case.night, case.as_of, case.settings, case.registers, columns
+
+
+def _together(case: FactCase, other: FactCase) -> FactCase:
+    evidence = {
+        name: [*case.evidence.get(name, ()), *beside(other.evidence.get(name, ()), name)]
+        for name in {**case.evidence, **other.evidence}
+    }
+    first = [{"source": "snowflake", **row} for row in case.expect]
+    second = [{**row, "source": f"snowflake{SECOND}"} for row in other.expect]
+    return case.model_copy(update={"evidence": evidence, "expect": (*first, *second)})
 
 
 def parse_fact_case(path: Path) -> FactCase:

@@ -16,9 +16,16 @@ from typing import Final
 
 import pyarrow as pa
 
-from evidence.control.cases import Setting, case_files, difference, parse_case, prepared, spoiled
+from evidence.control.cases import Setting, case_files, difference, parse_case, prepared, spoiled, two_accounts
 from evidence.control.engine import Engine
-from evidence.control.factcases import FactCase, fact_case_files, fact_difference, fact_rows, parse_fact_case
+from evidence.control.factcases import (
+    FactCase,
+    fact_case_files,
+    fact_cases_as_two,
+    fact_difference,
+    fact_rows,
+    parse_fact_case,
+)
 from evidence.control.made import MadeEvidence
 from evidence.control.model import Fact, Library
 from evidence.control.mutants import Mutant, mutants, unchanged
@@ -101,11 +108,12 @@ def score_control(library: Library, control_id: str, *, step: Callable[[str], ob
     """
     control = library.control(control_id)
     settings = {path.stem: prepared(library, control, parse_case(path)) for path in case_files(control)}
+    two = dict(two_accounts(library, control, settings))
     known = equivalents(Path(control.folder).parent.parent)
     scores = []
     for key, name in (("population_sql", "population.sql"), ("control_sql", "control.sql")):
         with Engine(time_limit=TIME_LIMIT, threads=1) as engine:
-            trials = [*_written(settings, key, engine), *_automatic(settings, key, engine)]
+            trials = [*_written(settings | two, key, engine), *_automatic(settings, key, engine)]
             scores.append(_score(f"{control_id}/{name}", getattr(control, key), known, trials))
         step(scores[-1].file)
     return scores
@@ -181,7 +189,9 @@ def _of_fact(library: Library, fact: Fact, engine: Engine) -> Iterator[_Trial]:
     readers = [each for each in library.facts.values() if fact in library.facts_of(each)]
     for reader in (fact, *readers):
         for path in fact_case_files(reader):
-            yield from _fact_trial(library, fact, reader, path, engine)
+            yield from _fact_trial(library, fact, reader, path.stem, parse_fact_case(path), engine)
+    for name, case in fact_cases_as_two(fact):
+        yield from _fact_trial(library, fact, fact, name, case, engine)
     for control in library.controls.values():
         if fact in library.facts_of(control):
             settings = {
@@ -191,10 +201,11 @@ def _of_fact(library: Library, fact: Fact, engine: Engine) -> Iterator[_Trial]:
             yield from _written(settings, fact.name, engine)
 
 
-def _fact_trial(library: Library, fact: Fact, reader: Fact, path: Path, engine: Engine) -> Iterator[_Trial]:
-    case = parse_fact_case(path)
-    memory = _Memory(engine.select, f"{reader.name}/{path.stem}", fact.sql)
-    _as_it_is(path.stem, fact_difference(fact_rows(library, reader, case, memory.select), case.expect))
+def _fact_trial(
+    library: Library, fact: Fact, reader: Fact, name: str, case: FactCase, engine: Engine
+) -> Iterator[_Trial]:
+    memory = _Memory(engine.select, f"{reader.name}/{name}", fact.sql)
+    _as_it_is(name, fact_difference(fact_rows(library, reader, case, memory.select), case.expect))
     if memory.gave is not None:
         yield _Trial(memory, partial(_fact_differs, library, fact, reader, case, memory))
 
