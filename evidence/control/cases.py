@@ -241,10 +241,11 @@ def names_sources(evidence: Mapping[str, Sequence[Mapping[str, Any]]]) -> bool:
 
 
 def _fits_two(case: Case) -> bool:
-    return not (case.alone or case.faults or names_sources(case.evidence)) and case.status in {
-        "satisfied",
-        "not-satisfied",
-    }
+    """Say whether a case is about one account and its items say of which."""
+    products = {name.partition(".")[0] for name in case.evidence}
+    placed = all("/" in item.item and item.item.partition("/")[0] in products for item in case.expect)
+    judged = case.status in {"satisfied", "not-satisfied"}
+    return judged and placed and not (case.alone or case.faults or names_sources(case.evidence))
 
 
 def _circumstances(case: Case) -> tuple[object, ...]:

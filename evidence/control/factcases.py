@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import sqlglot
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evidence.control import gate
@@ -60,7 +61,12 @@ def fact_case_files(fact: Fact) -> list[Path]:
 
 
 def fact_cases_as_two(fact: Fact) -> Iterator[tuple[str, FactCase]]:
-    """Yield every case with itself as a second account, and with the next one that has the same settings and registers."""
+    """Yield every case with itself as a second account, and with the next one that has the same settings and registers.
+
+    None if the fact does not say of which account its rows are.
+    """
+    if "source" not in sqlglot.parse_one(fact.sql, dialect="duckdb").named_selects:
+        return
     cases = {path.stem: parse_fact_case(path) for path in fact_case_files(fact)}
     fitting = {name: case for name, case in cases.items() if not (case.alone or names_sources(case.evidence))}
     for name, case in fitting.items():

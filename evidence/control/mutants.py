@@ -49,6 +49,7 @@ class _Operator:
     what: str
     fits: Callable[[exp.Expr], bool]
     change: Callable[[exp.Expr], exp.Expr | None]
+    words: Callable[[exp.Expr], exp.Expr] = lambda node: node
 
 
 def mutants(sql: str) -> Iterator[Mutant]:
@@ -61,7 +62,7 @@ def mutants(sql: str) -> Iterator[Mutant]:
             text = _changed(tree, place, operator) if operator.fits(node) else ""
             if text and text not in seen:
                 seen.add(text)
-                what = f"{operator.what}: {_short(node)}"
+                what = f"{operator.what}: {_short(operator.words(node))}"
                 named[what] += 1
                 yield Mutant(operator.kind, what if named[what] == 1 else f"{what} (no. {named[what]})", text)
 
@@ -166,8 +167,10 @@ def _short(node: exp.Expr) -> str:
 
 _OPERATORS: Final = (
     _Operator("verdict", "turned round", _predicate, _negated),
-    _Operator("verdict", "left side left out", _of(exp.And, exp.Or), lambda node: node.expression.copy()),
-    _Operator("verdict", "right side left out", _of(exp.And, exp.Or), lambda node: node.this.copy()),
+    _Operator("verdict", "AND left out", _of(exp.And), lambda node: node.expression.copy(), lambda node: node.this),
+    _Operator("verdict", "AND left out", _of(exp.And), lambda node: node.this.copy(), lambda node: node.expression),
+    _Operator("verdict", "OR left out", _of(exp.Or), lambda node: node.expression.copy(), lambda node: node.this),
+    _Operator("verdict", "OR left out", _of(exp.Or), lambda node: node.this.copy(), lambda node: node.expression),
     _Operator("verdict", "NOT left out", _of(exp.Not), lambda node: node.this.copy()),
     _Operator("verdict", "left out", _of(exp.Where, exp.Having), lambda _: None),
     _Operator("verdict", "COALESCE removed", _of(exp.Coalesce), lambda node: node.this.copy()),
