@@ -26,7 +26,7 @@ reach as (
   select r.source, r.start_kind, r.start_role, e.role_kind, e.role, r.depth + 1, min(r.path || ' > ' || coalesce(e.role, '?'))
   from reach r
   join edges e on e.source = r.source and e.holder_kind = r.role_kind and e.holder = r.role
-  where r.depth < 40 and e.role is distinct from r.start_role
+  where r.depth < 40 and (e.role is distinct from r.start_role or e.role_kind <> r.start_kind)
   group by r.source, r.start_kind, r.start_role, e.role_kind, e.role, r.depth
 ),
 shortest as (

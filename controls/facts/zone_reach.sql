@@ -2,7 +2,7 @@
 with held as (
   select
     p.source, p.holder_kind, p.holder, p.privilege, p.object_type, p.database_name, p.schema_name, p.future, p.depth,
-    min(p.path) as path, min(p.object_name) as object_name, count(*) as objects
+    min(p.path) as path, count(*) as objects
   from fact.role_privileges p
   cross join settings s
   where p.privilege is null

@@ -12,6 +12,8 @@ from evidence.control.factcases import run_fact_cases
 from evidence.control.lint import lint_library
 from evidence.control.lock import LOCK, renewed, roots
 from evidence.control.model import Library
+from evidence.control.mutants import KINDS, Kind
+from evidence.control.mutation import Score, score_control, score_fact
 from evidence.errors import ControlError, UsageError
 
 app = typer.Typer(help="List, show, lint and test controls.", no_args_is_help=True)
@@ -157,14 +159,17 @@ def lock(
 @app.command("test")
 def run_all(
     context: typer.Context,
-    control: Annotated[str | None, typer.Argument(help="Only this control.")] = None,
+    control: Annotated[str | None, typer.Argument(help="Only this control, or fact.NAME.")] = None,
+    mutants: Annotated[bool, typer.Option("--mutants", help="Change the SQL bit by bit: do the cases notice?")] = False,
     json: Json = False,
 ) -> int:
-    """Run every control's cases; exit 3 if one does not come out as written."""
+    """Run the cases of every control and fact; exit 3 if one does not come out as written."""
     library = library_of(context.obj)
-    results = [result for name in ([control] if control else library.controls) for result in run_cases(library, name)]
-    if control is None:
-        results += [result for name in library.facts for result in run_fact_cases(library, name)]
+    controls, facts = _chosen(library, control)
+    if mutants:
+        return _mutants(library, controls, facts, json=json)
+    results = [result for name in controls for result in run_cases(library, name)]
+    results += [result for name in facts for result in run_fact_cases(library, name)]
     failed = [result for result in results if not result.ok]
     if json:
         output.as_json([{"control": r.control, "case": r.case, "ok": r.ok, "detail": r.detail} for r in results])
@@ -173,3 +178,47 @@ def run_all(
             output.say(f"{result.control} {result.case}: {result.detail}")
         output.say(f"{len(results) - len(failed)} cases as written, {len(failed)} not")
     return ControlError.exit_code if failed else 0
+
+
+def _chosen(library: Library, name: str | None) -> tuple[list[str], list[str]]:
+    """Return the controls and facts that are meant."""
+    if name is None:
+        return list(library.controls), list(library.facts)
+    fact = name.removeprefix("fact.")
+    return ([], [fact]) if name.startswith("fact.") and fact in library.facts else ([name], [])
+
+
+def _mutants(library: Library, controls: list[str], facts: list[str], *, json: bool) -> int:
+    """Print what no case notices; exit 3 if a change of verdict is among it that is not known to change nothing."""
+    with output.progress("mutants", 2 * len(controls) + len(facts)) as step:
+        scores = [score for name in controls for score in score_control(library, name, step=step)]
+        scores += [score_fact(library, name, step=step) for name in facts]
+    if json:
+        output.as_json([_as_json(score) for score in scores])
+    else:
+        for score in scores:
+            for mutant in score.unnoticed:
+                output.say(f"{score.file}: {mutant.kind}: {mutant.what}")
+        for kind in KINDS:
+            output.say(_sum(scores, kind))
+    accused = any(mutant.kind == "verdict" for score in scores for mutant in score.unnoticed)
+    return ControlError.exit_code if accused else 0
+
+
+def _sum(scores: list[Score], kind: Kind) -> str:
+    made, same, lost = (
+        sum(mutant.kind == kind for score in scores for mutant in getattr(score, part))
+        for part in ("made", "equivalent", "unnoticed")
+    )
+    return f"{kind}: {made} mutants, {made - same - lost} noticed, {same} known to change nothing, {lost} not noticed"
+
+
+def _as_json(score: Score) -> dict[str, object]:
+    return {
+        "file": score.file,
+        "made": {kind: sum(mutant.kind == kind for mutant in score.made) for kind in KINDS},
+        **{
+            part: [{"kind": mutant.kind, "what": mutant.what} for mutant in getattr(score, part)]
+            for part in ("equivalent", "unnoticed")
+        },
+    }

@@ -1,13 +1,14 @@
 """Run a control's examples through the engine that runs in life (``docs/formats/control.md``, Cases).
 
 Written cases say what must come out. Besides them every control runs a set that nobody has to write: each input missing,
-denied, incomplete, stale, of the wrong edition, empty, and each column unknown; none of these may end as satisfied.
+denied, incomplete, stale, of the wrong edition, empty, and each column unknown; none of these may end as satisfied. And two
+cases as two accounts with the same names: each must come out as it does alone.
 """
 
 import dataclasses
 import datetime as dt
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +20,7 @@ from evidence.control import gate, verdict
 from evidence.control.engine import Engine
 from evidence.control.made import Fault, MadeEvidence, lenient, registers_of
 from evidence.control.model import Control, Fact, Library
-from evidence.control.night import Night, Tables
+from evidence.control.night import Night, Select, Tables
 from evidence.control.result import FindingStatus, NightFinding
 from evidence.datasets.contract import Contract
 from evidence.errors import ControlError
@@ -27,6 +28,7 @@ from evidence.snapshot.model import DAY, start_of
 
 WRITTEN: tuple[Fault, ...] = ("missing", "denied", "incomplete", "stale", "edition")  # keys of a case file
 FAULTS: tuple[Fault, ...] = (*WRITTEN, "unavailable", "quarantined", "pending", "empty")
+SECOND = "2"  # after a source's name: the second account's
 CAPTURE = dt.timedelta(hours=3)
 NIGHT = dt.date(2026, 9, 1)
 
@@ -61,6 +63,7 @@ class Case(BaseModel):
     incomplete: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     edition: tuple[str, ...] = ()
+    alone: bool = False
     expect: tuple[Expected, ...]
     status: FindingStatus
     reason: str = ""
@@ -100,13 +103,13 @@ class Setting:
     case: Case
     made: MadeEvidence = field(repr=False)
 
-    def assessed(self, engine: Engine, made: MadeEvidence | None = None) -> tuple[NightFinding, pa.Table | None]:
+    def assessed(self, run: Select, made: MadeEvidence | None = None) -> tuple[NightFinding, pa.Table | None]:
         """Return the finding and, if the SQL ran, the rows that control.sql returned."""
         evidence = made or self.made
         seen: list[pa.Table] = []
 
         def select(sql: str, tables: Tables, room: str = "") -> pa.Table:
-            rows = engine.select(sql, tables, room)
+            rows = run(sql, tables, room)
             if sql == self.control.control_sql:
                 seen.append(rows)
             return rows
@@ -130,11 +133,15 @@ def run_cases(library: Library, control_id: str, *, automatic: bool = True) -> l
     with Engine() as engine:
         for path in case_files(control):
             settings[path.stem] = prepared(library, control, parse_case(path))
-            results.append(_result(control_id, path.stem, difference(settings[path.stem], engine)))
+            results.append(_result(control_id, path.stem, difference(settings[path.stem], engine.select)))
         if automatic:
             results += [
                 _result(control_id, name, "came out satisfied" if found.status == "satisfied" else "")
-                for name, found in automatic_findings(settings, engine)
+                for name, found in automatic_findings(settings, engine.select)
+            ]
+            results += [
+                _result(control_id, name, difference(setting, engine.select))
+                for name, setting in two_accounts(library, control, settings)
             ]
     if not any(setting.case.status == "satisfied" for setting in settings.values()):
         results.append(CaseResult(control_id, "cases", ok=False, detail="no case that comes out satisfied"))
@@ -183,10 +190,10 @@ def prepared(library: Library, control: Control, case: Case) -> Setting:
     )
 
 
-def difference(setting: Setting, engine: Engine) -> str:
+def difference(setting: Setting, run: Select) -> str:
     """Return what differs between what a case says and what comes out; empty: nothing."""
     case = setting.case
-    found, rows = setting.assessed(engine)
+    found, rows = setting.assessed(run)
     everything = {str(row["item"]): row for row in rows.to_pylist()} if rows is not None else {}
     wrong = []
     if found.status != case.status or found.reason != case.reason:
@@ -205,12 +212,54 @@ def difference(setting: Setting, engine: Engine) -> str:
     return "; ".join(wrong)
 
 
-def automatic_findings(settings: Mapping[str, Setting], engine: Engine) -> Iterator[tuple[str, NightFinding]]:
+def automatic_findings(settings: Mapping[str, Setting], run: Select) -> Iterator[tuple[str, NightFinding]]:
     """Yield what comes of every satisfied case when its evidence is spoiled in each way that must not pass."""
     for name, setting in settings.items():
         if setting.case.status == "satisfied":
             for label, made in spoiled(setting):
-                yield f"{name}, {label}", setting.assessed(engine, made)[0]
+                yield f"{name}, {label}", setting.assessed(run, made)[0]
+
+
+def two_accounts(library: Library, control: Control, settings: Mapping[str, Setting]) -> Iterator[tuple[str, Setting]]:
+    """Yield every case with itself as a second account, and with the next one that has the same parameters and registers."""
+    fitting = {name: setting.case for name, setting in settings.items() if _fits_two(setting.case)}
+    for name, case in fitting.items():
+        alike = [other for other in fitting if _circumstances(fitting[other]) == _circumstances(case)]
+        following = alike[(alike.index(name) + 1) % len(alike)]
+        for other in dict.fromkeys((name, following)):
+            yield f"{name}, beside {other}", prepared(library, control, _together(case, fitting[other]))
+
+
+def beside(rows: Sequence[Mapping[str, Any]], dataset: str) -> list[dict[str, Any]]:
+    """Return rows as those of a second account."""
+    return [{**row, "source": f"{dataset.partition('.')[0]}{SECOND}"} for row in rows]
+
+
+def names_sources(evidence: Mapping[str, Sequence[Mapping[str, Any]]]) -> bool:
+    """Say whether any row says itself where it comes from."""
+    return any("source" in row for rows in evidence.values() for row in rows)
+
+
+def _fits_two(case: Case) -> bool:
+    """Say whether a case is about one account and its items say of which."""
+    products = {name.partition(".")[0] for name in case.evidence}
+    placed = all("/" in item.item and item.item.partition("/")[0] in products for item in case.expect)
+    judged = case.status in {"satisfied", "not-satisfied"}
+    return judged and placed and not (case.alone or case.faults or names_sources(case.evidence))
+
+
+def _circumstances(case: Case) -> tuple[object, ...]:
+    return case.night, case.captured_at, case.clock, case.parameters, case.settings, case.registers
+
+
+def _together(case: Case, other: Case) -> Case:
+    evidence = {
+        name: [*case.evidence.get(name, ()), *beside(other.evidence.get(name, ()), name)]
+        for name in {**case.evidence, **other.evidence}
+    }
+    second = (item.model_copy(update={"item": item.item.replace("/", f"{SECOND}/", 1)}) for item in other.expect)
+    status = "not-satisfied" if "not-satisfied" in {case.status, other.status} else "satisfied"
+    return case.model_copy(update={"evidence": evidence, "expect": (*case.expect, *second), "status": status})
 
 
 def spoiled(setting: Setting) -> Iterator[tuple[str, MadeEvidence]]:

@@ -38,7 +38,8 @@ active_holders as (
   from own o
   join fact.user u on u.source = o.source and u.user_name = o.user_name and u.active
   union
-  select source, admin_role, null, null, null from own where user_name is null
+  -- nor may it be nobody when a user, or a role with whoever is in it, cannot be named
+  select source, admin_role, null, null, null from holders where holder is null
 ),
 reached as (
   select c.source, c.role as admin_role, count(distinct c.user_name) as people

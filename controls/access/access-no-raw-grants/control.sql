@@ -32,6 +32,12 @@ matched as (
   from population p
   join ranked h on h.holder is null and h.source = p.source and h.holder_kind = p.holder_kind and h.database = p.database and h.schema = p.schema
   where not p.exempt
+  union all
+  -- a role nobody can name may be any role
+  select p.item, 4, 'anything', '?', 1
+  from population p
+  join roles_beside b on b.role is null and b.source = p.source and coalesce(b.user_name, p.holder) = p.holder
+  where p.holder_kind = 'USER'
 ),
 best as (
   select item, min(rank) as rank from matched group by all
