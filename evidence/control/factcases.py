@@ -65,7 +65,8 @@ def fact_cases_as_two(fact: Fact) -> Iterator[tuple[str, FactCase]]:
 
     None if the fact does not say of which account its rows are.
     """
-    if "source" not in sqlglot.parse_one(fact.sql, dialect="duckdb").named_selects:
+    query = sqlglot.parse_one(fact.sql, dialect="duckdb")
+    if not isinstance(query, sqlglot.exp.Query) or "source" not in query.named_selects:
         return
     cases = {path.stem: parse_fact_case(path) for path in fact_case_files(fact)}
     fitting = {name: case for name, case in cases.items() if not (case.alone or names_sources(case.evidence))}
