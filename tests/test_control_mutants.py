@@ -13,7 +13,20 @@ from evidence.control.mutation import Score, equivalents, score_control, score_f
 ROOT = Path(__file__).resolve().parent.parent / "controls"
 CONTROLS = sorted(path.parent.name for path in ROOT.glob("*/*/control.toml"))
 FACTS = sorted(path.stem for path in (ROOT / "facts").glob("*.toml"))
-UNNOTICED: dict[str, int] = {}
+UNNOTICED = {
+    "data-phi-access-role/population.sql": 3,
+    "data-phi-access-role/control.sql": 31,
+    "data-phi-mask-coverage/population.sql": 59,
+    "data-phi-mask-coverage/control.sql": 5,
+    "facts/column_protection.sql": 31,
+    "facts/phi_access.sql": 23,
+    "monitor-bruteforce/population.sql": 1,
+    "monitor-bruteforce/control.sql": 22,
+    "quality-key-tests/population.sql": 11,
+    "quality-key-tests/control.sql": 12,
+    "quality-test-results/population.sql": 6,
+    "quality-test-results/control.sql": 14,
+}
 
 
 @pytest.fixture(scope="module")
