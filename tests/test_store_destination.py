@@ -203,11 +203,11 @@ def test_verify_takes_the_files_that_were_sent(history, tmp_path, capsys):
         folder = LocalStore(tmp_path / f"store-{size}")
         for path, body in store.objects.items():
             folder.put_if_absent(path, body)
-        code = verify_command.verify(folder.root, [tmp_path / "log.vkey"], kept[-1])
+        code = verify_command.verify(str(folder.root), [tmp_path / "log.vkey"], kept[-1])
         said = capsys.readouterr().out
         assert code == (10 if size < 5 else 0)
         assert ("went back in time" in said) is (size < 5)
-    assert verify_command.verify(folder.root, [tmp_path / "log.vkey"]) == 0
+    assert verify_command.verify(str(folder.root), [tmp_path / "log.vkey"]) == 0
     assert "going back in time was not checked" in capsys.readouterr().out
 
 

@@ -263,7 +263,7 @@ def test_the_command_takes_the_witness_s_key_and_the_file_itself_as_a_kept_check
     (trust / "witness-1.vkey").write_text(witness.vkey + "\n")
     assert load_trust([trust]).roles == {"logs": ["log.vkey"], "co-signatures of witnesses": ["witness-1.vkey"]}
     kept = store.root / list(store.list("log/cosigned/"))[-1]
-    assert verify_command.verify(store.root, [trust], kept, explain=True) == 0
+    assert verify_command.verify(str(store.root), [trust], kept, explain=True) == 0
     said = capsys.readouterr().out
     assert "trusted for co-signatures of witnesses: witness-1.vkey" in said
     assert "co-signed by witness.example/w1" in said
