@@ -12,7 +12,7 @@ from fakes.sealed_store import KEY, seal_snapshots
 
 from evidence.store.local import LocalStore
 from evidence.store.log import Log
-from evidence.store.s3 import S3Store, connect
+from evidence.store.s3 import S3Store
 from evidence.verify import verify_store
 
 pytest_plugins = ["tests.servers.fixtures"]
@@ -47,14 +47,6 @@ def test_a_removed_object_fails_alone_and_the_log_goes_on(tmp_path):
     assert failed(store) == [victim]
     assert goes_on(log)
     assert failed(store) == [victim]
-
-
-@pytest.fixture
-def client(s3_server, monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    return connect(endpoint_url=s3_server.url, region="us-east-1")
 
 
 def bucket_store(client, mode):

@@ -18,7 +18,7 @@ from evidence.store.anchor import FileAnchor
 from evidence.store.copying import copy_store
 from evidence.store.local import LocalStore
 from evidence.store.log import Log, accept_anchor
-from evidence.store.s3 import S3Store, connect
+from evidence.store.s3 import S3Store
 from evidence.verify import verify_store
 from tests.servers import tiny_export
 
@@ -26,14 +26,6 @@ pytest_plugins = ["tests.servers.fixtures"]
 ROOT = Path(__file__).parent.parent
 RUNBOOK = ROOT / "docs" / "runbooks" / "restore.md"
 NUMBER = itertools.count()
-
-
-@pytest.fixture
-def client(s3_server, monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    return connect(endpoint_url=s3_server.url, region="us-east-1")
 
 
 @pytest.fixture

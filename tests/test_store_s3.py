@@ -22,14 +22,6 @@ NUMBER = itertools.count()
 
 
 @pytest.fixture
-def client(s3_server, monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    return connect(endpoint_url=s3_server.url, region="us-east-1")
-
-
-@pytest.fixture
 def bucket(client):
     name = f"evidence-test-{next(NUMBER)}"
     client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)

@@ -16,9 +16,10 @@ from evidence.errors import EvidenceError
 
 COMMANDS: Final = ("init", "doctor", "collect", "status", "assess", "packet", "verify", "query", "diff")
 GROUPS: Final = ("controls", "setup", "hold", "keys", "retention")
+EVERY: Final = (*COMMANDS, *GROUPS)
 
 
-def application(names: Iterable[str] = (*COMMANDS, *GROUPS)) -> typer.Typer:
+def application(names: Iterable[str] = EVERY) -> typer.Typer:
     """Return the application with these commands: ``evidence.cli.<name>_command`` holds ``<name>``, of a group ``app``."""
     app = typer.Typer(
         name="evidence",
@@ -80,13 +81,12 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _asked(arguments: Sequence[str]) -> tuple[str, ...]:
     """Return the command that is named; all of them where none is, or help is asked for first."""
-    every = (*COMMANDS, *GROUPS)
     rest = iter(arguments)
     for word in rest:
         if word in {"-w", "--workspace"}:
             next(rest, None)
         elif not word.startswith("-"):
-            return (word,) if word in every else every
+            return (word,) if word in EVERY else EVERY
         elif not word.startswith("--workspace="):
-            return every
-    return every
+            return EVERY
+    return EVERY

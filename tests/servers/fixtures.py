@@ -5,14 +5,19 @@ A test module asks for them with ``pytest_plugins = ["tests.servers.fixtures"]``
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from evidence.store.s3_client import connect
 from tests.servers import tiny_export
 from tests.servers.emulated import Emulator, run_emulator
 from tests.servers.localstack import LocalStack
 from tests.servers.moto_server import Moto
 from tests.servers.radosgw import Radosgw
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +52,15 @@ def s3_server() -> Iterator[LocalStack]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture
+def client(s3_server: LocalStack, monkeypatch: pytest.MonkeyPatch) -> "S3Client":
+    """A client of the S3 server; its credentials are in the environment, for commands that make their own."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return connect(endpoint_url=s3_server.url, region="us-east-1")
 
 
 @pytest.fixture(scope="session")
