@@ -2,19 +2,21 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from typing import Final
 
-from evidence.errors import ConfigError
 from evidence.snapshot.entry import Entry
 from evidence.store.check import referenced
 from evidence.store.hold import Holds, LegalHold
 from evidence.store.log import Log
-from evidence.store.retention import RetainingStore
+from evidence.store.retention import retaining
 from evidence.store.sealing import append_new, holds_of
+
+_LACKS: Final = "has no legal hold"
 
 
 def add(log: Log, hold: LegalHold, step: Callable[[str], None] = lambda _: None) -> int:
     """Seal ``hold``, then place it on what is sealed; return the objects changed. From the entry on, what is new is held too."""
-    _retaining(log)
+    retaining(log.store, _LACKS)
     append_new(log, [holds_of(log).placed(hold)])
     return apply(log, step)
 
@@ -23,14 +25,14 @@ def release(
     log: Log, name: str, *, reason: str, by: str, at: dt.datetime, step: Callable[[str], None] = lambda _: None
 ) -> int:
     """Seal the release of hold ``name``, then lift it from what no other hold covers; return the objects changed."""
-    _retaining(log)
+    retaining(log.store, _LACKS)
     append_new(log, [holds_of(log).lifted(name, reason=reason, by=by, at=at)])
     return apply(log, step)
 
 
 def apply(log: Log, step: Callable[[str], None] = lambda _: None) -> int:
     """Make every object that was ever under a hold what the standing holds say; finishes a call that was cut off."""
-    store, changed = _retaining(log), 0
+    store, changed = retaining(log.store, _LACKS), 0
     for path, wanted in covered(log):
         if store.original(path).held is not wanted:
             store.hold(path, on=wanted)
@@ -52,12 +54,3 @@ def covered(log: Log) -> Iterator[tuple[str, bool]]:
 
 def _held(holds: Holds, entry: Entry) -> bool:
     return any(True for _ in holds.covering(entry))
-
-
-def _retaining(log: Log) -> RetainingStore:
-    if not isinstance(log.store, RetainingStore):
-        raise ConfigError(
-            f"{log.store.url} has no legal hold",
-            fix="use an s3:// store; for a folder see docs/setup.md, chattr +i or a WORM mount",
-        )
-    return log.store

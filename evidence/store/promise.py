@@ -17,9 +17,11 @@ from evidence.store.check import referenced
 from evidence.store.loading import STORE_PATH
 from evidence.store.log import Log
 from evidence.store.objects import CACHE_PATH, ObjectInfo
-from evidence.store.retention import RetainingStore, RetentionRule, differences, shortfall
+from evidence.store.retention import RetainingStore, RetentionRule, differences, retaining, shortfall
 from evidence.store.sealing import append_new
 from evidence.tlog.record import PREFIX
+
+_LACKS: Final = "keeps no retention and no legal hold"
 
 _LOG_SLACK: Final = dt.timedelta(
     days=1
@@ -89,7 +91,7 @@ def extend(log: Log, step: Callable[[str], None] = lambda _: None) -> Extended:
     Idempotent: stopped anywhere, the next call goes on. Calls to the store: a listing and a HEAD for each object, four more for
     each that is lengthened, one GET for each manifest. Raises ``ConfigError`` where the store keeps nothing.
     """
-    store = _retaining(log)
+    store = retaining(log.store, _LACKS)
     done = Extended()
     for path, recorded in sealed_paths(log):
         info = store.original(path)
@@ -110,7 +112,7 @@ def shortfalls(log: Log) -> Iterator[tuple[str, str]]:
 
     Looks at the version that was created first, one object after the other: two calls each.
     """
-    store = _retaining(log)
+    store = retaining(log.store, _LACKS)
     rule = promised(log) or store.rule
     for path, recorded in sealed_paths(log):
         try:
@@ -160,12 +162,3 @@ def _now(log: Log, store: RetainingStore) -> dt.datetime:
     if until is None:
         raise ConfigError("this log was opened without its retention")
     return until - dt.timedelta(days=store.rule.longest)
-
-
-def _retaining(log: Log) -> RetainingStore:
-    if not isinstance(log.store, RetainingStore):
-        raise ConfigError(
-            f"{log.store.url} keeps no retention and no legal hold",
-            fix="use an s3:// store; for a folder see docs/setup.md, chattr +i or a WORM mount",
-        )
-    return log.store

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Protocol, Self, runtime_checkable
 
 from evidence.errors import ConfigError, MalformedError, StoreError
 from evidence.snapshot import canonical
-from evidence.store.objects import ObjectInfo
+from evidence.store.objects import ObjectInfo, ObjectStore
 
 Mode = Literal["GOVERNANCE", "COMPLIANCE"]
 TOLERANCE: Final = dt.timedelta(minutes=10)  # between the date we send and the moment the server stores the object
@@ -101,6 +101,16 @@ class RetainingStore(Protocol):
 
     def hold(self, path: str, *, on: bool) -> None:
         """Place the legal hold on ``path``, or lift it. Raises ``ObjectNotFoundError``."""
+
+
+def retaining(store: ObjectStore, lacks: str) -> RetainingStore:
+    """Return ``store`` if it keeps retention; raise ``ConfigError`` that says what it ``lacks`` otherwise."""
+    if not isinstance(store, RetainingStore):
+        raise ConfigError(
+            f"{store.url} {lacks}",
+            fix="use an s3:// store; for a folder see docs/setup.md, chattr +i or a WORM mount",
+        )
+    return store
 
 
 def read_back(path: str, info: ObjectInfo | None, rule: RetentionRule) -> dict[str, str]:
