@@ -16,7 +16,7 @@ from evidence.control.result import Input
 from evidence.datasets.contract import Contract
 from evidence.errors import ControlError
 from evidence.snapshot.canonical import sha256_hex
-from evidence.snapshot.model import DAY
+from evidence.snapshot.model import DAY, start_of
 
 Fault = Literal["missing", "denied", "unavailable", "incomplete", "stale", "edition", "empty", "quarantined", "pending"]
 Row = Mapping[str, Any]
@@ -121,15 +121,28 @@ def registers_of(rows: Mapping[str, Sequence[Row]], night: dt.date, missing: fro
         if name in missing:
             continue
         defaults = {
-            column: (night - DAY * 30 if column == "approved_on" else night + DAY * 30)
-            if kind == "date"
-            else shape.choices.get(column, (f"some {column}",))[0]
+            column: _filler(column, kind, shape.choices, night)
             for column, kind in shape.columns.items()
-            if kind != "free"
+            if not kind.endswith("?")
         }
         body = {name: [{**defaults, **row} for row in rows.get(name, ())]}
         filled[name] = parse_register(name, body, f"register {name}")
     return Registers(filled)
+
+
+def _filler(column: str, kind: str, choices: Mapping[str, Sequence[str]], night: dt.date) -> object:
+    match kind:
+        case "date":
+            return {"approved_on": night - DAY * 30, "expires": night + DAY * 30}.get(column, night)
+        case "moment":
+            return start_of(night)
+        case "int":
+            return 0
+        case "bool":
+            return False
+        case "texts":
+            return []
+    return choices.get(column, (f"some {column}",))[0]
 
 
 def lenient(contracts: Mapping[str, Contract], suspected: AbstractSet[str]) -> dict[str, Contract]:

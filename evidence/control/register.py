@@ -8,9 +8,9 @@ import datetime as dt
 import itertools
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -18,52 +18,47 @@ from evidence.errors import ControlError
 from evidence.snapshot import canonical
 
 Row = Mapping[str, Any]
-ColumnKind = Literal["text", "date", "free"]  # free: text that may be left out
-_DATED: dict[str, ColumnKind] = {"approved_by": "text", "approved_on": "date", "expires": "date"}
+FOLDER: Final = Path(__file__).with_name("registers")
+_KINDS: Final[Mapping[str, pa.DataType]] = {
+    "text": pa.string(),
+    "date": pa.date32(),
+    "moment": pa.timestamp("us"),
+    "int": pa.int64(),
+    "bool": pa.bool_(),
+    "texts": pa.list_(pa.string()),
+}
+_FIX: Final = "docs/formats/registers.md lists the columns"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Columns of a register, what makes a row the same row again, and columns with a closed list of values."""
+    """Columns of a register, what makes a row the same row again, and columns with a closed list of values.
 
-    columns: Mapping[str, ColumnKind]
+    The kind of a column is ``text``, ``date``, ``moment`` (a TOML time with an offset), ``int``, ``bool`` or ``texts``; one
+    that ends in ``?`` may be left out. Each shape is a file ``registers/<name>.toml`` beside this module.
+    """
+
+    about: str
+    columns: Mapping[str, str]
     key: tuple[str, ...]
-    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]]
 
     @property
     def schema(self) -> pa.Schema:
         """Arrow columns."""
-        kinds = {"date": pa.date32(), "text": pa.string(), "free": pa.string()}
-        return pa.schema([(name, kinds[kind]) for name, kind in self.columns.items()])
+        return pa.schema([(name, _KINDS[kind.rstrip("?")]) for name, kind in self.columns.items()])
 
 
-SHAPES: dict[str, Shape] = {
-    "admins": Shape({"user": "text", "role": "text", **_DATED, "reason": "free"}, ("user", "role")),
-    "service_accounts": Shape(
-        {"user": "text", "owner": "text", "purpose": "text", "role": "text", "auth": "text", **_DATED},
-        ("user",),
-        {"auth": ("KEYPAIR", "WORKLOAD_IDENTITY")},
-    ),
-    "role_classes": Shape(
-        {"role": "text", "class": "text"},
-        ("role",),
-        {"class": ("analyst", "team", "engineer", "service", "access", "admin", "system")},
-    ),
-    "zones": Shape(
-        {"database": "text", "schema": "text", "zone": "text", "env": "text"},
-        ("database", "schema"),
-        {
-            "zone": ("raw", "staging", "intermediate", "mart", "served", "sandbox", "governance"),
-            "env": ("prod", "test", "dev"),
-        },
-    ),
-    "network": Shape(
-        {"entry": "text", "kind": "text", "owner": "text", "purpose": "text", **_DATED},
-        ("entry",),
-        {"kind": ("cidr", "vpce", "saas")},
-    ),
-    "break_glass": Shape({"user": "text", "owner": "text", **_DATED}, ("user",)),
-}
+def _shapes() -> dict[str, Shape]:
+    shapes = {}
+    for path in sorted(FOLDER.glob("*.toml")):
+        body = tomllib.loads(path.read_text())
+        choices = {name: tuple(values) for name, values in body.get("choices", {}).items()}
+        shapes[path.stem] = Shape(body["about"], body["columns"], tuple(body["key"]), choices)
+    return shapes
+
+
+SHAPES: Final = _shapes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +116,11 @@ def load_registers(folder: Path) -> Registers:
 
 def parse_register(name: str, body: Mapping[str, Any], where: str) -> tuple[Row, ...]:
     """Check the parsed TOML of one register and return its rows in canonical order."""
-    fix = "docs/formats/registers.md lists the columns"
     if name not in SHAPES:
         raise ControlError(f"{where}: no register {name!r}", fix=f"registers: {', '.join(SHAPES)}")
     strange = sorted(set(body) - {name})
     if strange or not isinstance(body.get(name, []), list):
-        raise ControlError(f"{where}: only [[{name}]] tables stand here, not {', '.join(strange)}", fix=fix)
+        raise ControlError(f"{where}: only [[{name}]] tables stand here, not {', '.join(strange)}", fix=_FIX)
     rows = [_row(SHAPES[name], row, f"{where}: row {number}") for number, row in enumerate(body.get(name, []), 1)]
     ordered = sorted(rows, key=lambda row: canonical.encode(_spelled(row)))
     _no_overlap(SHAPES[name], ordered, where)
@@ -134,27 +128,41 @@ def parse_register(name: str, body: Mapping[str, Any], where: str) -> tuple[Row,
 
 
 def _row(shape: Shape, row: Any, where: str) -> Row:
-    fix = "docs/formats/registers.md lists the columns"
     if not isinstance(row, dict) or set(row) - set(shape.columns):
-        raise ControlError(f"{where}: unknown columns {sorted(set(row) - set(shape.columns))}", fix=fix)
+        raise ControlError(f"{where}: unknown columns {sorted(set(row) - set(shape.columns))}", fix=_FIX)
     for name, kind in shape.columns.items():
         value = row.get(name)
-        if kind == "free" and value is None:
+        if value is None and kind.endswith("?"):
             continue
-        good = type(value) is dt.date if kind == "date" else isinstance(value, str) and bool(value.strip())
-        if not good:
-            raise ControlError(f"{where}: {name}: {value!r} is no {'date' if kind == 'date' else 'text'}", fix=fix)
+        if not _fits(value, kind.rstrip("?")):
+            raise ControlError(f"{where}: {name}: {value!r} is no {kind.rstrip('?')}", fix=_FIX)
         if name in shape.choices and value not in shape.choices[name]:
             raise ControlError(f"{where}: {name}: {value!r}", fix=f"one of {', '.join(shape.choices[name])}")
-    if "expires" in shape.columns and row["expires"] <= row["approved_on"]:
-        raise ControlError(f"{where}: expires {row['expires']} is not after approved_on {row['approved_on']}", fix=fix)
-    return {name: row.get(name) for name in shape.columns}
+    if _ends(row) <= _begins(row):
+        raise ControlError(f"{where}: expires {_ends(row)} is not after approved_on {_begins(row)}", fix=_FIX)
+    return {name: _stored(row.get(name)) for name in shape.columns}
+
+
+def _fits(value: Any, kind: str) -> bool:
+    match kind:
+        case "text":
+            return isinstance(value, str) and bool(value.strip())
+        case "texts":
+            return isinstance(value, list) and all(_fits(each, "text") for each in value)
+        case "moment":
+            return isinstance(value, dt.datetime) and value.tzinfo is not None
+    return type(value) is {"date": dt.date, "int": int, "bool": bool}[kind]
+
+
+def _stored(value: Any) -> Any:
+    """Moments in UTC without a zone, as all control SQL sees them."""
+    return value.astimezone(dt.UTC).replace(tzinfo=None) if isinstance(value, dt.datetime) else value
 
 
 def _no_overlap(shape: Shape, rows: Sequence[Row], where: str) -> None:
     by_key: dict[tuple[Any, ...], list[tuple[dt.date, dt.date]]] = {}
     for row in rows:
-        span = (row.get("approved_on", dt.date.min), row.get("expires", dt.date.max))
+        span = (_begins(row), _ends(row))
         by_key.setdefault(tuple(row[name] for name in shape.key), []).append(span)
     for key, spans in by_key.items():
         for (_, end), (start, _) in itertools.pairwise(sorted(spans)):
@@ -164,13 +172,27 @@ def _no_overlap(shape: Shape, rows: Sequence[Row], where: str) -> None:
                 )
 
 
+def _begins(row: Row) -> dt.date:
+    return row.get("approved_on") or dt.date.min
+
+
+def _ends(row: Row) -> dt.date:
+    return row.get("expires") or dt.date.max
+
+
 def _begun(row: Row, night: dt.date) -> bool:
-    return bool(row.get("approved_on", dt.date.min) <= night)
+    return _begins(row) <= night
 
 
 def _ended(row: Row, night: dt.date) -> bool:
-    return bool(night >= row.get("expires", dt.date.max))
+    return night >= _ends(row)
 
 
 def _spelled(row: Row) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, dt.date) else value for name, value in row.items()}
+    return {name: _spelling(value) for name, value in row.items()}
+
+
+def _spelling(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return canonical.format_time(value.replace(tzinfo=dt.UTC))
+    return value.isoformat() if isinstance(value, dt.date) else value
