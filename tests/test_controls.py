@@ -53,7 +53,7 @@ def test_spoiled_evidence_never_satisfies(library, control):
     good = [setting for setting in settings if setting.case.status == "satisfied"]
     assert good, "a control needs a case that comes out satisfied"
     seen = set()
-    with Engine() as engine:
+    with Engine(threads=1) as engine:
         for setting in good:
             for label, made in spoiled(setting):
                 finding, _ = setting.assessed(engine.select, made)

@@ -130,7 +130,7 @@ def run_cases(library: Library, control_id: str, *, automatic: bool = True) -> l
     """Run every case of ``control_id``, then the automatic ones. Raises ``ControlError`` for a malformed case file."""
     control = library.control(control_id)
     results, settings = [], {}
-    with Engine() as engine:
+    with Engine(threads=1) as engine:
         for path in case_files(control):
             settings[path.stem] = prepared(library, control, parse_case(path))
             results.append(_result(control_id, path.stem, difference(settings[path.stem], engine.select)))

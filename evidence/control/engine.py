@@ -7,10 +7,11 @@ the tables handed in with it exist. Lint explains mistakes early; it is not the 
 """
 
 import datetime as dt
+import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -23,6 +24,7 @@ from evidence.control.model import Library
 from evidence.control.night import Night, Shown, Tables
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
+from evidence.control.sight import Sight
 from evidence.errors import ControlError
 
 if TYPE_CHECKING:
@@ -57,8 +59,10 @@ class Engine:
         )  # it would write between the lines of our own output
         self._connection.execute("SET lock_configuration = true")
         self._parsed: dict[str, duckdb.Statement] = {}
+        self._sights: dict[str, Sight] = {}
         self._rooms: dict[str, _Room] = {}
-        self._loaded: dict[str, tuple[pa.Table, str]] = {}
+        self._held: dict[str, _Held] = {}
+        self._answers: dict[tuple[str, str], tuple[bytes, pa.Table]] = {}
         self._time_limit = time_limit  # seconds
         self._watch = Watch(self._connection.interrupt, time_limit)
         self._result_limit = result_limit  # bytes
@@ -81,15 +85,27 @@ class Engine:
 
         ``room`` names who asks: what one reader saw before stays in place for it, and is out of sight of all others. A
         table handed in again (the same object in the same slot) is not loaded again. Times with a zone are handed in as
-        UTC without one. Raises ``ControlError`` if ``sql`` is not exactly one SELECT, fails, takes longer than the time
+        UTC without one. A statement that sees the same as it saw last is answered from then: nothing it may say depends on a
+        clock or on chance (docs/decisions/0151-same-question-same-answer.md). Raises ``ControlError`` if ``sql`` is not exactly one SELECT, fails, takes longer than the time
         limit or returns more than the result limit.
         """
+        statement = self._parse(sql)
+        sight = self._sight(sql)
+        seen = {name: self._seen(name, given, sight) for name, given in tables.items()}
+        asked = _digest(seen)
+        before = self._answers.get((room, sql))
+        if before and before[0] == asked:
+            return before[1]
+        answer = self._run(statement, room, seen)
+        self._answers[room, sql] = asked, answer
+        return answer
+
+    def _run(self, statement: "duckdb.Statement", room: str, seen: Mapping[str, "_Seen"]) -> pa.Table:
         import duckdb
 
-        statement = self._parse(sql)
         with self._watch:
             try:
-                self._furnish(room, tables)
+                self._furnish(room, seen)
                 return self._read_only(statement)
             except (duckdb.Error, OSError) as exc:  # the second when it fails after the first rows were read
                 if self._watch.expired:
@@ -132,18 +148,18 @@ class Engine:
             raise ControlError(f"not exactly one SELECT but {', '.join(kinds) or 'nothing'}", fix=FIX)
         return self._parsed.setdefault(sql, statements[0])
 
-    def _furnish(self, room: str, tables: Tables) -> None:
-        """Enter ``room`` and make exactly ``tables`` visible there."""
+    def _furnish(self, room: str, seen: Mapping[str, "_Seen"]) -> None:
+        """Enter ``room`` and make exactly the tables that are ``seen`` visible there."""
         place = self._rooms.get(room)
         if place is None:
             place = self._rooms[room] = _Room(_secret())
             self._connection.execute(f"ATTACH ':memory:' AS {place.catalog}")
-        wanted = {_dotted(name): self._definition(name, given) for name, given in tables.items()}
+        wanted = {_dotted(name): self._definition(each) for name, each in seen.items()}
         self._connection.execute(f"USE {place.catalog}")
         for view in [view for view, definition in place.views.items() if wanted.get(view) != definition]:
             self._connection.execute(f"DROP VIEW {view}")
             del place.views[view]
-        for schema in sorted({name.rpartition(".")[0] for name in tables} - place.schemas - {""}):
+        for schema in sorted({name.rpartition(".")[0] for name in seen} - place.schemas - {""}):
             self._connection.execute(f"CREATE SCHEMA {_quoted(schema)}")
             place.schemas.add(schema)
         for view, definition in wanted.items():
@@ -151,32 +167,94 @@ class Engine:
                 self._connection.execute(f"CREATE VIEW {view} AS {definition}")
                 place.views[view] = definition
 
-    def _definition(self, name: str, given: pa.Table | Shown) -> str:
-        if isinstance(given, Shown):
-            columns = "*" if given.columns is None else ", ".join(map(_quoted, given.columns))
-            return f"SELECT {columns} FROM {self._load(given.slot, given.table)}"
-        return f"SELECT * FROM {self._load(name, given)}"
+    def _definition(self, seen: "_Seen") -> str:
+        columns = ", ".join(map(_quoted, seen.columns)) or "true AS present"  # rows can be counted
+        return f"SELECT {columns} FROM {self._load(seen.held)}"
 
-    def _load(self, slot: str, table: pa.Table) -> str:
-        """Return the name of the DuckDB table that holds these rows; a new table takes the slot's place.
+    def _seen(self, name: str, given: pa.Table | Shown, sight: Sight) -> "_Seen":
+        shown = given if isinstance(given, Shown) else Shown(name, given)
+        held = self._held.get(shown.slot)
+        if held is None or held.table is not shown.table:
+            loaded = held.loaded if held else None
+            held = self._held[shown.slot] = _Held(shown.table, loaded)
+        columns = shown.columns or tuple(shown.table.column_names)
+        return _Seen(held, sight.columns(name, columns) if isinstance(given, Shown) else columns)
+
+    def _sight(self, sql: str) -> Sight:
+        if sql not in self._sights:
+            ((tree,),) = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
+            self._sights[sql] = Sight.of(sql, tree)
+        return self._sights[sql]
+
+    def _load(self, held: "_Held") -> str:
+        """Return the name of the DuckDB table that holds these rows; it takes the place of what the slot held before.
 
         Own tables, because over Arrow the planner knows no distinct counts and joins by ``source`` first (seen: 12 million
         rows between, 2 s instead of 40 ms). The name cannot be guessed: undeclared tables stay out of reach.
         """
-        held = self._loaded.get(slot)
-        if held and held[0] is table:
-            return held[1]
-        same = held is not None and held[0].schema.equals(table.schema)
-        name = held[1] if held and same else f"memory.main.{_secret()}"  # views over another shape would not fit
-        self._connection.register("_arrow", without_zones(table))
+        before = held.loaded
+        if before and before.table is held.table:
+            return before.name
+        same = before is not None and before.table.schema.equals(held.table.schema)
+        name = before.name if before and same else f"memory.main.{_secret()}"  # views over another shape would not fit
+        self._connection.register("_arrow", without_zones(held.table))
         try:
             self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM _arrow")
         finally:
             self._connection.unregister("_arrow")
-        if held and not same:
-            self._connection.execute(f"DROP TABLE {held[1]}")
-        self._loaded[slot] = (table, name)
+        if before and not same:
+            self._connection.execute(f"DROP TABLE {before.name}")
+        held.loaded = _Loaded(held.table, name)
         return name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Loaded:
+    """Rows that DuckDB has, and under which name."""
+
+    table: pa.Table
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """What a slot holds now, with the digest of each column once it was asked for; ``loaded`` may still be what it held before."""
+
+    table: pa.Table
+    loaded: _Loaded | None
+    digests: dict[str, bytes] = field(default_factory=dict)
+
+    def digest(self, column: str) -> bytes:
+        """Return the SHA-256 of one column, type and order included."""
+        if column not in self.digests:
+            self.digests[column] = _column_digest(self.table.select([column]))
+        return self.digests[column]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A table as one statement sees it."""
+
+    held: _Held
+    columns: tuple[str, ...]
+
+
+def _digest(seen: Mapping[str, _Seen]) -> bytes:
+    whole = hashlib.sha256()
+    for name, each in sorted(seen.items()):
+        whole.update(f"{name}\n{each.held.table.num_rows}\n".encode())
+        for column in each.columns:
+            whole.update(f"{name}\n{column}\n".encode())
+            whole.update(each.held.digest(column))
+    return whole.digest()
+
+
+def _column_digest(column: pa.Table) -> bytes:
+    """SHA-256 of the column's Arrow stream: other bytes for the same values only mean that the statement runs again."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, column.schema) as writer:
+        writer.write_table(column)
+    return hashlib.sha256(sink.getvalue()).digest()
 
 
 @dataclass(slots=True)

@@ -45,7 +45,7 @@ def run_fact_cases(library: Library, name: str) -> list[CaseResult]:
         raise ControlError(f"no fact {name!r}", fix=f"facts: {', '.join(sorted(library.facts)) or 'none'}")
     fact = library.facts[name]
     results = []
-    with Engine() as engine:
+    with Engine(threads=1) as engine:
         for path in fact_case_files(fact):
             case = parse_fact_case(path)
             detail = fact_difference(fact_rows(library, fact, case, engine.select), case.expect)

@@ -47,7 +47,7 @@ def lint_library(library: Library) -> list[Problem]:
     for control in library.controls.values():
         problems |= set(_control(library, control))
     problems |= set(_locks(library))
-    with Engine() as engine:
+    with Engine(threads=1) as engine:
         problems |= set(_bound(library, engine))
     return sorted(problems)
 

@@ -1,0 +1,89 @@
+"""What a statement sees of the tables handed in with it: the columns it names.
+
+A table read with a star (or as a whole row, or by a natural join) is seen with all its columns but those of the clock, which
+are there for a statement that names them. So a statement that does not ask for the time sees the same on a night on which
+nothing else moved (``docs/decisions/0151-same-question-same-answer.md``).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+CLOCK_COLUMNS: Final = frozenset({"night", "captured_at", "as_of"})
+_SELECT: Final = "SELECT_NODE"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The words of a statement, and the tables it reads with a star; None: not known, so any."""
+
+    words: frozenset[str]
+    starred: frozenset[str] | None
+
+    @classmethod
+    def of(cls, sql: str, tree: str) -> Self:
+        """Return what ``sql`` sees; ``tree`` is its syntax tree as DuckDB's ``json_serialize_sql`` spells it.
+
+        Comments and texts count as words, which only shows more.
+        """
+        body = json.loads(tree)
+        starred = None if body.get("error", True) else frozenset(_starred(body))
+        return cls(frozenset(re.findall(r"\w+", sql.casefold())), starred)
+
+    def columns(self, table: str, columns: Sequence[str]) -> tuple[str, ...]:
+        """Return those of ``columns`` that the statement sees of ``table`` (``name`` or ``schema.name``); maybe none."""
+        whole = self.starred is None or table.casefold() in self.starred
+        return tuple(name for name in columns if name.casefold() in self.words or (whole and name not in CLOCK_COLUMNS))
+
+
+@dataclass(slots=True)
+class _Scope:
+    """What stands in one SELECT, without the SELECTs inside it."""
+
+    star: bool = False
+    tables: set[str] = field(default_factory=set)
+    aliases: set[str] = field(default_factory=set)
+    alone: set[str] = field(default_factory=set)  # names that stand without a table before them
+
+
+def _starred(tree: Any) -> Iterator[str]:
+    for select in _selects(tree):
+        scope = _Scope()
+        for part in select.values():
+            _read(part, scope)
+        if scope.star or scope.alone & scope.aliases:
+            yield from scope.tables
+
+
+def _selects(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        if node.get("type") == _SELECT:
+            yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from _selects(each)
+
+
+def _read(node: Any, scope: _Scope) -> None:
+    if isinstance(node, list):
+        for each in node:
+            _read(each, scope)
+    elif isinstance(node, dict) and node.get("type") != _SELECT:
+        _note(node, scope)
+        for each in node.values():
+            _read(each, scope)
+
+
+def _note(node: dict[str, Any], scope: _Scope) -> None:
+    if node.get("class") == "STAR" or node.get("ref_type") == "NATURAL":
+        scope.star = True
+    names = node.get("column_names", ())
+    if len(names) == 1:
+        scope.alone.add(names[0].casefold())
+    if node.get("type") == "BASE_TABLE":
+        path = [part for part in (node.get("schema_name"), node.get("table_name")) if part]
+        scope.tables.add(".".join(path).casefold())
+        scope.aliases |= {str(node.get("alias") or path[-1]).casefold()}
