@@ -155,6 +155,7 @@ def _put(
         "night": night.isoformat(),
         "revision": revision,
         "log_size": index.size,
+        "known_at": canonical.format_time(known_at),
         "counts": counts,
         "open_reviews": sum(finding.reason == "pending-review" for finding in findings),
     }

@@ -9,6 +9,7 @@ from test_control_cases import CONTROL, write
 from evidence.control.definition import load_library
 from evidence.control.engine import assess_night
 from evidence.control.gate import Requirement, gather, requirements
+from evidence.control.ledger import Ledger
 from evidence.control.made import MadeEvidence, registers_of
 from evidence.control.verdict import judge
 from evidence.datasets.load import load_contracts
@@ -246,8 +247,9 @@ def test_reviews_outside_event_review_wait_too(tmp_path):
     from evidence.control.result import Observation
 
     seen = (Observation("A", "review", "x"), Observation("B", "fail", "x"))
-    exceptions, reviews = judge(library.controls["identity-two"], seen, NIGHT, CAPTURED)
-    assert ([o.item for o in exceptions], [o.item for o in reviews]) == (["B"], ["A"])
+    control = library.controls["identity-two"]
+    exceptions, reviews, disposed = judge(control, seen, Ledger(registers_of({}, NIGHT), control, NIGHT, CAPTURED))
+    assert ([o.item for o in exceptions], [o.item for o in reviews], disposed) == (["B"], ["A"], ())
 
 
 def test_a_control_switched_off_is_visibly_not_assessed(tmp_path):

@@ -101,3 +101,8 @@ def test_the_page_of_datasets_is_the_one_made_from_the_contracts():
 def test_the_page_of_coverage_is_the_one_made_from_the_controls():
     made = runpy.run_path(str(ROOT / "scripts" / "coverage_page.py"))["page"]()
     assert (ROOT / "docs" / "coverage.md").read_text() == made
+
+
+def test_the_page_of_registers_is_the_one_made_from_the_shapes():
+    made = runpy.run_path(str(ROOT / "scripts" / "registers_page.py"))["page"]()
+    assert (ROOT / "docs" / "registers.md").read_text() == made

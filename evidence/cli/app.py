@@ -15,7 +15,7 @@ from evidence import __version__
 from evidence.errors import EvidenceError
 
 COMMANDS: Final = ("init", "doctor", "collect", "status", "assess", "packet", "verify", "query", "diff")
-GROUPS: Final = ("controls", "setup", "hold", "keys", "retention")
+GROUPS: Final = ("controls", "review", "waive", "setup", "hold", "keys", "retention")
 EVERY: Final = (*COMMANDS, *GROUPS)
 
 

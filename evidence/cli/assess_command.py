@@ -16,6 +16,7 @@ from evidence.cli.workspace import Workspace, new_id, now
 from evidence.control.period import assess_period
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EXIT_NOT_ASSESSED, EXIT_NOT_SATISFIED, ControlError, UsageError, worst
+from evidence.snapshot import canonical
 from evidence.store.index import Index
 
 
@@ -128,7 +129,16 @@ def _nights(workspace: Workspace, date: str | None, period: str | None) -> list[
         assessment = index.assessment(night)
         if assessment is None or assessment[1].body["log_size"] <= last or assessment[1].body["open_reviews"]:
             stale.append(night)
-    return stale
+    return sorted({*stale, *_disposed_since(workspace)})
+
+
+def _disposed_since(workspace: Workspace) -> Iterator[dt.date]:
+    """Yield assessed nights of which a person has recorded something since."""
+    for row in workspace.registers.rows.get("dispositions", ()):
+        found = workspace.index.assessment(row["night"])
+        recorded = canonical.format_time(row["recorded_at"].replace(tzinfo=dt.UTC))
+        if found and found[1].body.get("known_at", "") < recorded:
+            yield row["night"]
 
 
 def _show_nights(found: dict[dt.date, list[NightFinding]], *, json: bool) -> None:
@@ -144,14 +154,19 @@ def _show_nights(found: dict[dt.date, list[NightFinding]], *, json: bool) -> Non
     output.table("", ["night", "satisfied", "not satisfied", "not assessed", "not applicable"], rows)
     if len(found) == 1:
         night = next(iter(found))
-        output.table("", ["control", "severity", "status", "items", "exceptions", "why"], _night_rows(found[night]))
+        output.table(
+            "", ["control", "severity", "status", "items", "exceptions", "waived", "why"], _night_rows(found[night])
+        )
 
 
 def _night_rows(findings: list[NightFinding]) -> list[list[Any]]:
     return [
-        [f.control, f.severity, f.status, f.population, len(f.exceptions), f"{f.reason} {f.detail}".strip()[:100]]
+        [
+            f.control, f.severity, f.status, f.population, len(f.exceptions), len(f.waived) or "",
+            f"{f.reason} {f.detail}".strip()[:100],
+        ]
         for f in findings
-    ]
+    ]  # fmt: skip
 
 
 def _show_periods(periods: list[PeriodFinding], *, json: bool) -> None:
@@ -175,6 +190,6 @@ def _exit_code(findings: list[NightFinding], fail_on: str | None) -> int:
     codes = [ControlError.exit_code for f in findings if f.reason == "control-error"]
     if fail_on:
         grave = [f for f in findings if SEVERITIES.index(f.severity) >= SEVERITIES.index(fail_on)]
-        codes += [EXIT_NOT_SATISFIED for f in grave if f.status == "not-satisfied"]
+        codes += [EXIT_NOT_SATISFIED for f in grave if f.status == "not-satisfied" and f.open]
         codes += [EXIT_NOT_ASSESSED for f in grave if f.status == "not-assessed" and f.reason != "pending"]
     return worst(codes)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from evidence.control import gate, verdict
 from evidence.control.evidence import EvidenceReader, Sealed
+from evidence.control.ledger import Ledger, waive
 from evidence.control.model import Control, Evidence, Fact, Library, Value
 from evidence.control.register import Registers
 from evidence.control.result import Input, NightFinding
@@ -70,8 +71,8 @@ class Night:
         self._facts: dict[str, pa.Table | ControlError] = {}
 
     def findings(self) -> list[NightFinding]:
-        """Assess every control, in the order given."""
-        return [self._assess(control) for control in self._controls]
+        """Assess every control, in the order given; then see which exceptions are waived."""
+        return waive([self._assess(control) for control in self._controls], self._registers)
 
     def _assess(self, control: Control) -> NightFinding:
         needed = gate.requirements(self._library, control)
@@ -87,7 +88,8 @@ class Night:
             tested = self._test(control)
         except ControlError as exc:
             return verdict.not_assessed(blank, "control-error", str(exc))
-        return verdict.conclude(control, blank, gathered, tested, self._known_at)
+        ledger = Ledger(self._registers, control, self._night, self._known_at)
+        return verdict.conclude(control, blank, gathered, tested, ledger)
 
     def _blank(self, control: Control, sealed: Iterable[Sealed]) -> NightFinding:
         def place(used: Input) -> tuple[str, str, dt.date]:

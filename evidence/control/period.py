@@ -148,6 +148,7 @@ def _interval(
     after = run[-1][0] + 1
     gone = ordered[after].night if after < len(ordered) else None
     seen = run[-1][1]
+    waived = [w.waiver for index, _ in run for w in ordered[index].waived if (w.item, w.reason) == key]
     return Interval(
         item=key[0],
         reason=key[1],
@@ -159,6 +160,8 @@ def _interval(
         remediated_on=gone,
         observed=seen.observed,
         expected=seen.expected,
+        waivers=tuple(sorted(set(waived))),
+        waived_nights=len(waived),
     )
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from evidence.errors import MalformedError
+from evidence.snapshot import canonical
 
 Verdict = Literal["pass", "fail", "review"]
 FindingStatus = Literal["satisfied", "not-satisfied", "not-assessed", "not-applicable"]
+Outcome = Literal["benign", "confirmed", "late"]  # late: benign, but after the review was due
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "review")
 
 
@@ -69,13 +71,54 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Disposed:
+    """What a person recorded about an item that had to be looked at."""
+
+    item: str
+    reason: str
+    outcome: Outcome
+    reviewer: str
+    second_reviewer: str
+    recorded_at: dt.datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling."""
+        body = {name: getattr(self, name) for name in ("item", "reason", "outcome", "reviewer", "second_reviewer")}
+        return {**body, "recorded_at": canonical.format_time(self.recorded_at)}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Parse the JSON spelling."""
+        return cls(**{**body, "recorded_at": canonical.parse_time(body["recorded_at"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Waived:
+    """An exception that a waiver in force accepts; it stays an exception."""
+
+    item: str
+    reason: str
+    waiver: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling."""
+        return {"item": self.item, "reason": self.reason, "waiver": self.waiver}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Parse the JSON spelling."""
+        return cls(**body)
+
+
+@dataclass(frozen=True, slots=True)
 class NightFinding:
     """The conclusion for one control and one night (design.md section 8).
 
     ``reason`` says why a night is not assessed or not applicable (``missing-evidence``, ``denied``, ``incomplete``,
     ``unavailable``, ``stale``, ``edition``, ``empty``, ``before-coverage``, ``disabled``, ``pending``, ``pending-review``,
     ``control-error``) with the detail in ``detail``. ``population`` items are identified by count and order-free fingerprint; only items that did not pass
-    are listed.
+    are listed. ``disposed`` are records of the review ledger, ``waived`` the exceptions a waiver accepts; both stand in the JSON only
+    if there are any.
     """
 
     control: str
@@ -93,9 +136,17 @@ class NightFinding:
     detail: str = ""
     inputs: tuple[Input, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    disposed: tuple[Disposed, ...] = ()
+    waived: tuple[Waived, ...] = ()
+
+    @property
+    def open(self) -> int:
+        """Exceptions that no waiver accepts."""
+        return len(self.exceptions) - len(self.waived)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling."""
+        people: dict[str, tuple[Disposed | Waived, ...]] = {"disposed": self.disposed, "waived": self.waived}
         return {
             "control": self.control,
             "version": self.version,
@@ -112,6 +163,7 @@ class NightFinding:
             "detail": self.detail,
             "inputs": [i.to_json() for i in self.inputs],
             "parameters": dict(self.parameters),
+            **{name: [each.to_json() for each in found] for name, found in people.items() if found},
         }
 
     @classmethod
@@ -125,6 +177,8 @@ class NightFinding:
                     "exceptions": tuple(Observation.from_json(o) for o in body["exceptions"]),
                     "reviews": tuple(Observation.from_json(o) for o in body["reviews"]),
                     "inputs": tuple(Input.from_json(i) for i in body["inputs"]),
+                    "disposed": tuple(Disposed.from_json(d) for d in body.get("disposed", ())),
+                    "waived": tuple(Waived.from_json(w) for w in body.get("waived", ())),
                 }
             )
         except (KeyError, TypeError, ValueError) as exc:
@@ -140,7 +194,8 @@ class Interval:
 
     ``first_seen`` and ``last_seen`` are nights; ``open`` is true if it still failed on the last assessed night;
     ``remediated_on`` is the first assessed night on which it no longer failed; ``days_open`` counts from first seen to
-    remediation, or to the last assessed night, in days.
+    remediation, or to the last assessed night, in days. ``waivers`` names those that accepted it on any of its nights, ``waived_nights``
+    how many nights that were; both stand in the JSON only if there are any.
     """
 
     item: str
@@ -153,6 +208,8 @@ class Interval:
     remediated_on: dt.date | None = None
     observed: str = ""
     expected: str = ""
+    waivers: tuple[str, ...] = ()
+    waived_nights: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling."""
@@ -167,6 +224,7 @@ class Interval:
             "remediated_on": self.remediated_on.isoformat() if self.remediated_on else None,
             "observed": self.observed,
             "expected": self.expected,
+            **({"waivers": list(self.waivers), "waived_nights": self.waived_nights} if self.waivers else {}),
         }
 
 

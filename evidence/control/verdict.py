@@ -1,7 +1,6 @@
 """The finding algebra of one night (design.md section 8): pure, over what the two SELECTs returned."""
 
 import dataclasses
-import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evidence.control.gate import Gathered, leading
+from evidence.control.ledger import Ledger
 from evidence.control.model import Control
-from evidence.control.result import VERDICTS, NightFinding, Observation
+from evidence.control.result import VERDICTS, Disposed, NightFinding, Observation
 from evidence.errors import ControlError
-from evidence.snapshot.model import DAY, start_of
 
 COLUMNS = ("item", "result", "reason", "observed", "expected")
 NAMED = 5  # items named in a message
@@ -73,11 +72,9 @@ def fingerprint(items: pa.Array) -> str:
     return hashlib.sha256(memoryview(body)[ends[0].as_py() : ends[-1].as_py()]).hexdigest()
 
 
-def conclude(
-    control: Control, blank: NightFinding, gathered: Gathered, tested: Tested, known_at: dt.datetime
-) -> NightFinding:
-    """Fold observations and gaps into the night's finding; ``known_at`` decides what is overdue."""
-    exceptions, reviews = judge(control, tested.observations, blank.night, known_at)
+def conclude(control: Control, blank: NightFinding, gathered: Gathered, tested: Tested, ledger: Ledger) -> NightFinding:
+    """Fold observations, gaps and what people recorded into the night's finding."""
+    exceptions, reviews, disposed = judge(control, tested.observations, ledger)
     finding = dataclasses.replace(
         blank,
         population=tested.population,
@@ -85,11 +82,12 @@ def conclude(
         passed=tested.passed,
         exceptions=exceptions,
         reviews=reviews,
+        disposed=disposed,
         detail=f"not covered yet: {', '.join(gathered.uncovered)}" if gathered.uncovered else "",
     )
     if exceptions and gathered.doubtful:
         reason, detail = leading(gathered.doubtful)
-        finding = dataclasses.replace(finding, exceptions=(), reviews=())
+        finding = dataclasses.replace(finding, exceptions=(), reviews=(), disposed=())
         return not_assessed(finding, reason, f"{detail}; {len(exceptions)} items fail unless this evidence clears them")
     if exceptions:
         missing = leading(gathered.required)[1] if gathered.required else finding.detail
@@ -105,22 +103,27 @@ def conclude(
 
 
 def judge(
-    control: Control, observations: tuple[Observation, ...], night: dt.date, known_at: dt.datetime
-) -> tuple[tuple[Observation, ...], tuple[Observation, ...]]:
-    """Return (exceptions, open review items). A hit nobody disposed of within ``review_days`` is an exception."""
-    overdue = known_at >= start_of(night) + DAY * (1 + control.review_days)
-    exceptions, reviews = [], []
+    control: Control, observations: tuple[Observation, ...], ledger: Ledger
+) -> tuple[tuple[Observation, ...], tuple[Observation, ...], tuple[Disposed, ...]]:
+    """Return (exceptions, open review items, records of people). A hit nobody disposed of in time is an exception."""
+    exceptions, reviews, disposed = [], [], []
     for seen in observations:
-        to_review = seen.result == "review" or control.mode == "event-review"
-        if to_review and not overdue:
-            reviews.append(dataclasses.replace(seen, result="review"))
-        elif to_review:
-            late = f"a disposition within {control.review_days} days"
-            expected = f"{seen.expected}; {late}" if seen.expected else late
-            exceptions.append(dataclasses.replace(seen, result="fail", expected=expected))
-        else:
+        if seen.result != "review" and control.mode != "event-review":
             exceptions.append(seen)
-    return tuple(exceptions), tuple(reviews)
+            continue
+        settled = ledger.settle(seen)
+        if settled.record:
+            disposed.append(settled.record)
+        if settled.place == "open":
+            reviews.append(dataclasses.replace(seen, result="review"))
+        elif settled.place == "exception":
+            exceptions.append(_excepted(seen, control.review_days))
+    return tuple(exceptions), tuple(reviews), tuple(disposed)
+
+
+def _excepted(seen: Observation, review_days: int) -> Observation:
+    expected = f"a disposition within {review_days} days"
+    return dataclasses.replace(seen, result="fail", expected=f"{seen.expected}; {expected}".removeprefix("; "))
 
 
 def not_assessed(finding: NightFinding, reason: str, detail: str) -> NightFinding:

@@ -117,6 +117,10 @@ class Index:
         found = self._assessments.get(night)
         return max(found, key=lambda pair: pair[1].body["revision"]) if found else None
 
+    def assessed_nights(self) -> list[dt.date]:
+        """Return the nights that have an assessment, in order."""
+        return sorted(self._assessments)
+
     def find(self, entry_type: str, key: str) -> tuple[int, Entry] | None:
         """Return log position and entry of another entry type, by key."""
         return self._others.get((entry_type, key))

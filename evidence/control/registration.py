@@ -1,0 +1,59 @@
+"""Add a row to a register file: what stands in it, comments included, stays as it is, and the result must still be sound."""
+
+import datetime as dt
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from evidence.control.register import SHAPES, parse_register
+from evidence.errors import ControlError, UsageError
+from evidence.snapshot import phi
+
+_FIX: Final = "docs/registers.md lists the columns"
+
+
+def append_row(folder: Path, name: str, row: Mapping[str, Any]) -> Path:
+    """Append ``row`` to ``<folder>/<name>.toml`` and return the file's path; the file is replaced in one step.
+
+    Values that are None or empty text are left out. Raises ``ControlError`` if the file, or the file with the row, is not a sound
+    register, ``UsageError`` if a text looks like it names a person's record (registers travel in packets).
+    """
+    path = folder / f"{name}.toml"
+    before = path.read_text() if path.exists() else f"# {SHAPES[name].about}\n"
+    kept = {column: value for column, value in row.items() if value not in (None, "")}
+    for column, value in kept.items():
+        _no_phi(column, value)
+    text = f"{before.rstrip()}\n\n[[{name}]]\n" + "".join(f"{key} = {_spelled(value)}\n" for key, value in kept.items())
+    try:
+        body = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ControlError(f"{path}: {exc}", fix=_FIX) from exc
+    parse_register(name, body, str(path))
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    return path
+
+
+def _no_phi(column: str, value: object) -> None:
+    kind = phi.hit(value) if isinstance(value, str) and column in {"note", "reason", "cause", "statement"} else None
+    if kind:
+        raise UsageError(
+            f"{column} looks like it holds a {kind}: registers are printed in packets",
+            fix="say it without naming the person, and point to the ticket instead",
+        )
+
+
+def _spelled(value: object) -> str:
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # a TOML text is spelled like a JSON one

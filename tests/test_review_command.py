@@ -1,0 +1,105 @@
+"""``evidence review`` and ``evidence waive`` on the demo's first nights: what is recorded is what the next assessment counts."""
+
+import json
+import shutil
+
+import job
+import pytest
+
+from evidence.demo import Size
+
+FEW = Size(nights=9, users=60, roles=50, tables=160, columns=600, queries=120)
+REVIEWERS = "".join(
+    f'\n[[reviewers]]\nperson = "{name}"\nlogins = []\nmay_sign = ["disposition"]\napproved_by = "CISO"\n'
+    "approved_on = 2026-01-01\nexpires = 2030-01-01\n"
+    for name in ("Ivo", "Ole")
+)
+
+
+@pytest.fixture(scope="module")
+def assessed(tmp_path_factory):
+    work = tmp_path_factory.mktemp("demo") / "work"
+    job.workspace(work, FEW)
+    job.run("-w", work, "collect", "--jobs", "1")
+    job.run("-w", work, "assess", "--jobs", "1")
+    return work
+
+
+@pytest.fixture
+def work(assessed, tmp_path):
+    copy = tmp_path / "work"
+    shutil.copytree(assessed, copy, symlinks=True)
+    (copy / "registers" / "reviewers.toml").write_text(REVIEWERS)
+    return copy
+
+
+def assess(work, night):
+    found = json.loads(job.run("-w", work, "assess", "--date", night, "--json").stdout)
+    return {finding["control"]: finding for finding in found}
+
+
+def record(work, row, *more, **options):
+    return job.run(
+        "-w", work, "review", "record", row["control"], row["item"], "--night", row["night"], "--reviewer", "Ivo",
+        "--note", "a job that retries", *more, **options,
+    )  # fmt: skip
+
+
+def test_an_item_is_looked_at_recorded_and_counted(work):
+    listed = json.loads(job.run("-w", work, "review", "list", "--json", codes=(7,)).stdout)["waiting"]
+    row = next(row for row in listed if row["control"] == "monitor-bruteforce")
+    assert row["overdue"]
+    refused = record(work, row, "--disposition", "benign", codes=(2,))
+    assert "one person alone" in refused.stderr
+    assert "no item" in record(work, {**row, "item": "x"}, "--disposition", "confirmed", codes=(2,)).stderr
+    stranger = record(work, row, "--disposition", "benign", "--second", "Eve", codes=(2,))
+    assert "may not sign" in stranger.stderr
+    leaky = record(work, row, "--disposition", "confirmed", "--note", "member 457-55-5462 called", codes=(2,))
+    assert "ssn" in leaky.stderr
+    assert not (work / "registers" / "dispositions.toml").exists()
+    record(work, row, "--disposition", "benign", "--second", "Ole")
+    job.run("-w", work, "assess", "--jobs", "1")
+    finding = assess(work, row["night"])["monitor-bruteforce"]
+    (disposed,) = finding["disposed"]
+    assert (disposed["item"], disposed["outcome"], disposed["reviewer"]) == (row["item"], "late", "Ivo")
+    assert row["item"] in [each["item"] for each in finding["exceptions"]]
+    left = json.loads(job.run("-w", work, "review", "list", "--json", codes=(0, 7)).stdout)["waiting"]
+    assert row not in left
+    assert len(left) == len(listed) - 1
+    assert "dispositions" in json.dumps([str(path) for path in (work / "store" / "registers").iterdir()])
+
+
+def test_a_waiver_is_recorded_listed_and_refused_where_it_should_be(work):
+    exceptions = {
+        control: finding
+        for control, finding in assess(work, "2026-07-06").items()
+        if finding["status"] == "not-satisfied"
+    }
+    raw = exceptions["access-no-raw-grants"]
+    item = raw["exceptions"][0]["item"]
+    given = (
+        "-w", work, "waive", "add", "W-1", "--control", "access-no-raw-grants", "--item", item, "--reason", "migration",
+        "--requested-by", "Ivo", "--expires", "2030-01-01",
+    )  # fmt: skip
+    assert "does not approve" in job.run(*given, "--approved-by", "Ivo", codes=(2,)).stderr
+    assert "makes up for it" in job.run(*given, "--approved-by", "Ole", codes=(2,)).stderr
+    wide = job.run(
+        *given, "--approved-by", "Ole", "--compensating-control", "quality-key-tests", "--item", "*", codes=(2,)
+    )
+    assert "exact items" in wide.stderr
+    register = work / "registers" / "waivers.toml"
+    register.write_text("# ours\n")
+    job.run(
+        *given, "--approved-by", "Ole", "--compensating-control", "quality-key-tests", "--approved-on", "2026-07-01"
+    )
+    assert register.read_text().startswith("# ours\n")
+    again = job.run(*given, "--approved-by", "Ole", "--compensating-control", "quality-key-tests", codes=(3,))
+    assert "stands twice" in again.stderr
+    (row,) = json.loads(job.run("-w", work, "waive", "list", "--json").stdout)["waivers"]
+    assert (row["id"], row["items"], row["in_force"]) == ("W-1", [item], True)
+    assert "waived" not in assess(work, "2026-07-06")["access-no-raw-grants"]  # approved then, recorded only now
+    text = register.read_text()
+    register.write_text(text.replace(text.partition("recorded_at = ")[2].partition("\n")[0], "2026-07-02T00:00:00Z"))
+    found = assess(work, "2026-07-06")["access-no-raw-grants"]
+    assert [(each["item"], each["waiver"]) for each in found["waived"]] == [(item, "W-1")]
+    assert found["status"] == "not-satisfied"
