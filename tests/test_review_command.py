@@ -103,3 +103,32 @@ def test_a_waiver_is_recorded_listed_and_refused_where_it_should_be(work):
     found = assess(work, "2026-07-06")["access-no-raw-grants"]
     assert [(each["item"], each["waiver"]) for each in found["waived"]] == [(item, "W-1")]
     assert found["status"] == "not-satisfied"
+
+
+def test_a_packet_carries_what_people_decided_and_can_be_re_performed(work):
+    night = "2026-07-09"
+    raw = assess(work, night)["access-no-raw-grants"]
+    item = raw["exceptions"][0]["item"]
+    (work / "registers" / "waivers.toml").write_text(
+        f'[[waivers]]\nid = "W-7"\ncontrol = "access-no-raw-grants"\ncontrol_version = "{raw["version"]}"\nitems = [{json.dumps(item)}]\n'
+        'reason = "migration"\ncompensating_control = "quality-key-tests"\nrequested_by = "Ivo"\napproved_by = "Ole"\n'
+        "approved_on = 2026-07-01\nexpires = 2026-08-01\nrecorded_at = 2026-07-01T00:00:00Z\n"
+    )
+    (row,) = (
+        row
+        for row in json.loads(job.run("-w", work, "review", "list", "--json", codes=(7,)).stdout)["waiting"]
+        if row["control"] == "monitor-bruteforce"
+    )
+    record(work, row, "--disposition", "confirmed")
+    job.run("-w", work, "assess", "--period", f"{night}..{night}", "--jobs", "1")
+    job.run("-w", work, "packet", "quarterly-hipaa", "--period", f"{night}..{night}")
+    (packet,) = (work / "packets").glob("*.zip")
+    assert "0 failed" in job.run("verify", packet, "--trust", work / "trust", "--reperform").stdout
+    data = packet.with_suffix("") / "data"
+    found = {each["control"]: each for each in json.loads((data / "findings.json").read_bytes())["nights"]}
+    assert [each["waiver"] for each in found["access-no-raw-grants"]["waived"]] == ["W-7"]
+    assert found["monitor-bruteforce"]["disposed"][0]["outcome"] == "confirmed"
+    assert "quality-key-tests" in found  # of another framework, carried because it makes up for the waived item
+    page = (data / "packet.html").read_text()
+    assert "accepted under W-7 on 1 of 1 nights" in page
+    assert "Looked at by people" in page

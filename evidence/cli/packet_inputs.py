@@ -51,6 +51,7 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
             known = ", ".join(sorted(library.frameworks))
             raise UsageError(f"report {report.name}: no framework {name!r}", fix=f"frameworks: {known}")
     mapped = {c.id for c in library.controls.values() if {m.framework for m in c.maps} & set(report.frameworks)}
+    mapped |= _compensating(workspace, mapped)
     found = {
         night: [f for f in sealed_findings(workspace.store, workspace.index, night) if f.control in mapped]
         for night in period.nights
@@ -87,6 +88,13 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         exhibit_limit=config.packet.exhibit_limit_mb << 20,
         demo=config.demo,
     )
+
+
+def _compensating(workspace: Workspace, controls: set[str]) -> set[str]:
+    """Return what makes up for waived items of ``controls``: whoever checks a waiver needs its finding too."""
+    rows = workspace.registers.rows.get("waivers", ())
+    named = {row["compensating_control"] for row in rows if row["control"] in controls}
+    return named & workspace.library.controls.keys()
 
 
 def _previous(workspace: Workspace, report: Report) -> tuple[str, str] | None:

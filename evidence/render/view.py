@@ -9,7 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from evidence.control.coverage import RELIABILITY
-from evidence.control.result import Interval, NightFinding, PeriodFinding
+from evidence.control.result import Disposed, Interval, NightFinding, PeriodFinding
 from evidence.render import chart
 from evidence.render.collected import Evidenced, collected, completeness_chart, evidenced
 from evidence.render.inputs import Content, ControlText, Requirement
@@ -53,6 +53,7 @@ class ControlView:
     evidence: tuple[Evidenced, ...]
     cited: tuple[Cited, ...]
     reviews_shown: tuple[Interval, ...]
+    disposed: tuple[tuple[dt.date, Disposed], ...]
     versions: tuple[str, ...]
 
     @property
@@ -113,6 +114,7 @@ def _control(
         evidence=evidenced(content, text, facts),
         cited=tuple(sorted(cited, key=lambda item: (item.framework, item.strength, item.requirement.id))),
         reviews_shown=finding.reviews,
+        disposed=tuple((night.night, record) for night in nights for record in night.disposed),
         versions=tuple(sorted({night.version for night in nights} | {text.version})),
     )
 
