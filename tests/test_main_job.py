@@ -60,14 +60,19 @@ def test_findings_equal_the_answer_key_item_by_item(demo):
             if mine != answer:
                 wrong.append(f"{control} {night}: key {answer} found {mine}")
     assert not wrong, f"{len(wrong)} differ\n" + "\n".join(wrong[:40])
-    assert {control for control, _ in found} == set(key["controls"])
+    without = {
+        (control, finding["status"]) for (control, _), finding in found.items() if control not in key["controls"]
+    }
+    assert {status for _, status in without} <= {"not-assessed"}, "a control without an answer never passes or fails"
 
 
 def test_every_control_is_satisfied_somewhere_and_most_fail_somewhere(demo):
     statuses = {}
+    key = json.loads((demo / "answer-key.json").read_text())
     for (control, _), finding in findings(demo).items():
-        statuses.setdefault(control, set()).add(finding["status"])
-    assert len(statuses) == 12
+        if control in key["controls"]:
+            statuses.setdefault(control, set()).add(finding["status"])
+    assert len(statuses) >= 12
     assert all("satisfied" in seen for seen in statuses.values())
     assert sum("not-satisfied" in seen for seen in statuses.values()) >= 11
 

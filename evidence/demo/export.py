@@ -93,7 +93,10 @@ def write_claims(target: Path, contract: Contract, night: dt.date, **overrides: 
         ),
         "as_of": format_time(captured) if _state(contract) else None,
         "status": "complete",
-        "system": SYSTEM,
+        "system": SYSTEM if contract.name.startswith("snowflake.") else {"product": contract.name.partition(".")[0]},
+        "covers": {"start": format_time(start_of(night)), "end": format_time(start_of(night) + DAY)}
+        if "covers" in contract.must_state
+        else None,
         **overrides,
     }
     if "statements" not in overrides and claims["status"] == "complete":

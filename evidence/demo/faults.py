@@ -84,7 +84,8 @@ FAULTS: dict[tuple[str, int], Fault] = {
 }
 
 # What rests on a dataset, by a control itself or through a fact: control, what a gap does to it, nights it looks back.
-RESTS_ON: dict[str, tuple[tuple[str, Effect, int], ...]] = {
+Rests = dict[str, tuple[tuple[str, Effect, int], ...]]
+RESTS_ON: Rests = {
     "snowflake.policy_references": (
         ("data-phi-mask-coverage", "nothing-concluded", 0),
         ("network-account-policy", "failures-stand", 0),

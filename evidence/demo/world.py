@@ -64,13 +64,34 @@ class World:
     product_edits: list[tuple[int, int, Edit]] = field(default_factory=list)
     statements: dict[int, list[Statement]] = field(default_factory=dict)
     logins: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    happened: dict[str, dict[int, list[dict[str, Any]]]] = field(
+        default_factory=dict
+    )  # other event datasets: rows by night
 
     def expect(
-        self, plant: str, control: str, item: str, reason: str, first: int, last: int = ALWAYS, result: str = "fail"
+        self,
+        plant: str,
+        control: str,
+        item: str,
+        reason: str,
+        first: int,
+        last: int = ALWAYS,
+        result: str = "fail",
+        *,
+        source: str | None = None,
     ) -> None:
-        """Say that ``control`` must find ``item`` (without the source's name) on these nights."""
-        source = self.names.dbt if control.startswith("quality-") else self.names.snowflake
-        self.key.expected.append(Expected(plant, control, f"{source}/{item}", reason, first, last, result))
+        """Say that ``control`` must find ``item`` (without the source's name) on these nights.
+
+        ``source`` is where the item lies if not in the control's usual source; empty for items that lie in none.
+        """
+        usual = self.names.dbt if control.startswith("quality-") else self.names.snowflake
+        place = usual if source is None else source
+        whole = f"{place}/{item}" if place else item
+        self.key.expected.append(Expected(plant, control, whole, reason, first, last, result))
+
+    def happen(self, dataset: str, night: int, *rows: dict[str, Any]) -> None:
+        """Add event rows of a night; a dataset named without rows is exported, empty, on every night."""
+        self.happened.setdefault(dataset, {}).setdefault(night, []).extend(rows)
 
     def gap(self, plant: str, control: str, reason: str, nights: tuple[int, int], effect: Effect) -> None:
         """Say that evidence of ``control`` is not whole on these nights."""

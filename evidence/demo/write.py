@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from evidence.demo.answer import AnswerKey
 from evidence.demo.events import ACCESSES, LOGINS, QUERIES
-from evidence.demo.export import Body, body_of, write_night
+from evidence.demo.export import Body, body_of, table_of, write_night
 from evidence.demo.faults import FAULTS
 from evidence.demo.plants import plant_all
 from evidence.demo.products import write_products
@@ -21,14 +21,14 @@ def generate(
 ) -> AnswerKey:
     """Write the account below ``out``, which may hold no earlier demo, and return its answer key.
 
-    ``exports/{snowflake,dbt,contracts}``, ``workspace/``, ``answer-key.json`` and ``planted-phi.txt``. The same size gives the
+    ``exports/{snowflake,dbt,contracts,…}``, ``workspace/``, ``answer-key.json`` and ``planted-phi.txt``. The same size gives the
     same files. ``progress`` is called with the number of nights written. Raises ``FileExistsError`` rather than mix two demos.
     """
     world = build_world(size, names or Names())
     plant_all(world)
     exports = out / "exports"
     for number in range(size.nights):
-        _night(exports / "snowflake", world, number)
+        _night(exports, world, number)
         if progress:
             progress(number + 1)
     world.project.write(exports / "dbt")
@@ -43,6 +43,10 @@ def _night(folder: Path, world: World, number: int) -> None:
     planted = world.statements.get(number, [])
     queries, accesses = world.events.queries(number, planted)
     events = {QUERIES: queries, ACCESSES: accesses, LOGINS: world.events.logins(number, world.logins.get(number, []))}
+    events |= {
+        dataset: table_of(world.contracts[dataset], nights.get(number, []))
+        for dataset, nights in world.happened.items()
+    }
     for dataset in sorted({*world.state.datasets, *events}):
         _write(folder, world, dataset, number, events.get(dataset))
 
@@ -50,7 +54,7 @@ def _night(folder: Path, world: World, number: int) -> None:
 def _write(folder: Path, world: World, dataset: str, number: int, table: pa.Table | None) -> None:
     contract, night = world.contracts[dataset], world.size.night(number)
     body: Body = body_of(contract, table) if table is not None else world.state.body(dataset, number)
-    target = folder / dataset.partition(".")[2]
+    target = folder.joinpath(*dataset.split("."))
     fault = FAULTS.get((dataset, number))
     if fault is None:
         write_night(target, contract, night, body)

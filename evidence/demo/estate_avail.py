@@ -1,0 +1,17 @@
+"""The demo's estate of recovery, retention, cost and sharing: the clean account first, then its deviations."""
+
+from typing import Final
+
+from evidence.demo.faults import Rests
+from evidence.demo.world import World
+
+CONTROLS: Final[tuple[str, ...]] = ()
+RESTS_ON: Final[Rests] = {}
+
+
+def build(world: World) -> None:
+    """Add what these controls look at, without a deviation."""
+
+
+def plant(world: World) -> None:
+    """Plant the deviations and write down what must be found."""
