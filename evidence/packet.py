@@ -26,7 +26,7 @@ from evidence.bag.zip import write_zip
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf
-from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Report, Seal, SnapshotFact
+from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Report, Response, Seal, SnapshotFact
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import PacketKey
 from evidence.signing.pades import sign_pdf
@@ -96,6 +96,7 @@ class PacketInputs:
     blind_spots: tuple[str, ...] = ()
     exhibit_limit: int = 256 << 20
     demo: bool = False
+    responses: Sequence[Response] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +326,7 @@ def _content(
         omissions=omissions,
         findings_csv_sha256=hashlib.sha256(rows_csv).hexdigest(),
         findings_csv_rows=rows_csv.count(b"\n") - 1 if b'"' not in rows_csv else len(list(_rows(rows_csv))) - 1,
+        responses=tuple(inputs.responses),
     )
 
 

@@ -1,5 +1,6 @@
 """``evidence review`` and ``evidence waive`` on the demo's first nights: what is recorded is what the next assessment counts."""
 
+import hashlib
 import json
 import shutil
 
@@ -10,7 +11,7 @@ from evidence.demo import Size
 
 FEW = Size(nights=9, users=60, roles=50, tables=160, columns=600, queries=120)
 REVIEWERS = "".join(
-    f'\n[[reviewers]]\nperson = "{name}"\nlogins = []\nmay_sign = ["disposition"]\napproved_by = "CISO"\n'
+    f'\n[[reviewers]]\nperson = "{name}"\nlogins = []\nreports_to = []\nmay_sign = ["disposition"]\napproved_by = "CISO"\n'
     "approved_on = 2026-01-01\nexpires = 2030-01-01\n"
     for name in ("Ivo", "Ole")
 )
@@ -120,6 +121,12 @@ def test_a_packet_carries_what_people_decided_and_can_be_re_performed(work):
         if row["control"] == "monitor-bruteforce"
     )
     record(work, row, "--disposition", "confirmed")
+    answer = (
+        "--period", f"{night}..{night}", "--cause", "a migration", "--effect", "none found", "--action", "revoke", "--owner", "Ivo",
+        "--due", "2026-12-01", "--signed-by", "Ole",
+    )  # fmt: skip
+    assert "no exception" in job.run("-w", work, "respond", "access-no-raw-grants", "x", *answer, codes=(2,)).stderr
+    job.run("-w", work, "respond", "access-no-raw-grants", item, *answer)
     job.run("-w", work, "assess", "--period", f"{night}..{night}", "--jobs", "1")
     job.run("-w", work, "packet", "quarterly-hipaa", "--period", f"{night}..{night}")
     (packet,) = (work / "packets").glob("*.zip")
@@ -132,3 +139,24 @@ def test_a_packet_carries_what_people_decided_and_can_be_re_performed(work):
     page = (data / "packet.html").read_text()
     assert "accepted under W-7 on 1 of 1 nights" in page
     assert "Looked at by people" in page
+    assert "revoke; Ivo, due 2026-12-01" in page
+
+
+def test_two_periods_are_compared_and_statements_recorded(work):
+    first, second = "2026-07-01..2026-07-05", "2026-07-06..2026-07-09"
+    assert "name the earlier" in job.run("-w", work, "compare", second, first, codes=(2,)).stderr
+    assert "nothing is assessed" in job.run("-w", work, "compare", "2026-05", first, codes=(2,)).stderr
+    found = json.loads(job.run("-w", work, "compare", first, second, "--json").stdout)
+    assert {each["change"] for each in found["exceptions"]} >= {"new"}
+    assert "promise" in job.run("-w", work, "compare", first, second).stdout
+    document = work / "policy.pdf"
+    document.write_bytes(b"approved")
+    said = ("--statement", "Policies are in force", "--owner", "Ivo", "--signed-by", "Ole", "--effective", "2026-01-01")
+    assert "no requirement" in job.run("-w", work, "attest", "add", "164.999", *said, codes=(2,)).stderr
+    job.run("-w", work, "attest", "add", "164.316(a)", *said, "--file", document, "--next-due", "2026-11-01")
+    assert "said of a time" in job.run("-w", work, "attest", "add", "no_incidents", *said, codes=(2,)).stderr
+    job.run("-w", work, "attest", "add", "no_incidents", *said, "--period", "2026-Q3")
+    rows = json.loads(job.run("-w", work, "attest", "list", "--json").stdout)["attestations"]
+    assert [row["requirement"] for row in rows] == ["164.316(a)", "no_incidents"]
+    assert rows[0]["document_sha256"] == hashlib.sha256(b"approved").hexdigest()
+    assert "overdue" in job.run("-w", work, "attest", "list").stdout

@@ -14,8 +14,20 @@ import typer
 from evidence import __version__
 from evidence.errors import EvidenceError
 
-COMMANDS: Final = ("init", "doctor", "collect", "status", "assess", "packet", "verify", "query", "diff")
-GROUPS: Final = ("controls", "review", "waive", "setup", "hold", "keys", "retention")
+COMMANDS: Final = (
+    "init",
+    "doctor",
+    "collect",
+    "status",
+    "assess",
+    "packet",
+    "verify",
+    "query",
+    "diff",
+    "compare",
+    "respond",
+)
+GROUPS: Final = ("controls", "review", "waive", "attest", "setup", "hold", "keys", "retention")
 EVERY: Final = (*COMMANDS, *GROUPS)
 
 

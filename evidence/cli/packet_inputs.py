@@ -4,6 +4,7 @@ Exhibits are every snapshot that a finding of the period rests on, every other s
 period (so that a refused or broken night is shown too), the assessments and the registers as used.
 """
 
+import dataclasses
 import datetime as dt
 import tomllib
 from collections.abc import Iterator
@@ -19,10 +20,11 @@ from evidence.cli.workspace import Workspace
 from evidence.config import content_root
 from evidence.control.coverage import refusal
 from evidence.control.definition import Control, Fact, Library
+from evidence.control.register import Registers, Row
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import UsageError
 from evidence.packet import ExhibitInput, PacketInputs
-from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Report
+from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Report, Response
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.manifest import Manifest
@@ -87,7 +89,18 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         content_files=_content_files(workspace, period),
         exhibit_limit=config.packet.exhibit_limit_mb << 20,
         demo=config.demo,
+        responses=list(_responses(workspace.registers)),
     )
+
+
+def _responses(registers: Registers) -> Iterator[Response]:
+    """Yield the last answer to each exception."""
+    names = [field.name for field in dataclasses.fields(Response)]
+    last: dict[tuple[str, str, str], Row] = {}
+    for row in sorted(registers.rows.get("responses", ()), key=lambda row: row["recorded_at"]):
+        last[row["control"], row["item"], row["reason"]] = row
+    for _, row in sorted(last.items()):
+        yield Response(**{name: row[name] for name in names})
 
 
 def _compensating(workspace: Workspace, controls: set[str]) -> set[str]:

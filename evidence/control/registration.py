@@ -13,6 +13,7 @@ from evidence.errors import ControlError, UsageError
 from evidence.snapshot import phi
 
 _FIX: Final = "docs/registers.md lists the columns"
+_TEXTS: Final = frozenset({"note", "reason", "cause", "effect", "action", "statement"})
 
 
 def append_row(folder: Path, name: str, row: Mapping[str, Any]) -> Path:
@@ -43,7 +44,7 @@ def append_row(folder: Path, name: str, row: Mapping[str, Any]) -> Path:
 
 
 def _no_phi(column: str, value: object) -> None:
-    kind = phi.hit(value) if isinstance(value, str) and column in {"note", "reason", "cause", "statement"} else None
+    kind = phi.hit(value) if isinstance(value, str) and column in _TEXTS else None
     if kind:
         raise UsageError(
             f"{column} looks like it holds a {kind}: registers are printed in packets",

@@ -194,6 +194,21 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True)
+class Response:
+    """Management's answer to an exception, in management's words."""
+
+    control: str
+    item: str
+    reason: str
+    cause: str
+    effect: str
+    action: str
+    owner: str
+    due: dt.date
+    signed_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """Everything a packet prints. ``system`` is the parsed ``system.toml``, None when absent (then it is a draft)."""
 
@@ -218,3 +233,4 @@ class Content:
     omissions: tuple[str, ...] = ()  # non-empty: PROVISIONAL on every page
     findings_csv_sha256: str = ""
     findings_csv_rows: int = 0
+    responses: tuple[Response, ...] = ()

@@ -12,7 +12,7 @@ from evidence.control.coverage import RELIABILITY
 from evidence.control.result import Disposed, Interval, NightFinding, PeriodFinding
 from evidence.render import chart
 from evidence.render.collected import Evidenced, collected, completeness_chart, evidenced
-from evidence.render.inputs import Content, ControlText, Requirement
+from evidence.render.inputs import Content, ControlText, Requirement, Response
 from evidence.render.matrix import matrices
 from evidence.render.text import number
 
@@ -54,6 +54,7 @@ class ControlView:
     cited: tuple[Cited, ...]
     reviews_shown: tuple[Interval, ...]
     disposed: tuple[tuple[dt.date, Disposed], ...]
+    responses: tuple[Response, ...]
     versions: tuple[str, ...]
 
     @property
@@ -115,8 +116,14 @@ def _control(
         cited=tuple(sorted(cited, key=lambda item: (item.framework, item.strength, item.requirement.id))),
         reviews_shown=finding.reviews,
         disposed=tuple((night.night, record) for night in nights for record in night.disposed),
+        responses=_responses(content, finding),
         versions=tuple(sorted({night.version for night in nights} | {text.version})),
     )
+
+
+def _responses(content: Content, finding: PeriodFinding) -> tuple[Response, ...]:
+    noted = {(run.item, run.reason) for run in finding.exceptions}
+    return tuple(r for r in content.responses if r.control == finding.control and (r.item, r.reason) in noted)
 
 
 def _sentence(finding: PeriodFinding) -> str:
