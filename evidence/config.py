@@ -221,7 +221,7 @@ class AssessConfig(_Section):
 
     max_unknown_nights: Annotated[int, Field(ge=0)] = 0
     registers: str = "registers"
-    controls: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ("controls",)
     overlay: str = "overlay.toml"
 
 

@@ -176,3 +176,28 @@ def test_intervals_hold_every_exception_once_and_unknown_nights_close_none(statu
         assert each.first_seen <= each.last_seen
         assert each.open == (each.remediated_on is None)
         assert each.days_open >= (each.last_seen - each.first_seen).days
+
+
+@given(STATUSES.filter(lambda found: len(found) > 1), ITEMS, st.data())
+def test_a_period_is_the_merge_of_its_parts(statuses, items, data):
+    nights = build(statuses, items)
+    cut = data.draw(st.integers(1, len(nights) - 1))
+    whole = period(nights)
+    first = assess_period(CONTROL, nights, START, START + DAY * (cut - 1))
+    second = assess_period(CONTROL, nights, START + DAY * cut, START + DAY * (len(nights) - 1))
+    for count in (
+        "expected",
+        "satisfied",
+        "not_satisfied",
+        "not_assessed",
+        "not_applicable",
+        "before_coverage",
+        "tested_items",
+    ):
+        assert getattr(whole, count) == getattr(first, count) + getattr(second, count)
+    assert {**first.strip, **second.strip} == dict(whole.strip)
+    seen = {(i.item, i.reason) for part in (first, second) for i in part.exceptions}
+    assert seen == {(i.item, i.reason) for i in whole.exceptions}
+    judged = [part.status for part in (first, second) if part.expected]
+    if judged:
+        assert whole.status == next(worst for worst in (N, U, S, A) if worst in judged)

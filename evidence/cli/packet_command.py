@@ -56,7 +56,7 @@ def packet(
     target.mkdir(parents=True, exist_ok=True)
     key = identity_of(workspace)
     with workspace.scratch("packet") as scratch:
-        inputs = gather(workspace, report_named(report), chosen, scratch)
+        inputs = gather(workspace, report_named(workspace, report), chosen, scratch)
         made = build_packet(
             inputs,
             key,

@@ -32,17 +32,20 @@ from evidence.snapshot.model import Kind
 from evidence.store.log import Log
 from evidence.tlog.rotation import TYPE as ROTATION
 
+_CARRIED = ("facts/*.toml", "facts/*.sql", "frameworks/*.json")
 EFFECTIVE = "effective.json"  # what re-performance needs beside content and evidence
 
 
-def report_named(name: str) -> Report:
-    """Return the report definition; raise ``UsageError`` naming those there are."""
-    folder = content_root() / "reports"
-    path = folder / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
-        raise UsageError(f"no report {name!r}", fix=f"reports: {known}")
-    return Report.from_toml(path.read_bytes(), str(path))
+def report_named(workspace: Workspace, name: str) -> Report:
+    """Return the report definition, the workspace's before the product's; raise ``UsageError`` naming those there are."""
+    found = {
+        path.stem: path
+        for folder in (content_root() / "reports", workspace.path / "reports")
+        for path in sorted(folder.glob("*.toml"))
+    }
+    if name not in found:
+        raise UsageError(f"no report {name!r}", fix=f"reports: {', '.join(sorted(found))}")
+    return Report.from_toml(found[name].read_bytes(), str(found[name]))
 
 
 def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) -> PacketInputs:
@@ -166,13 +169,10 @@ def _text(value: object) -> str:
 
 def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:
     """Library files, facts, registers and overlay as used: what re-performance runs on."""
-    root = content_root() / "controls"
-    files = {"library.toml": (root / "library.toml").read_bytes()}
-    for path in sorted((root / "facts").iterdir()):
-        if path.suffix in {".toml", ".sql"}:
-            files[f"facts/{path.name}"] = path.read_bytes()
-    for path in sorted((root / "frameworks").glob("*.json")):
-        files[f"frameworks/{path.name}"] = path.read_bytes()
+    roots = workspace.control_folders
+    files = {"library.toml": (roots[0] / "library.toml").read_bytes()}
+    for path in (path for root in roots for kind in _CARRIED for path in sorted(root.glob(kind))):
+        files[f"{path.parent.name}/{path.name}"] = path.read_bytes()
     registers = workspace.config.path(workspace.config.assess.registers)
     for path in sorted(registers.glob("*.toml")):
         files[f"registers/{path.name}"] = path.read_bytes()

@@ -203,8 +203,12 @@ class Workspace:
     def library(self) -> Library:
         """Controls of the product and of the workspace, with its overlay applied."""
         overlay = self.config.path(self.config.assess.overlay)
-        more = [self.config.path(folder) for folder in self.config.assess.controls]
-        return load_library([content_root() / "controls", *more], load_overlay(overlay) if overlay.exists() else None)
+        return load_library(self.control_folders, load_overlay(overlay) if overlay.exists() else None)
+
+    @property
+    def control_folders(self) -> list[Path]:
+        """The product's controls first, then the workspace's own."""
+        return [content_root() / "controls", *(self.config.path(folder) for folder in self.config.assess.controls)]
 
     @cached_property
     def registers(self) -> Registers:
