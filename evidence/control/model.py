@@ -190,8 +190,8 @@ class Control(_Frozen):
             raise ValueError(f"id {self.id!r} is not of the form family-name")
         if self.empty_population == "not-applicable" and not self.empty_reason:
             raise ValueError('empty_population = "not-applicable" needs an empty_reason')
-        if not self.evidence and not self.facts:
-            raise ValueError("neither evidence nor facts: nothing is tested")
+        if not (self.evidence or self.facts or self.registers):
+            raise ValueError("neither evidence, facts nor registers: nothing is tested")
         if self.scope == "lookback" and not any(e.lookback_nights for e in self.evidence):
             raise ValueError('scope = "lookback" needs evidence with lookback_nights')
         for name in {"as_of", "night"} & set(self.parameters):
