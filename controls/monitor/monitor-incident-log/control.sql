@@ -11,7 +11,7 @@ with months as (
       join (select * from register.reviewers union all select * from register_expired.reviewers) r
         on r.person = a.signed_by and list_contains(r.may_sign, 'no_incidents') and r.approved_on <= a.recorded_on and r.expires > a.recorded_on
       where a.requirement = 'no_incidents' and a.period_start <= p.first_day and a.period_end >= last_day(p.first_day)
-        and a.recorded_on > a.period_end and a.recorded_on < c.as_of
+        and a.recorded_on > a.period_end and a.recorded_on <= c.night
     ) as signed
   from population p
   cross join params c
