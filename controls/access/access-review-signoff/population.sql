@@ -14,6 +14,6 @@ from snowflake.grants_to_users g
 cross join list l
 where g.deleted_on is null and coalesce(g.created_on <= l.listed_at, true)
 union all
-select strftime(q.closed - 1, '%Y-%m-%d') || ' ' || s.scope, 'scope', q.closed, s.scope, null, null
+select 'register/' || strftime(q.closed - 1, '%Y-%m-%d') || ' ' || s.scope, 'scope', q.closed, s.scope, null, null
 from quarter q
 cross join unnest(q.scopes) as s(scope)

@@ -1,6 +1,6 @@
 -- Intervals are counted from a Monday, so that weeks begin on one.
 select
-  v.system || '/' || t.record_type || '/' || strftime(i.first_day, '%Y-%m-%d') as item,
+  'register/' || v.system || '/' || t.record_type || '/' || strftime(i.first_day, '%Y-%m-%d') as item,
   v.system, t.record_type, i.first_day, i.first_day + c.interval_days::integer as closed
 from fact.vendor_systems v
 cross join params c

@@ -7,5 +7,5 @@ from records.incidents i
 cross join params c
 where coalesce(coalesce(i.closed_at, i.resolved_at) > c.as_of - to_days(c.keep_days::integer), true)
 union all
-select 'month ' || strftime(m.last_month, '%Y-%m'), 'month', m.last_month, null, null, null, null, null, null, null
+select 'register/month ' || strftime(m.last_month, '%Y-%m'), 'month', m.last_month, null, null, null, null, null, null, null
 from (select (date_trunc('month', as_of - to_days(sign_days::integer)) - interval 1 month)::date as last_month from params) m

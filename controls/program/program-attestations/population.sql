@@ -1,4 +1,4 @@
-select 'requirement ' || r.requirement as item, r.requirement, null as source, null as person_id, null as course
+select 'register/requirement ' || r.requirement as item, r.requirement, null as source, null as person_id, null as course
 from params c
 cross join unnest(c.requirements) as r(requirement)
 union all

@@ -22,7 +22,7 @@ left join contracts p on p.database_name = g.object_database and p.schema_name =
 where p.harmless is distinct from true
 group by all
 union all
-select 'entry', 'entry ' || id, flow, recipient_account, product, null, legal_basis, disclosed_on, last_on, frequency, recurring, recorded_on, keep_until
+select 'entry', 'register/entry ' || id, flow, recipient_account, product, null, legal_basis, disclosed_on, last_on, frequency, recurring, recorded_on, keep_until
 from register.disclosures
 cross join params a
 where recorded_on <= a.night
