@@ -4,6 +4,7 @@ import pytest
 
 from evidence.control.cases import run_cases
 from evidence.control.definition import load_library
+from evidence.control.lint import lint_library
 from evidence.errors import ControlError
 
 CONTROL = """
@@ -136,3 +137,50 @@ def test_a_case_may_name_only_what_the_control_reads(tmp_path):
     library = load_library([write(tmp_path, good_toml=GOOD.replace("snowflake.users", "snowflake.roles"))])
     with pytest.raises(ControlError, match=r"snowflake\.roles, which the control does not read"):
         run_cases(library, "identity-two")
+
+
+REGISTER_CONTROL = """
+id = "identity-two"
+version = "1.0.0"
+title = "Emergency users have owners"
+statement = "Emergency users have owners."
+test = "The owner is named."
+severity = "high"
+mode = "state"
+registers = ["break_glass"]
+remediation = "Name one."
+[reasons]
+no-owner = "No owner."
+"""
+REGISTER_ONLY = {
+    "control_toml": REGISTER_CONTROL,
+    "population_sql": 'select "user" as item, owner from register.break_glass',
+    "control_sql": "select item, case when owner <> 'nobody' then 'pass' else 'fail' end as result,"
+    " 'no-owner' as reason, owner as observed, '' as expected from population, params where as_of is not null",
+    "mixed_toml": 'why = "no owner"\nstatus = "not-satisfied"\nexpect = [{ item = "B", result = "fail" }]\n'
+    '[registers]\nbreak_glass = [{ user = "B", owner = "nobody" }]',
+    "good_toml": 'why = "owned"\nstatus = "satisfied"\nexpect = [{ item = "A", result = "pass" }]\n'
+    '[registers]\nbreak_glass = [{ user = "A", owner = "ann" }]',
+}
+
+
+def test_a_control_may_rest_on_registers_alone(tmp_path):
+    library = load_library([write(tmp_path, **REGISTER_ONLY)])
+    results = run_cases(library, "identity-two")
+    assert all(result.ok for result in results), results
+    assert {"good, register break_glass missing", "good, every register empty"} <= {each.case for each in results}
+    assert lint_library(library) == []
+
+
+def test_a_control_on_registers_alone_may_not_pass_by_their_silence(tmp_path):
+    silent = {
+        "population_sql": "select 'all' as item, count(*) filter (where owner = 'nobody') as bad from register.break_glass",
+        "control_sql": "select item, case when bad = 0 then 'pass' else 'fail' end as result,"
+        " 'no-owner' as reason, '' as observed, '' as expected from population",
+        "mixed_toml": 'why = "no owner"\nstatus = "not-satisfied"\nexpect = [{ item = "all", result = "fail" }]\n'
+        '[registers]\nbreak_glass = [{ user = "B", owner = "nobody" }]',
+        "good_toml": 'why = "owned"\nstatus = "satisfied"\nexpect = [{ item = "all", result = "pass" }]\n'
+        '[registers]\nbreak_glass = [{ user = "A", owner = "ann" }]',
+    }
+    results = run_cases(load_library([write(tmp_path, **{**REGISTER_ONLY, **silent})]), "identity-two")
+    assert [result.case for result in results if not result.ok] == ["good, every register empty"]

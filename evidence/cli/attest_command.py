@@ -15,6 +15,7 @@ from evidence.errors import UsageError
 app = typer.Typer(help="Signed statements on duties that no system shows.", no_args_is_help=True)
 
 STATEMENTS = ("no_incidents", "no_disclosures")  # of what did not occur; they name a period
+OTHERS = ("snowflake_edition",)  # the statement names the account
 
 
 @app.callback()
@@ -44,9 +45,10 @@ def add(
     """Record a signed statement. A later one for the same requirement takes its place."""
     workspace = Workspace.open(context.obj)
     known = {each for framework in workspace.library.frameworks.values() for each in framework.requirements}
-    if requirement not in known and requirement not in STATEMENTS:
+    if requirement not in {*known, *STATEMENTS, *OTHERS}:
         raise UsageError(
-            f"no requirement {requirement!r} in any framework", fix=f"an id of a framework, or {', '.join(STATEMENTS)}"
+            f"no requirement {requirement!r} in any framework",
+            fix=f"an id of a framework, or {', '.join((*STATEMENTS, *OTHERS))}",
         )
     first, last = _span(period, requirement)
     row: dict[str, Any] = {

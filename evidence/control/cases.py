@@ -114,7 +114,8 @@ class Setting:
                 seen.append(rows)
             return rows
 
-        registers = registers_of(self.case.registers, self.case.night, evidence.missing_registers)
+        kept = {name: rows for name, rows in self.case.registers.items() if name not in evidence.empty_registers}
+        registers = registers_of(kept, self.case.night, evidence.missing_registers)
         library = dataclasses.replace(self.library, contracts=self._contracts(evidence))
         night = Night(library, registers, evidence, self.case.night, self.case.clock, select, [self.control])
         return night.findings()[0], seen[0] if seen else None
@@ -272,8 +273,12 @@ def spoiled(setting: Setting) -> Iterator[tuple[str, MadeEvidence]]:
             )
             if not harmless:
                 yield f"{requirement.dataset} {fault}", setting.made.with_fault(requirement.dataset, fault)
-    for name in gate.registers_needed(setting.library, setting.control):
+    needed = gate.registers_needed(setting.library, setting.control)
+    for name in needed:
         yield f"register {name} missing", setting.made.with_fault(f"register.{name}", "missing")
+    if not gate.requirements(setting.library, setting.control):
+        nothing: dict[str, Fault] = dict.fromkeys((f"register.{name}" for name in needed), "empty")
+        yield "every register empty", dataclasses.replace(setting.made, faults={**setting.made.faults, **nothing})
     for dataset, column in tested_columns(setting.library, setting.control):
         if any(column in row for row in setting.case.evidence.get(dataset, ())):
             yield f"{dataset}.{column} unknown", setting.made.with_nulls(dataset, column)

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from evidence.control.cases import NIGHT, case_files, parse_case, prepared, tested_columns
 from evidence.control.engine import Engine
+from evidence.control.gate import requirements
 from evidence.control.lock import lines, moved, read, roots
 from evidence.control.made import MadeEvidence, registers_of
 from evidence.control.model import Control, Fact, Library
@@ -57,7 +58,7 @@ def _control(library: Library, control: Control) -> Iterator[Problem]:
     declared = _tables(control) | ALWAYS | {"params"}
     yield from _sql(f"{where}/population.sql", control.population_sql, declared)
     yield from _sql(f"{where}/control.sql", control.control_sql, declared | {"population"}, star=False)
-    if not tested_columns(library, control):
+    if requirements(library, control) and not tested_columns(library, control):
         yield Problem(f"{where}/control.toml", 0, "no evidence names tested columns: no NULL case runs by itself")
     yield from _limits(where, control)
     for code, text in control.reasons.items():

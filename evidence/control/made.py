@@ -51,7 +51,16 @@ class MadeEvidence:
     @property
     def missing_registers(self) -> frozenset[str]:
         """Registers that a fault takes away."""
-        return frozenset(name.removeprefix("register.") for name in self.faults if name.startswith("register."))
+        return self._registers("missing")
+
+    @property
+    def empty_registers(self) -> frozenset[str]:
+        """Registers that a fault leaves without a row."""
+        return self._registers("empty")
+
+    def _registers(self, spoiled: Fault) -> frozenset[str]:
+        named = (name.removeprefix("register.") for name in self.faults if name.startswith("register."))
+        return frozenset(name for name in named if self.faults[f"register.{name}"] == spoiled)
 
     def sources(self, dataset: str) -> Sequence[str]:
         """Sources that its rows name, or one called like the product; none if the dataset is missing altogether."""

@@ -43,7 +43,7 @@ class Evidence(_Frozen):
     is left are real). ``optional`` evidence may only turn a fail into a pass. ``tested`` are the columns without whose values no item can pass.
     """
 
-    dataset: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$")]
+    dataset: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z][a-z0-9_]*$")]
     columns: Annotated[tuple[Name, ...], Field(min_length=1)]
     max_age_hours: Annotated[int, Field(gt=0)] | None = None
     lookback_nights: Annotated[int, Field(ge=0, le=366)] = 0
@@ -190,8 +190,8 @@ class Control(_Frozen):
             raise ValueError(f"id {self.id!r} is not of the form family-name")
         if self.empty_population == "not-applicable" and not self.empty_reason:
             raise ValueError('empty_population = "not-applicable" needs an empty_reason')
-        if not self.evidence and not self.facts:
-            raise ValueError("neither evidence nor facts: nothing is tested")
+        if not (self.evidence or self.facts or self.registers):
+            raise ValueError("neither evidence, facts nor registers: nothing is tested")
         if self.scope == "lookback" and not any(e.lookback_nights for e in self.evidence):
             raise ValueError('scope = "lookback" needs evidence with lookback_nights')
         for name in {"as_of", "night"} & set(self.parameters):

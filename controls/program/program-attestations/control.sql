@@ -1,0 +1,44 @@
+with newest as (
+  select a.*, r.person is not null as entitled
+  from register.attestations a
+  cross join params c
+  left join (select * from register.reviewers union all select * from register_expired.reviewers) r
+    on r.person = a.signed_by and list_contains(r.may_sign, 'attestation') and r.approved_on <= a.recorded_on and r.expires > a.recorded_on
+  where a.recorded_on <= c.night
+  qualify row_number() over (partition by a.requirement order by a.recorded_on desc, a.signed_by is not null desc, a.statement) = 1
+),
+trained as (
+  select t.source, t.person_id, lower(t.course) as course, max(t.completed_at) as completed_at
+  from records.training t
+  cross join params c
+  where t.status = 'completed' and coalesce(t.expires_at > c.as_of, true)
+  group by all
+),
+judged as (
+  select
+    p.item, p.requirement, a.recorded_on, a.next_due, t.completed_at, c.due_months, c.training_months,
+    case
+      when t.completed_at > c.as_of - to_months(c.training_months::integer) then ''
+      when a.entitled and a.document_uri is not null and a.document_version is not null and regexp_full_match(a.document_sha256, '[0-9a-f]{64}')
+        and a.effective_on <= c.night and a.recorded_on + to_months(c.due_months::integer) > c.night and coalesce(a.next_due > c.night, true) then ''
+      when p.requirement is null then case when p.person_id is null then 'unknown-value' else 'not-trained' end
+      when a.recorded_on is null then 'no-record'
+      when a.signed_by is null then 'changed-after-signature'
+      when not a.entitled then 'signer-not-registered'
+      when a.effective_on > c.night then 'not-in-force'
+      when a.next_due <= c.night or a.recorded_on + to_months(c.due_months::integer) <= c.night then 'overdue'
+      else 'no-document'
+    end as reason
+  from population p
+  cross join params c
+  left join newest a on a.requirement = p.requirement
+  left join trained t on t.source = p.source and t.person_id = p.person_id and t.course = lower(p.course)
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  case when requirement is null then coalesce('completed ' || strftime(completed_at, '%Y-%m-%d'), 'not completed, or run out')
+    else coalesce('recorded ' || strftime(recorded_on, '%Y-%m-%d') || coalesce(', next due ' || strftime(next_due, '%Y-%m-%d'), ''), 'no record') end as observed,
+  case when requirement is null then 'completed within ' || training_months || ' months' else 'a signed record of a document in force, not older than ' || due_months || ' months' end as expected
+from judged

@@ -1,0 +1,24 @@
+with judged as (
+  select
+    p.item, b.inside,
+    case
+      when p.kind = 'database' and exists (select 1 from register.zones z where z.database = p.name) then ''
+      when b.inside and p.kind <> 'snowflake_account' then ''
+      when b.inside and exists (select 1 from snowflake.databases d where d.source = b.source) then ''
+      when not b.inside and b.reason is not null then ''
+      when p.name is null then 'unknown-value'
+      when b.inside then 'not-collected'
+      when not b.inside then 'no-reason'
+      when exists (select 1 from register_expired.boundary e where e.kind = p.kind and e.name = p.name) then 'registration-expired'
+      else 'not-registered'
+    end as reason
+  from population p
+  left join register.boundary b on b.kind = p.kind and b.name = p.name
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  case when inside then 'registered inside' when not inside then 'registered outside' when reason = '' then 'in a zone' else 'not registered' end as observed,
+  'registered inside and collected, or outside with a reason' as expected
+from judged

@@ -1,0 +1,35 @@
+with newest as (
+  select r.*, p.person is not null as entitled
+  from register.subservice_reports r
+  cross join params c
+  left join (select * from register.reviewers union all select * from register_expired.reviewers) p
+    on p.person = r.reviewer and list_contains(p.may_sign, 'attestation') and p.approved_on <= r.reviewed_on and p.expires > r.reviewed_on
+  where r.reviewed_on <= c.night
+  qualify row_number() over (partition by r.system order by r.period_end desc, r.reviewed_on desc, r.report) = 1
+),
+judged as (
+  select
+    p.item, r.report, r.period_end, r.gap_letter_until, c.max_months,
+    case
+      when r.report is null then 'no-report'
+      when not list_contains(c.accepted, r.report) then 'kind-not-accepted'
+      when r.period_end + to_months(c.max_months::integer) <= c.night then 'outdated'
+      when r.period_end + c.bridge_days::integer < c.night and coalesce(r.gap_letter_until < c.night, true) then 'gap-not-bridged'
+      when r.qualified and r.qualification_response is null then 'no-response'
+      when len(r.duties_mapped) < r.duties then 'duties-not-mapped'
+      when not regexp_full_match(r.document_sha256, '[0-9a-f]{64}') then 'no-document'
+      when not r.entitled then 'reviewer-not-registered'
+      when r.period_end <= r.reviewed_on then ''
+      else 'unknown-value'
+    end as reason
+  from population p
+  cross join params c
+  left join newest r on r.system = p.system
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  coalesce(report || ' up to ' || strftime(period_end, '%Y-%m-%d') || coalesce(', gap letter up to ' || strftime(gap_letter_until, '%Y-%m-%d'), ''), 'no report') as observed,
+  'a report of the last ' || max_months || ' months, read, its duties assigned' as expected
+from judged
