@@ -72,6 +72,7 @@ class AnswerKey:
     controls: tuple[str, ...]
     expected: list[Expected] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    quiet: list[tuple[str, int, int]] = field(default_factory=list)  # control, nights with nobody in scope
 
     def night(self, control: str, number: int, known_at: dt.datetime | None = None) -> NightAnswer:
         """Return the answer for one control on night ``number``.
@@ -94,6 +95,8 @@ class AnswerKey:
             return NightAnswer(NOT_ASSESSED, hidden[0].reason, (), reviews)
         if reviews:
             return NightAnswer(NOT_ASSESSED, "pending-review", (), reviews)
+        if any(name == control and first <= number <= last for name, first, last in self.quiet):
+            return NightAnswer("not-applicable", "empty")
         return NightAnswer(SATISFIED)
 
     def nights(self, control: str) -> dict[dt.date, NightAnswer]:
@@ -103,7 +106,7 @@ class AnswerKey:
     def status(self, control: str) -> str:
         """Return the status over the whole period."""
         seen = {answer.status for answer in self.nights(control).values()}
-        return next(status for status in (NOT_SATISFIED, NOT_ASSESSED, SATISFIED) if status in seen)
+        return next(status for status in (NOT_SATISFIED, NOT_ASSESSED, SATISFIED, "not-applicable") if status in seen)
 
     def intervals(self, control: str) -> list[dict[str, Any]]:
         """Return each exception as runs of assessed nights, with the night it was first gone."""

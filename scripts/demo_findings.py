@@ -1,0 +1,74 @@
+"""Compare the demo's findings with its answer key: ``python scripts/demo_findings.py --nights 20 --control ID …``.
+
+Generates a small account, collects and assesses it in a temporary folder, and prints every night that differs. For whoever adds
+plants; ``tests/test_main_job.py`` does the same over the quarter.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import job
+
+from evidence.demo import Size
+
+
+def main() -> int:
+    """Print what differs; return 1 if anything does."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nights", type=int, default=20)
+    parser.add_argument("--control", action="append", default=[], help="only these; default: all that have answers")
+    parser.add_argument("--jobs", default="1")
+    parser.add_argument("--keep", type=Path, help="work here and leave it")
+    args = parser.parse_args()
+    size = Size(nights=args.nights, users=60, roles=50, tables=160, columns=600, queries=120)
+    with tempfile.TemporaryDirectory() as scratch:
+        work = args.keep or Path(scratch) / "work"
+        key = job.workspace(work, size)
+        print(job.run("-w", work, "collect", "--jobs", args.jobs, codes=(0, 5, 6)).stdout.splitlines()[-6:])
+        job.run(
+            "-w",
+            work,
+            "assess",
+            "--period",
+            f"{size.start}..{size.night(size.nights - 1)}",
+            "--jobs",
+            args.jobs,
+            codes=(0, 3),
+        )
+        wrong = list(_differences(work, size, key, args.control or key["controls"]))
+    for line in wrong:
+        print(line)
+    print(f"{len(wrong)} nights differ")
+    return 1 if wrong else 0
+
+
+def _differences(work: Path, size: Size, key: Mapping[str, Any], controls: list[str]) -> Iterator[str]:
+    from evidence.assess import sealed_findings
+    from evidence.store.index import Index
+
+    log = job.open_log(work)
+    index = Index().catch_up(log)
+    for number in range(size.nights):
+        night = size.night(number)
+        found = {f.control: f for f in sealed_findings(log.store, index, night)}
+        for control in controls:
+            wanted, finding = key["controls"][control]["nights"][night.isoformat()], found[control]
+            mine: dict[str, Any] = {"status": finding.status}
+            if finding.status in {"not-assessed", "not-applicable"}:
+                mine["reason"] = finding.reason
+            for name in ("exceptions", "reviews"):
+                pairs = sorted([o.item, o.reason] for o in getattr(finding, name))
+                if pairs:
+                    mine[name] = pairs
+            if mine != wanted:
+                yield f"{number:3} {night} {control}\n    key   {wanted}\n    found {mine} {finding.detail[:200]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
