@@ -12,8 +12,8 @@ judged as (
     p.item, p.account, p.kind, r.organisation, r.own, r.baa_id, r.dua_id, o.limited, o.no_phi, c.idle_days,
     case
       when list_contains(r.shares, p.name) and (r.own or r.baa_id is not null or (p.kind = 'share' and (o.no_phi or (o.limited and r.dua_id is not null)))) then ''
-      when p.kind = 'share' and p.account is null and p.known and p.created_on >= c.as_of - to_days(c.idle_days::integer) then ''
-      when p.kind = 'share' and p.account is null and p.known and p.created_on is not null then 'no-target'
+      when p.account is null and p.known and p.created_on >= c.as_of - to_days(c.idle_days::integer) then ''
+      when p.account is null and p.known and p.created_on is not null then 'no-target'
       when p.account is null then 'unknown-value'
       when r.account is null and e.account is not null then 'registration-expired'
       when r.account is null then 'not-registered'
