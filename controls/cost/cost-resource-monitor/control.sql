@@ -14,7 +14,7 @@ judged as (
     case
       when quota > 0 and suspend <= max_suspend and notify <= max_notify and notify < suspend then ''
       when monitor is null and known then 'no-monitor'
-      when not known or not seen then 'unknown-value'
+      when not seen then 'unknown-value'
       when coalesce(quota, 0) <= 0 then 'no-quota'
       when suspend is null or suspend > max_suspend then 'no-suspend'
       else 'no-notice'

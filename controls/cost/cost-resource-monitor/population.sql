@@ -1,6 +1,6 @@
 -- SHOW WAREHOUSES writes the word null where there is no monitor
 with account_monitors as (
-  select source, min(name) as name from snowflake.resource_monitors_show where upper(level) = 'ACCOUNT' group by all
+  select source, name from snowflake.resource_monitors_show where upper(level) = 'ACCOUNT'
 )
 select
   w.source || '/warehouse ' || w.name as item, w.source,
