@@ -1,6 +1,6 @@
 -- A test without a time of performance counts as the latest: nobody can say that it is not.
 with tests as (
-  select source, type, performed_at, rto_minutes, rpo_minutes, result, followups,
+  select source, type, performed_at, rto_minutes, rpo_minutes, result, followups, json_extract(followups, '$[*]') as steps,
     row_number() over (partition by source, type order by coalesce(performed_at, timestamp '9999-01-01 00:00:00') desc, coalesce(result, '') , coalesce(rto_minutes, 0) desc, coalesce(rpo_minutes, 0) desc) as rank
   from records.tickets
   where status not in ('cancelled', 'rejected')
@@ -8,7 +8,7 @@ with tests as (
 followed as (
   select t.*, coalesce(json_type(t.followups) in ('ARRAY', 'NULL'), true) as readable,
     json_array_length(t.followups) as followed,
-    len(list_filter(json_extract(t.followups, '$[*]'), lambda f: f ->> '$.closed_at' is null and not coalesce(try_cast(f ->> '$.due' as timestamp) >= c.as_of, false))) as overdue
+    len(list_filter(t.steps, lambda f: json_extract_string(f, '$.closed_at') is null and not coalesce(try_cast(json_extract_string(f, '$.due') as timestamp) >= c.as_of, false))) as overdue
   from tests t
   cross join params c
   where t.rank = 1
