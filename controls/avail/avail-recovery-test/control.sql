@@ -1,7 +1,7 @@
--- A test without a time of performance counts as the latest: nobody can say that it is not.
+-- A test without a time of performance counts as the latest: nobody can say that it is not. Of several at one time the worst or least known counts.
 with tests as (
   select source, type, performed_at, rto_minutes, rpo_minutes, result, followups, json_extract(followups, '$[*]') as steps,
-    row_number() over (partition by source, type order by coalesce(performed_at, timestamp '9999-01-01 00:00:00') desc, coalesce(result, '') , coalesce(rto_minutes, 0) desc, coalesce(rpo_minutes, 0) desc) as rank
+    row_number() over (partition by source, type order by coalesce(performed_at, timestamp '9999-01-01 00:00:00') desc, coalesce(result, ''), coalesce(rto_minutes, 1000000) desc, coalesce(rpo_minutes, 1000000) desc) as rank
   from records.tickets
   where status not in ('cancelled', 'rejected')
 ),
