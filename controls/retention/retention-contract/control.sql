@@ -32,12 +32,10 @@ judged as (
   select
     *,
     case
-      when keep_least is not null and tail_known and kind = 'table' and tail <= allowed then ''
-      when tail_known and kind = 'bucket' and shown and days between keep_least and latest and (versioning_status = 'unset' or version_days <= allowed) then ''
+      when keep_least is not null and tail_known and tail <= allowed then ''
+      when tail_known and days between keep_least and latest and (versioning_status = 'unset' or version_days <= allowed) then ''
       when keep_least is null then 'no-promise'
-      when not tail_known then 'unknown-value'
-      when kind = 'table' and tail > allowed then 'tail-long'
-      when kind = 'table' then 'unknown-value'
+      when tail > allowed then 'tail-long'
       when source is null then 'bucket-not-seen'
       when not shown then 'unknown-value'
       when days is null then 'no-expiry'
