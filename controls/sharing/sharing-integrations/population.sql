@@ -7,7 +7,7 @@ select d.source || '/database ' || d.name, d.source, d.name, true, false
 from snowflake.databases d
 cross join settings s
 where (coalesce(upper(d.kind), 'APPLICATION') in ('IMPORTED DATABASE', 'APPLICATION') or trim(d.origin) <> '')
-  and len(list_filter(s.platform_origins, lambda o: coalesce(starts_with(d.origin, o), false))) = 0
+  and len(list_filter(s.platform_origins, lambda o: starts_with(d.origin, o))) = 0
 union all
 select distinct
   source || '/client ' || coalesce(regexp_replace(client_application_id, '\s+v?\d[\w.+-]*$', ''), '?'), source, regexp_replace(client_application_id, '\s+v?\d[\w.+-]*$', ''), client_application_id is not null, false

@@ -16,10 +16,10 @@ judged as (
   select
     p.item, p.kind, p.state, p.distribution, n.accounts, n.approved,
     case
-      when p.kind = 'listing' and (p.state in ('DRAFT', 'UNPUBLISHED') or (p.state = 'PUBLISHED' and (p.distribution = 'ORGANIZATION' or o.share is not null or (n.accounts = n.approved and p.target_kinds = 1)))) then ''
-      when p.kind = 'reader' and r.account is not null then ''
-      when p.kind = 'listing' and p.state = 'PUBLISHED' and p.distribution is not null then case when n.accounts > 0 and p.target_kinds = 1 then 'target-not-registered' else 'open-listing' end
-      when p.kind = 'listing' or p.account is null then 'unknown-value'
+      when p.state in ('DRAFT', 'UNPUBLISHED') or (p.state = 'PUBLISHED' and (p.distribution = 'ORGANIZATION' or o.share is not null or (n.accounts = n.approved and p.target_kinds = 1))) then ''
+      when r.account is not null then ''
+      when p.state = 'PUBLISHED' and p.distribution is not null then case when n.accounts > 0 and p.target_kinds = 1 then 'target-not-registered' else 'open-listing' end
+      when p.account is null then 'unknown-value'
       when e.account is not null then 'registration-expired'
       else 'reader-not-registered'
     end as reason

@@ -1,5 +1,5 @@
 select
-  source || '/listing ' || coalesce(name, global_name) || ' (' || global_name || ')' as item, 'listing' as kind, source, upper(state) as state, upper(distribution) as distribution, share,
+  source || '/listing ' || name || ' (' || global_name || ')' as item, 'listing' as kind, source, upper(state) as state, upper(distribution) as distribution, share,
   json_extract_string(targets, '$.accounts[*]') as accounts, coalesce(len(json_keys(targets)), 0) as target_kinds, null as account
 from snowflake.listings
 where deleted_on is null
