@@ -1,6 +1,6 @@
 select
   source || '/listing ' || name || ' (' || global_name || ')' as item, 'listing' as kind, source, upper(state) as state, upper(distribution) as distribution, share,
-  json_extract_string(targets, '$.accounts[*]') as accounts, coalesce(len(json_keys(targets)), 0) as target_kinds, null as account
+  json_extract_string(targets, '$.accounts[*]') as accounts, len(json_keys(targets)) as target_kinds, null as account
 from snowflake.listings
 where deleted_on is null
 union all
