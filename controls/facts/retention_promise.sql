@@ -16,10 +16,9 @@ promised as (
   union all
   select
     f.product, 'bucket', null, null, null, regexp_extract(f.place, '^s3://([^/]+)', 1), regexp_extract(f.place, '^s3://[^/]+/([^*]*)', 1),
-    list_filter(list_transform(s.landing_tiers, lambda t: json_extract_string(f.retention_policy, '$."' || t || '"')), lambda p: p is not null)[1],
+    list_filter(list_transform(['bronze', 'raw', 'landing'], lambda t: json_extract_string(f.retention_policy, '$."' || t || '"')), lambda p: p is not null)[1],
     json_extract_string(f.retention_policy, '$.tail')
   from files f
-  cross join settings s
   where starts_with(f.place, 's3://')
 ),
 read as (

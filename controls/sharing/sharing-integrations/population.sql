@@ -5,7 +5,7 @@ from snowflake.integrations
 union all
 select d.source || '/database ' || d.name, d.source, d.name, true, false
 from snowflake.databases d
-cross join settings s
+cross join params s
 where (coalesce(upper(d.kind), 'APPLICATION') in ('IMPORTED DATABASE', 'APPLICATION') or trim(d.origin) <> '')
   and len(list_filter(s.platform_origins, lambda o: starts_with(d.origin, o))) = 0
 union all
