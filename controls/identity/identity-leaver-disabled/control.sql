@@ -30,11 +30,11 @@ logins as (
   from snowflake.users u
   left join closings q on q.source = u.source and (q.target = '"' || u.name || '"' or upper(q.target) = u.name)
   left join sign_ins s on s.source = u.source and s.user_name = u.name
-  left join fact.user f on f.source = u.source and f.user_name = u.name and f.kind = 'human' and f.active
+  left join fact.user f on f.source = u.source and f.user_name = u.name and f.kind = 'human'
   left join register.break_glass b on b."user" = u.name
   union all
   select
-    null, system, account_id, night, captured_at, coalesce(status not in ('disabled', 'deleted', 'suspended'), true),
+    null, system, account_id, night, captured_at, (status in ('disabled', 'deleted', 'suspended')) is distinct from true,
     coalesce(disabled_at, status_changed_at), last_login_at, kind is distinct from 'service', [lower(person_id), lower(login_name), lower(email)]
   from records.accounts
 ),
@@ -62,13 +62,12 @@ history as (
     max(l.captured_at) filter (where l.night = c.night) as seen,
     max(l.captured_at) filter (where l.night < c.night and l.enabled) as last_enabled,
     bool_or(l.night < c.night) as seen_before,
-    case when bool_and(l.closed_at is not null) filter (where l.night = c.night) then max(l.closed_at) filter (where l.night = c.night and not l.enabled) end as closed_at,
+    case when bool_and(l.closed_at is not null) filter (where l.night = c.night) then max(l.closed_at) filter (where not l.enabled) end as closed_at,
     max(l.last_use) filter (where l.night = c.night) as last_use
   from answers a
   cross join params c
   join owners o on o.account is not distinct from a.account and o.system = a.system and o.login = a.login and not o.current
   join logins l on l.account is not distinct from a.account and l.system = a.system and l.login = a.login
-  where a.item is not null
   group by all
 ),
 looked_at as (
@@ -77,7 +76,7 @@ looked_at as (
     h.seen <= p.deadline
       or (not h.enabled and h.closed_at <= p.deadline and coalesce(h.closed_at > h.last_enabled, true))
       or (not h.enabled and h.last_enabled is null and not p.news and (h.seen_before or p.deadline < c.night)) as in_time,
-    coalesce(h.closed_at, h.seen) <= p.noticed_at + to_hours(p.sla) and (p.news or p.noticed_at > p.deadline) as late_notice
+    coalesce(h.closed_at, h.seen) <= p.recorded_at + to_hours(p.sla) as late_notice
   from population p
   cross join params c
   left join history h on h.item = p.item
@@ -87,7 +86,7 @@ judged as (
   select
     *,
     case
-      when terminated_at is not null and (last_use <= terminated_at) is distinct from false and (in_time or (seen is null and collected and orphans = 0)) then ''
+      when terminated_at is not null and (last_use <= terminated_at) is distinct from false and (in_time or (seen is null and orphans = 0)) then ''
       when terminated_at is null then 'unknown-value'
       when not collected then 'system-not-collected'
       when seen is null then 'orphan-logins'

@@ -5,7 +5,7 @@ with leavers as (
     case when r.termination_kind in ('voluntary', 'end_of_contract', 'other') then c.sla_hours else c.sla_involuntary_hours end as sla,
     case
       when r.source in (select source from records.roster where night < c.night) then b.person_id is null
-      else coalesce(r.termination_recorded_at >= c.night, true)
+      else r.termination_recorded_at >= c.night
     end as news,
     [lower(r.person_id), lower(r.login_name), lower(r.email)] || coalesce(lower(r.former_logins) ->> '$[*]', []) as names
   from records.roster r
@@ -23,7 +23,6 @@ systems as (
 select
   coalesce(s.account || '/' || l.person_id, l.source || '/' || l.person_id || ' in ' || s.system) as item,
   s.account, s.system, l.person_id, l.names, l.terminated_at, l.sla, l.terminated_at + to_hours(l.sla) as deadline,
-  l.news, coalesce(l.recorded_at, c.night::timestamp) as noticed_at
+  l.news, l.recorded_at
 from leavers l
-cross join params c
 cross join systems s
