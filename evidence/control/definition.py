@@ -234,8 +234,6 @@ def _check_names(
         strange = [name for name in evidence.columns if name not in contract.landed_schema.names]
         if strange:
             raise ControlError(f"{where}: {evidence.dataset} has no sealed column {', '.join(strange)}", fix=FIX)
-        if evidence.lookback_nights and contract.kind == "state":
-            raise ControlError(f"{where}: {evidence.dataset}: lookback_nights is for event datasets", fix=FIX)
 
 
 def _check_maps(folder: Path, control: Control, frameworks: Mapping[str, Framework]) -> None:
