@@ -41,7 +41,7 @@ capacities as (
 ),
 judged as (
   select
-    p.item, p.version, p.old_version, d.breaks or p.retention_changed as breaks, d.widens,
+    p.item, p.version as new_version, p.old_version, d.breaks or p.retention_changed as breaks, d.widens,
     try_cast(regexp_extract(p.version, '^v?(\d+)', 1) as int) > try_cast(regexp_extract(p.old_version, '^v?(\d+)', 1) as int) as raised,
     list_has_all(k.held, c.breaking_approvals) and (not d.widens or list_has_all(k.held, c.widening_approvals)) as agreed,
     p.sunset is null or (p.sunset >= p.old_sunset and p.old_sunset is not null) or p.sunset >= p.night + to_days(c.notice_days::int) as noticed,
@@ -53,12 +53,12 @@ judged as (
 ),
 reasoned as (
   select
-    item, version, old_version, breaks, widens,
+    item, new_version, old_version, breaks, widens,
     case
       when not comparable then 'nothing-to-compare'
       when not is_now and over then ''
       when not is_now then 'contract-gone'
-      when version is null or sha is null or unclear then 'unknown-value'
+      when new_version is null or sha is null or unclear then 'unknown-value'
       when not noticed then 'short-notice'
       when not was then ''
       when not breaks and not widens then ''
@@ -72,6 +72,6 @@ select
   item,
   case when reason = '' then 'pass' when reason = 'nothing-to-compare' then 'review' else 'fail' end as result,
   reason,
-  'version ' || coalesce(old_version, 'none') || ' to ' || coalesce(version, 'none') || case when breaks then ', breaking' else '' end || case when widens then ', widening access' else '' end as observed,
+  'version ' || coalesce(old_version, 'none') || ' to ' || coalesce(new_version, 'none') || case when breaks then ', breaking' else '' end || case when widens then ', widening access' else '' end as observed,
   'no break, or a new major version with its approvals' as expected
 from reasoned

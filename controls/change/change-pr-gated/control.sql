@@ -1,20 +1,16 @@
 with branches as (
   select
-    b.source, b.repo, b.branch,
-    bool_and(b.enforce_admins and json_type(b.bypass_actors) = 'ARRAY' and list_has_all(c.bypass_allowed, json_extract_string(b.bypass_actors, '$[*]'))) as closed,
-    bool_and(b.protected) as protected,
-    bool_and(
-      b.required_approvals >= c.min_approvals and b.dismiss_stale and not b.allow_force_pushes and not b.allow_deletions
-      and list_has_all(json_extract_string(b.required_checks, '$[*]'), c.required_jobs)
-    ) as strict
+    b.source, b.repo, b.branch, b.protected,
+    b.enforce_admins and json_type(b.bypass_actors) = 'ARRAY' and list_has_all(c.bypass_allowed, json_extract_string(b.bypass_actors, '$[*]')) as closed,
+    b.required_approvals >= c.min_approvals and b.dismiss_stale and not b.allow_force_pushes and not b.allow_deletions
+      and list_has_all(json_extract_string(b.required_checks, '$[*]'), c.required_jobs) as strict
   from records.branch_protection b
   cross join params c
-  group by all
 ),
 -- the pull request that brought the commit: a rebase brings several, so that only its last commit is named
 pulls as (
   select
-    p.item, r.source, r.repo, r.number, r.head_sha, r.merged_at, r.approvals, coalesce(json_array_length(r.commit_authors) > 0 and r.author is not null, false) as authors_known,
+    p.item, r.source, r.repo, r.number, r.head_sha, r.merged_at, r.approvals, coalesce(json_array_length(r.commit_authors) > 0 and r.author is not null and r.head_sha is not null and r.merged_at is not null, false) as authors_known,
     -- the author of a merge commit is who merged
     [lower(r.author), case when r.merge_method is distinct from 'merge' then p.author end] || list_transform(json_extract_string(r.commit_authors, '$[*]'), lambda a: lower(a))
       || coalesce(list_transform(json_extract_string(p.co_authors, '$[*]'), lambda a: lower(a)), []) as authors,
@@ -27,7 +23,6 @@ pulls as (
     on r.source = p.source and r.repo = p.repo and r.state = 'merged' and r.base_branch = p.branch
     and (r.merge_sha = p.sha or (r.number = p.pr_number and r.merge_method = 'rebase'))
   left join branches b on b.source = p.source and b.repo = p.repo and b.branch = p.branch
-  where p.kind = 'commit'
 ),
 approvals as (
   select item, merged_at, head_sha, authors, unnest(from_json(approvals, '[{"user": "VARCHAR", "at": "TIMESTAMP", "commit": "VARCHAR"}]')) as a from pulls
@@ -55,12 +50,11 @@ checks as (
   group by all
 ),
 findings as (
-  select p.item, count(*) as open
+  select distinct p.item
   from pulls p
   join records.iac_findings f on f.source = p.source and f.repo = p.repo and (f.sha = p.head_sha or f.pr_number = p.number)
   where f.severity = 'critical' and coalesce(f.found_at <= p.merged_at, true)
     and (f.status = 'open' or coalesce(f.resolved_at > p.merged_at, true))
-  group by all
 ),
 merged as (
   select distinct sha from records.commits
@@ -68,32 +62,36 @@ merged as (
 judged as (
   select
     p.item, p.kind, u.number, u.needed, a.by_others, k.example, b.protected,
-    case
-      when p.kind = 'commit' and u.authors_known and not u.bypassed and a.by_others >= u.needed and k.passed and f.open is null then ''
-      when p.kind = 'branch' and b.protected and b.closed and b.strict then ''
-      when p.kind = 'run' and m.sha is not null then ''
-      when p.kind = 'commit' and u.item is null then 'no-pull-request'
-      when p.kind = 'commit' and (not u.authors_known or u.head_sha is null or u.merged_at is null) then 'unknown-value'
-      when p.kind = 'commit' and u.bypassed then 'bypassed'
-      when p.kind = 'commit' and coalesce(a.by_others, 0) = 0 and a.others_ever > 0 then 'stale-approval'
-      when p.kind = 'commit' and a.by_others = 0 then 'self-approved'
-      when p.kind = 'commit' and coalesce(a.by_others, 0) < u.needed then 'too-few-approvals'
-      when p.kind = 'commit' and not k.present then 'check-missing'
-      when p.kind = 'commit' and not k.passed then 'check-failed'
-      when p.kind = 'commit' and f.open > 0 then 'open-critical-finding'
-      when p.kind = 'branch' and b.protected is not true then 'protection-off'
-      when p.kind = 'branch' and not b.strict then 'protection-weak'
-      when p.kind = 'branch' and not b.closed then 'protection-bypass'
-      when p.kind = 'run' and p.sha is not null then 'run-not-merged'
-      else 'unknown-value'
+    case p.kind
+      when 'commit' then case
+        when u.item is null then 'no-pull-request'
+        when u.authors_known and not u.bypassed and a.by_others >= u.needed and k.passed and f.item is null then ''
+        when not u.authors_known then 'unknown-value'
+        when u.bypassed then 'bypassed'
+        when a.item is null then 'too-few-approvals'
+        when a.by_others = 0 and a.others_ever > 0 then 'stale-approval'
+        when a.by_others = 0 then 'self-approved'
+        when a.by_others < u.needed then 'too-few-approvals'
+        when not k.present then 'check-missing'
+        when not coalesce(k.passed, false) then 'check-failed'
+        else 'open-critical-finding'
+      end
+      when 'branch' then case
+        when b.protected and b.closed and b.strict then ''
+        when b.protected is not true then 'protection-off'
+        when not b.strict then 'protection-weak'
+        when not b.closed then 'protection-bypass'
+        else 'unknown-value'
+      end
+      else case when m.sha is not null then '' when p.sha is not null then 'run-not-merged' else 'unknown-value' end
     end as reason
   from population p
   left join pulls u on u.item = p.item
   left join approved a on a.item = p.item
   left join checks k on k.item = p.item
   left join findings f on f.item = p.item
-  left join branches b on p.kind = 'branch' and b.source = p.source and b.repo = p.repo and b.branch = p.branch
-  left join merged m on p.kind = 'run' and m.sha = p.sha
+  left join branches b on b.source = p.source and b.repo = p.repo and b.branch = p.branch
+  left join merged m on m.sha = p.sha
 )
 select
   item,

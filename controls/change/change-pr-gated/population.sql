@@ -1,7 +1,6 @@
 -- New is what the export of the night before did not have: the times of commits are their authors' to choose.
 select
-  c.source || '/' || c.repo || ' commit ' || c.sha as item, c.source, 'commit' as kind, c.repo, c.branch, c.sha,
-  min(c.pr_number) as pr_number, min(lower(c.author)) as author, min(c.co_authors) as co_authors
+  c.source || '/' || c.repo || ' commit ' || c.sha as item, c.source, 'commit' as kind, c.repo, c.branch, c.sha, c.pr_number, lower(c.author) as author, c.co_authors
 from records.commits c
 cross join params p
 where c.night = p.night
@@ -9,7 +8,6 @@ where c.night = p.night
     select 1 from records.commits o
     where o.source = c.source and o.repo = c.repo and o.branch = c.branch and o.sha = c.sha and o.night < p.night
   )
-group by all
 union all
 select b.source || '/' || b.repo || ' branch ' || b.branch, b.source, 'branch', b.repo, b.branch, null, null, null, null
 from (
