@@ -7,18 +7,21 @@ with statements as (
   from aws.s3_buckets
   where policy_set is distinct from false
 ),
+spelled as (
+  select source, account, bucket, s, json_extract(s, '$.Principal.*') as kinds from statements
+),
 flat as (
   select
     source, account, bucket,
     lower(s ->> '$.Effect') as effect,
     case json_type(s, '$.Principal')
       when 'VARCHAR' then [s ->> '$.Principal']
-      when 'OBJECT' then flatten(list_transform(json_extract(s, '$.Principal.*'), lambda p: case json_type(p) when 'ARRAY' then json_extract_string(p, '$[*]') else [p ->> '$'] end))
+      when 'OBJECT' then flatten(list_transform(kinds, lambda p: case json_type(p) when 'ARRAY' then json_extract_string(p, '$[*]') else [p ->> '$'] end))
     end as principals,
     case json_type(s, '$.Action') when 'ARRAY' then json_extract_string(s, '$.Action[*]') when 'VARCHAR' then [s ->> '$.Action'] end as actions,
     case json_type(s, '$.Resource') when 'ARRAY' then json_extract_string(s, '$.Resource[*]') when 'VARCHAR' then [s ->> '$.Resource'] end as resources,
     lower((s -> '$.Condition')::varchar) as condition
-  from statements
+  from spelled
 ),
 named as (
   select
