@@ -6,7 +6,7 @@ with places as (
 matched as (
   select
     p.item, bool_or(l.in_force) as in_force, bool_or(l.in_force and l.agreement is not null) as agreed,
-    bool_or(l.in_force and l.holds = 'other' and l.direction = 'in') and not bool_or(l.in_force and (l.holds <> 'other' or l.direction <> 'in')) as harmless
+    bool_and(l.holds = 'other' and l.direction = 'in') filter (where l.in_force) as harmless
   from population p
   join places l on p.url = l.url or starts_with(p.url, rtrim(l.url, '/') || '/')
   group by all

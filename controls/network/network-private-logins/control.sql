@@ -10,10 +10,10 @@ numbered as (
 matched as (
   select
     n.item,
-    bool_or(r.in_force and (r.kind = 'vpce') = n.private) as in_force,
+    bool_or(r.in_force) as in_force,
     bool_or(r.in_force and r.kind = 'saas') as saas
   from numbered n
-  join fact.registered_ranges r on (n.private and r.kind = 'vpce' and r.entry = n.name) or (not n.private and r.low <= n.number and n.number <= r.high) or (not n.private and r.kind <> 'vpce' and r.entry = n.name)
+  join fact.registered_ranges r on (r.kind = 'vpce') = n.private and (r.entry = n.name or (r.low <= n.number and n.number <= r.high))
   group by all
 ),
 judged as (
@@ -21,8 +21,8 @@ judged as (
     p.*, m.in_force,
     case
       when p.endpoint is not null and m.in_force then ''
-      when p.endpoint is null and p.address in ('INTERNAL_SNOWFLAKE_IP', '0.0.0.0') then ''
-      when p.endpoint is null and m.in_force and (m.saas or c.mode = 'ip') then ''
+      when p.address in ('INTERNAL_SNOWFLAKE_IP', '0.0.0.0') then ''
+      when m.in_force and (m.saas or c.mode = 'ip') then ''
       when p.endpoint is null and p.address is null then 'unknown-value'
       when not m.in_force then 'registration-expired'
       when m.in_force then 'public-address'
