@@ -3,7 +3,7 @@
 with places as (
   select url, holds, agreement is not null as partner, true as in_force from register.locations
   union all
-  select url, holds, false, false from register_expired.locations where url not in (select url from register.locations)
+  select url, holds, false, false from register_expired.locations
 ),
 used as (
   select stage_url as url from snowflake.stages where deleted is null
