@@ -21,7 +21,6 @@ spelled as (
     item, kind, s is null or lower(s ->> '$.Effect') is null as unreadable,
     case json_type(s, '$.Principal.AWS') when 'ARRAY' then json_extract_string(s, '$.Principal.AWS[*]') when 'VARCHAR' then [s ->> '$.Principal.AWS'] end as principals,
     len(json_keys(s, '$.Principal')) as principal_kinds,
-    json_extract(s, '$.Condition.*') as conditions,
     json_extract(s, '$.Condition.StringEquals."sts:ExternalId"') as equals,
     json_extract(s, '$.Condition.StringLike."sts:ExternalId"') as looks,
     case json_type(s, '$.Action') when 'ARRAY' then json_extract_string(s, '$.Action[*]') when 'VARCHAR' then [s ->> '$.Action'] end as actions,
