@@ -27,12 +27,12 @@ placed as (
 ),
 judged as (
   select
-    p.item, p.query_id, p.user_name, p.env, p.target_database, p.origin_database, h.declared, h.suspected,
+    p.item, p.cloned, p.user_name, p.env, p.target_database, p.origin_database, h.declared, h.suspected,
     case
-      when p.query_id is null and coalesce(h.declared, 0) = 0 and coalesce(h.suspected, 0) = 0 then ''
-      when p.query_id is null and h.declared > 0 and p.env is null then 'zone-unknown'
-      when p.query_id is null and h.declared > 0 then 'phi-outside-production'
-      when p.query_id is null then 'suspected'
+      when not p.cloned and coalesce(h.declared, 0) = 0 and coalesce(h.suspected, 0) = 0 then ''
+      when h.declared > 0 and p.env is null then 'zone-unknown'
+      when h.declared > 0 then 'phi-outside-production'
+      when not p.cloned then 'suspected'
       when p.parts is null or p.target_database is null or p.origin_database is null then 'unknown-value'
       when d.source is null or exists (select 1 from register.zones z where z.database = p.target_database and z.env = 'prod') then ''
       else 'cloned-from-production'
@@ -46,7 +46,7 @@ select
   case when reason = '' then 'pass' when reason = 'suspected' then 'review' else 'fail' end as result,
   reason,
   case
-    when query_id is not null then 'from ' || coalesce(origin_database, '?') || ' to ' || coalesce(target_database, '?') || ' by ' || coalesce(user_name, 'unknown user')
+    when cloned then 'from ' || coalesce(origin_database, '?') || ' to ' || coalesce(target_database, '?') || ' by ' || coalesce(user_name, 'unknown user')
     else coalesce(env, 'unregistered') || ', columns declared PHI: ' || coalesce(declared, 0) || ', suspected: ' || coalesce(suspected, 0)
   end as observed,
   'no declared PHI outside production' as expected

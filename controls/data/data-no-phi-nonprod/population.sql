@@ -16,11 +16,11 @@ clones as (
 )
 select
   o.source || '/' || concat_ws('.', o.database_name, o.schema_name, o.object_name) as item,
-  o.source, o.database_name, o.schema_name, o.object_name, coalesce(own.env, whole.env) as env, null as query_id, null as user_name, null as said
+  o.source, o.database_name, o.schema_name, o.object_name, coalesce(own.env, whole.env) as env, false as cloned, null as user_name, null as said
 from objects o
 cross join params c
 left join register.zones own on own.database = o.database_name and own.schema = o.schema_name
 left join register.zones whole on whole.database = o.database_name and whole.schema = '*'
 where coalesce(own.env, whole.env) is distinct from 'prod' and not coalesce(list_contains(c.platform_databases, o.database_name), false)
 union all
-select source || '/clone ' || coalesce(query_id, '?'), source, database_name, null, null, null, coalesce(query_id, '?'), user_name, said from clones
+select source || '/clone ' || query_id, source, database_name, null, null, null, true, user_name, said from clones
