@@ -5,7 +5,7 @@ asked as (
   select c.database_name, c.schema_name, c.object_name, c.row_access_policy as named, c.row_access_policy is not null as required
   from contracts.products c
   left join shared s on s.product = c.product
-  where c.column_name is null and c.interface is distinct from 'share'
+  where c.interface is distinct from 'share'
     and (c.row_access_policy is not null or (s.product is not null and coalesce(upper(c.classification) like 'PHI%', true)))
   union all
   select upper(database), upper(schema), upper(coalesce(alias, name)), null, true
