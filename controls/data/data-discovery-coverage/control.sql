@@ -10,12 +10,13 @@ with said as (
     )
 ),
 sayings as (
-  select p.item, min(s.who) as who
-  from population p
-  join said s
-    on (s.database_name = p.table_catalog and s.schema_name = p.table_schema and s.object_name = p.table_name)
-    or (s.who = 2 and s.database_name = upper(p.table_catalog) and s.schema_name = upper(p.table_schema) and s.object_name = upper(p.table_name))
-  group by all
+  select item, min(who) as who
+  from (
+    select p.item, s.who from population p join said s on s.who = 1 and s.database_name = p.table_catalog and s.schema_name = p.table_schema and s.object_name = p.table_name
+    union all
+    select p.item, s.who from population p join said s on s.who = 2 and s.database_name = upper(p.table_catalog) and s.schema_name = upper(p.table_schema) and s.object_name = upper(p.table_name)
+  )
+  group by item
 ),
 judged as (
   select

@@ -1,29 +1,35 @@
 with written as (
-  select a.source, a.query_id, a.user_name, a.objects_modified is null as untold, unnest(coalesce(a.objects_modified, [null])) as o
+  select a.source, a.query_id, a.objects_modified is null as untold, unnest(coalesce(a.objects_modified, [null])) as o
   from snowflake.access_history a
 ),
 columns_written as (
   select
-    source, query_id, user_name, untold, o.object_name as target, o.object_id as target_id,
+    source, query_id, untold, o.object_name as target, o.object_id as target_id,
     coalesce(o.object_id = '-1' or o.object_name = 'TRUNCATED', false) as cut, unnest(case when len(o.columns) > 0 then o.columns else [null] end) as c
   from written
 ),
-sources_read as (
+columns_cut as (
   select
-    source, query_id, user_name, untold, target, target_id, c.column_name,
+    source, query_id, untold, target, target_id, c,
     cut or coalesce(c.column_id = '-1' or c.column_name = 'TRUNCATED', false)
-      or len(list_filter(c.base_sources, lambda b: b.object_id = '-1' or b.object_name = 'TRUNCATED' or b.column_name = 'TRUNCATED')) > 0 as cut,
-    unnest(case when len(c.base_sources) > 0 then c.base_sources else [null] end) as b
+      or coalesce(len(list_filter(c.base_sources, lambda b: b.object_id = '-1' or b.object_name = 'TRUNCATED' or b.column_name = 'TRUNCATED')) > 0, false) as cut
   from columns_written
 ),
+sources_read as (
+  select source, target, target_id, c.column_name, unnest(c.base_sources) as b from columns_cut where not untold and not cut
+),
+phi as (
+  select source, table_id::varchar as mark, column_name from fact.phi_columns where state = 'declared' and table_id is not null
+  union
+  select source, database_name || '.' || schema_name || '.' || object_name, column_name from fact.phi_columns where state = 'declared'
+),
+-- an object without known columns is PHI whatever column was read
 from_phi as (
-  select distinct s.source, s.target, s.target_id, s.column_name, p.object_name is not null as phi, s.untold, s.cut, case when s.untold or s.cut then s.query_id end as query_id
-  from sources_read s
-  left join fact.phi_columns p
-    on p.source = s.source and p.state = 'declared'
-    and (p.table_id::varchar = s.b.object_id or p.database_name || '.' || p.schema_name || '.' || p.object_name = s.b.object_name)
-    and (p.column_name = s.b.column_name or p.column_name is null)
-  where s.untold or s.cut or p.object_name is not null
+  select distinct s.source, s.target, s.target_id, s.column_name, false as untold, false as cut, null as query_id
+  from (select source, target, target_id, column_name, b.column_name as origin, unnest([b.object_id, b.object_name]) as mark from sources_read) s
+  join phi p on p.source = s.source and p.mark = s.mark and coalesce(p.column_name = s.origin, true)
+  union all
+  select distinct source, null, null, null, untold, cut, query_id from columns_cut where untold or cut
 ),
 known as (
   select source, table_id::varchar as table_id, table_catalog, table_schema, table_name, table_catalog || '.' || table_schema || '.' || table_name as path, deleted
