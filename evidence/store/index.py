@@ -117,6 +117,12 @@ class Index:
         found = self._assessments.get(night)
         return max(found, key=lambda pair: pair[1].body["revision"]) if found else None
 
+    def assessments(self, night: dt.date) -> list[Entry]:
+        """Return every assessment of the night, in order of revision."""
+        return [
+            entry for _, entry in sorted(self._assessments.get(night, ()), key=lambda pair: pair[1].body["revision"])
+        ]
+
     def find(self, entry_type: str, key: str) -> tuple[int, Entry] | None:
         """Return log position and entry of another entry type, by key."""
         return self._others.get((entry_type, key))
