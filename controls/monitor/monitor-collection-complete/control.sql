@@ -4,11 +4,11 @@ with judged as (
     case
       when status = 'edition' then ''
       when status in ('missing', 'denied', 'unavailable', 'incomplete') then status
-      when status = 'complete' and whole and not on_time then 'not-on-time'
-      when status = 'complete' and whole and on_time is null then 'not-on-time'
-      when status = 'complete' and whole and hollow then 'empty'
-      when status = 'complete' and whole and not hollow then ''
-      when status = 'complete' and not whole then 'incomplete'
+      when status is distinct from 'complete' then 'unknown-value'
+      when not whole then 'incomplete'
+      when on_time is not true then 'not-on-time'
+      when hollow then 'empty'
+      when whole and not hollow then ''
       else 'unknown-value'
     end as reason
   from population
