@@ -13,7 +13,7 @@ with judged as (
       when columns_missing > 0 then 'columns-missing'
       when roles_needed > 0 and roles_held = 0 then 'no-role'
       when probed is not true then 'probe-unseen'
-      when columns_missing = 0 and (roles_needed = 0 or roles_held > 0) and landed >= 0 and visible then ''
+      when columns_missing = 0 and (roles_needed = 0 or roles_held > 0) and landed >= 0 then ''
       else 'unknown-value'
     end as reason
   from population
