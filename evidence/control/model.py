@@ -43,7 +43,7 @@ class Evidence(_Frozen):
     is left are real). ``optional`` evidence may only turn a fail into a pass. ``tested`` are the columns without whose values no item can pass.
     """
 
-    dataset: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$")]
+    dataset: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z][a-z0-9_]*$")]
     columns: Annotated[tuple[Name, ...], Field(min_length=1)]
     max_age_hours: Annotated[int, Field(gt=0)] | None = None
     lookback_nights: Annotated[int, Field(ge=0, le=366)] = 0
