@@ -8,7 +8,7 @@ with nights as (
 ),
 versions as (
   select control, max(contents) as contents
-  from (select control, version, count(distinct content_sha256) as contents from nights group by all)
+  from (select n.control, n.version, count(distinct n.content_sha256) as contents from nights n group by all)
   group by control
 ),
 summed as (

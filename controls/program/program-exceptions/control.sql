@@ -1,6 +1,6 @@
 with latest as (
-  select control, severity, version, status from ops.findings where status <> 'missing'
-  qualify row_number() over (partition by control order by night desc) = 1
+  select f.control, f.severity, f.version, f.status from ops.findings f where f.status <> 'missing'
+  qualify row_number() over (partition by f.control order by f.night desc) = 1
 ),
 used as (
   select p.item, count(*) as uses
