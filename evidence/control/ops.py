@@ -14,7 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from evidence.control.evidence import Assessed, EvidenceReader, Sealed
-from evidence.control.gate import Gap, Requirement
+from evidence.control.gate import Gap, Requirement, Why
 from evidence.control.model import Ops
 from evidence.control.period import intervals
 from evidence.control.result import NightFinding
@@ -108,8 +108,16 @@ def look(wanted: Ops, reader: EvidenceReader, contracts: Mapping[str, Contract],
     earlier = [reader.assessed(night - DAY * back) for back in range(wanted.lookback_nights, 0, -1)]
     found = [each for each in earlier if each is not None]
     rows = _findings(found, night) if wanted.table == "ops.findings" else _items(found)
-    gaps = () if found else (Gap(Requirement(wanted.table), "missing-evidence", "no earlier night was assessed"),)
+    gaps = () if found else (_nothing_earlier(wanted, reader, contracts, night),)
     return Looked(table_of(wanted.table, rows), tuple(Sealed(each.input, {}) for each in found), gaps)
+
+
+def _nothing_earlier(wanted: Ops, reader: EvidenceReader, contracts: Mapping[str, Contract], night: dt.date) -> Gap:
+    """Say why no earlier night was assessed: on the first covered night there is none."""
+    starts = [reader.coverage_start(source, name) for name in contracts for source in reader.sources(name)]
+    covered = any(start < night for start in starts)
+    why: Why = "missing-evidence" if covered else "before-coverage"
+    return Gap(Requirement(wanted.table), why, "no earlier night was assessed")
 
 
 def table_of(name: str, rows: Iterable[Row]) -> pa.Table:
