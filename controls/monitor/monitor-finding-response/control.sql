@@ -2,7 +2,7 @@ with answers as (
   select
     p.item,
     count(distinct d.night) filter (d.night between p.first_seen and p.last_seen) as disposed,
-    coalesce(bool_or(d.disposition = 'confirmed'), false) as confirmed
+    bool_or(d.disposition = 'confirmed') as confirmed
   from population p
   left join register.dispositions d on d.control = p.control and d.item = p.what
   group by p.item
@@ -15,7 +15,7 @@ looked_at as (
       where t.finding_id in (p.control, p.control || '/' || p.what) and t.status in ('open', 'pending', 'approved', 'in_progress') and t.owner is not null
     ) as ticket,
     exists (select 1 from register.waivers w where w.control = p.control and list_contains(w.items, p.what)) as waived,
-    case p.severity when 'critical' then c.ack_days_critical when 'high' then c.ack_days_high when 'medium' then c.due_days_other when 'low' then c.due_days_other end as ack_days,
+    case p.severity when 'critical' then c.ack_days_critical when 'high' then c.ack_days_high end as ack_days,
     case p.severity when 'critical' then c.due_days_critical when 'high' then c.due_days_high when 'medium' then c.due_days_other when 'low' then c.due_days_other end as due_days
   from population p
   cross join params c
@@ -25,11 +25,11 @@ judged as (
   select
     *,
     case
-      when due_days is null or age is null then 'unknown-value'
+      when due_days is null then 'unknown-value'
       when waived then ''
       when not exception and confirmed and not ticket then 'confirmed-without-ticket'
       when not exception and (disposed >= nights or age <= review_days) then ''
-      when not exception and age > review_days then 'no-disposition'
+      when not exception then 'no-disposition'
       when age > due_days then 'overdue'
       when age > ack_days and not ticket and disposed = 0 then 'no-answer'
       when age <= due_days then ''

@@ -1,7 +1,7 @@
 with nights as (
   select
     f.control, f.night, f.reason, f.version, f.content_sha256, c.night as tonight, c.max_untested,
-    f.status in ('satisfied', 'not-satisfied', 'not-applicable') or (f.status = 'not-assessed' and f.reason in ('pending-review', 'disabled')) as concluded,
+    f.status in ('satisfied', 'not-satisfied', 'not-applicable') or f.reason in ('pending-review', 'disabled') as concluded,
     f.status is null or (f.status <> 'missing' and (f.version is null or f.content_sha256 is null)) as unclear
   from ops.findings f
   cross join params c
@@ -15,8 +15,8 @@ summed as (
   select
     control,
     tonight - 1 - max(coalesce(case when concluded then night end, first_night - 1)) as behind,
-    coalesce(bool_or(reason = 'control-error'), false) as broke,
-    coalesce(bool_or(reason = 'disabled' and night = tonight - 1), false) as off,
+    bool_or(reason = 'control-error') as broke,
+    bool_or(reason = 'disabled' and night = tonight - 1) as off,
     bool_or(unclear) as unclear,
     max_untested
   from (select *, min(night) over (partition by control) as first_night from nights)
