@@ -32,6 +32,28 @@ Judged = tuple[dt.date, list[NightFinding]]
 
 
 @dataclass(slots=True)
+class Earlier:
+    """Assessments of a log that grows while nights are sealed; ``size`` is how much of it was seen."""
+
+    log: Log
+    size: int = 0
+    _entries: dict[dt.date, list[Entry]] = field(default_factory=dict)
+
+    def catch_up(self) -> None:
+        """Take what was sealed since; the first time only assessments are looked at."""
+        size = self.log.size
+        new = (self.log.entry(number) for number in range(self.size, size))
+        for entry in new if self.size else (entry for _, entry in self.log.entries("assessment")):
+            if entry.type == "assessment":
+                self._entries.setdefault(dt.date.fromisoformat(entry.body["night"]), []).append(entry)
+        self.size = size
+
+    def assessments(self, night: dt.date) -> list[Entry]:
+        """Return every assessment of the night, in order of revision."""
+        return sorted(self._entries.get(night, ()), key=lambda entry: entry.body["revision"])
+
+
+@dataclass(slots=True)
 class StoreReader:
     """``EvidenceReader`` over a store at one log size. Bytes are verified against the log before they are parsed."""
 
@@ -40,7 +62,9 @@ class StoreReader:
     contracts: Mapping[str, Contract]
     configured: Mapping[str, Sequence[str]]  # source name -> datasets it is asked for
     known_at: dt.datetime
-    earlier: Index | None = None  # the log as assessments of earlier nights are read from it; None: ``index``
+    earlier: "Earlier | None" = (
+        None  # assessments of earlier nights as they are sealed by now; None: those of ``index``
+    )
     _manifests: dict[str, Manifest] = field(default_factory=dict)
     _assessed: dict[str, Assessed | None] = field(default_factory=dict)  # by SHA-256 of the last revision
 
@@ -126,13 +150,13 @@ def seal(
     pending: list[Entry] = _registers(log, registers)
     late = sorted(control.id for control in library.controls.values() if control.late)
     if late:
-        reader.earlier = earlier = Index.of(entry for _, entry in log.entries())
+        reader.earlier = earlier = Earlier(log)
     for night, base in judged:
         findings = base
         if late:
             append_new(log, pending)
             pending = []
-            earlier.catch_up(log)
+            earlier.catch_up()
             known_at = reader.known_at
             found = assess_night(library, registers, reader, night, known_at=known_at, controls=late, engine=engine)
             findings = sorted([*base, *found], key=lambda finding: finding.control)
