@@ -6,8 +6,7 @@ with entries as (
 looked_at as (
   select
     p.item, p.source, p.object_type, p.future, p.unnamed,
-    coalesce(bool_or(not e.expired), false) as covered,
-    coalesce(bool_or(e.expired), false) as expired
+    bool_or(not e.expired) as covered
   from population p
   left join entries e
     on not p.future and e.privilege = p.privilege and e.object_type = p.object_type
@@ -24,7 +23,7 @@ judged as (
       when l.unnamed = 0 or l.covered then ''
       when l.unnamed > 0 then 'unknown-value'
       when l.future then 'future-grant'
-      when l.expired then 'registration-expired'
+      when not l.covered then 'registration-expired'
       when l.object_type in ('ROLE', 'DATABASE_ROLE', 'DATABASE ROLE', 'APPLICATION_ROLE') then 'role-to-public'
       else 'privilege-to-public'
     end as reason
