@@ -6,7 +6,6 @@ with contracts_by_object as (
 allowed as (
   select distinct path, unnest(roles_allowed || coalesce(inherited_by, []) || coalesce(system_parents, [])) as role
   from contracts_by_object
-  where roles_allowed is not null
 ),
 described as (
   select path, bool_or(roles_allowed is not null) as stated from contracts_by_object group by all
@@ -19,11 +18,11 @@ judged as (
     p.item, p.kind, p.depth, p.hits, c.path is not null as contracted, coalesce(r.readers, 0) as readers,
     case
       when p.kind = 'object' and c.stated then ''
-      when p.kind = 'reader' and a.role is not null and p.holder_kind <> 'USER' and p.holder <> 'PUBLIC' then ''
+      when a.role is not null and p.holder_kind <> 'USER' and p.holder <> 'PUBLIC' then ''
       when p.kind = 'collector' and p.holder is not null and p.hits = 0 then ''
       when p.kind = 'object' and c.path is null then 'no-contract'
       when p.hits > 0 then 'collector-reads'
-      when not coalesce(c.stated, false) then 'unknown-value'
+      when not c.stated then 'unknown-value'
       when p.holder = 'PUBLIC' then 'public-reader'
       when p.depth = 0 and p.holder is not null then 'role-not-allowed'
       when p.depth > 0 then 'inherited-not-allowed'

@@ -21,7 +21,7 @@ held as (
 reads as (
   select source, holder_kind, holder, depth, database_name, schema_name, object_name
   from held
-  where not future and readable and coalesce(right_name, 'SELECT') in ('SELECT', 'OWNERSHIP', 'ALL', 'ALL PRIVILEGES')
+  where readable and coalesce(right_name, 'SELECT') in ('SELECT', 'OWNERSHIP', 'ALL', 'ALL PRIVILEGES')
 ),
 readers as (
   select o.source, o.path, o.contracted, r.holder_kind, r.holder, r.depth
