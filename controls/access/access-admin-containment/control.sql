@@ -2,14 +2,11 @@ with judged as (
   select
     *,
     case
-      when kind = 'user' and not wrong and (not holds_admin or not (unnamed or more or more_unknown)) then ''
+      when kind = 'user' and not wrong and (not holds_admin or not (unnamed or more)) then ''
       when kind = 'grant' and not wrong then ''
       when kind in ('task', 'procedure') and not (wrong or unnamed or more) then ''
-      when kind = 'user' and wrong then 'admin-default-role'
-      when kind = 'user' and more then 'admin-secondary-roles'
-      when kind = 'grant' and not unnamed then 'admin-role-granted'
-      when kind in ('task', 'procedure') and wrong then 'admin-owner'
-      when kind in ('task', 'procedure') and more then 'runs-as-admin'
+      when wrong then case kind when 'user' then 'admin-default-role' when 'grant' then 'admin-role-granted' else 'admin-owner' end
+      when more then case kind when 'user' then 'admin-secondary-roles' else 'runs-as-admin' end
       else 'unknown-value'
     end as reason
   from population
@@ -21,8 +18,8 @@ select
   case kind
     when 'user' then case when holds_admin then 'holds an administrator role' else 'holds no administrator role' end
       || case when wrong then ', by default' when unnamed then ', no default role' else ', another default role' end
-      || case when more then ', secondary roles on' when more_unknown then ', secondary roles not set' else ', no secondary roles' end
-    when 'grant' then case when wrong then 'outside the system hierarchy' else 'system hierarchy' end
+      || case when more then ', secondary roles on' when more is null then ', secondary roles not set' else ', no secondary roles' end
+    when 'grant' then case when unnamed then 'not known' when wrong then 'outside the system hierarchy' else 'system hierarchy' end
     else case when wrong then 'owned by an administrator role' when unnamed then 'owner not shown' else 'owned by another role' end
   end as observed,
   case kind when 'user' then 'an ordinary default role, no secondary roles' when 'grant' then 'system hierarchy' else 'owned by another role' end as expected

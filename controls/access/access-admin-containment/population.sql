@@ -1,4 +1,5 @@
--- A role nobody can name may be an administrator role.
+-- A role nobody can name may be an administrator role. wrong: an administrator role, or outside the hierarchy; more: secondary
+-- roles on, or run as an administrator; NULL where it is not known.
 with holders as (
   select distinct c.source, c.user_name
   from fact.role_closure c
@@ -17,30 +18,28 @@ owned as (
   where deleted_on is null and upper(privilege) = 'OWNERSHIP' and upper(granted_on) in ('TASK', 'PROCEDURE')
 )
 select
-  u.source || '/user ' || coalesce(u.user_name, 'unknown') as item, 'user' as kind,
-  bool_or(h.source is not null or u.user_name is null) as holds_admin,
-  coalesce(bool_or(list_contains(p.admin_roles, s.default_role)), false) as wrong,
-  bool_or(s.default_role is null or u.user_name is null) as unnamed,
-  coalesce(bool_or(not regexp_matches(s.default_secondary_role, '^\[\s*\]$')), false) as more,
-  bool_or(s.default_secondary_role is null) as more_unknown
+  u.source || '/user ' || u.user_name as item, 'user' as kind,
+  exists (select 1 from holders h where h.source = u.source and coalesce(h.user_name, u.user_name) = u.user_name) as holds_admin,
+  coalesce(list_contains(p.admin_roles, s.default_role), false) as wrong,
+  s.default_role is null as unnamed,
+  not regexp_matches(s.default_secondary_role, '^\[\s*\]$') as more
 from fact.user u
 cross join params p
-join snowflake.users s on s.source = u.source and s.name is not distinct from u.user_name and s.deleted_on is null
-left join holders h on h.source = u.source and coalesce(h.user_name, u.user_name) = u.user_name
+join snowflake.users s on s.source = u.source and s.name = u.user_name and s.deleted_on is null
 where u.active and u.kind <> 'platform'
-group by all
 union all
-select
-  e.source || '/' || coalesce(e.role, 'unknown role') || ' in ' || coalesce(e.holder, 'unknown role') as item, 'grant', null,
-  bool_or(not coalesce(list_contains(p.hierarchy, e.holder || ' > ' || e.role), false)), bool_or(e.role is null or e.holder is null), null, null
+select distinct source || '/user unknown', 'user', true, false, true, false from fact.user where active and user_name is null
+union all
+select distinct
+  e.source || '/' || coalesce(e.role, 'unknown role') || ' in ' || coalesce(e.holder, 'unknown role'), 'grant', null,
+  not list_contains(p.hierarchy, e.holder || ' > ' || e.role), e.role is null or e.holder is null, null
 from fact.role_edges e
 cross join params p
 where e.holder_kind <> 'USER' and (e.role is null or list_contains(p.admin_roles, e.role))
-group by item
 union all
 select
   o.source || '/' || o.kind || ' ' || o.name as item, o.kind, null,
-  coalesce(bool_or(list_contains(p.admin_roles, o.owner)), false), bool_or(o.owner is null), bool_or(h.source is not null), null
+  bool_or(list_contains(p.admin_roles, o.owner)), bool_or(o.owner is null), bool_or(h.source is not null)
 from owned o
 cross join params p
 left join holders h on h.source = o.source and h.user_name = o.runs_as

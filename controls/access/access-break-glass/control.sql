@@ -1,0 +1,87 @@
+with requests as (
+  select
+    t.source || '/request ' || coalesce(t.system, '?') || ' ' || coalesce(t.id, '?') as item,
+    lower(t.user_name) as who, t.role, t.approved_at, t.drill,
+    t.expires_at, t.reviewed_at,
+    coalesce(lower(t.approver) not in (lower(t.user_name), lower(t.requester)), false) as independent,
+    coalesce(lower(t.reviewer) not in (lower(t.user_name), lower(t.approver)), false) as reviewed_by_another
+  from records.tickets t
+  where t.type = 'break_glass' and t.status in ('approved', 'in_progress', 'resolved', 'closed')
+),
+covered_grants as (
+  select
+    p.item, bool_or(r.independent) as independent,
+    bool_or(r.independent and p.ended <= least(coalesce(r.expires_at, p.started + to_hours(c.max_hours)), p.started + to_hours(c.max_hours))) as in_time
+  from population p
+  cross join params c
+  join requests r
+    on r.who = lower(p.who) and r.role = p.role
+    and r.approved_at <= p.started + to_minutes(c.retro_minutes) and coalesce(r.expires_at, p.started) >= p.started
+  where p.kind = 'grant'
+  group by all
+),
+sign_ins as (
+  select p.item, l.event_timestamp as at, bool_or(r.who is not null) as covered, bool_or(r.independent) as independent
+  from population p
+  cross join params c
+  join snowflake.login_history l on l.source = p.source and l.user_name = p.who and upper(l.is_success) is distinct from 'NO'
+  left join requests r
+    on r.who = lower(p.who) and r.approved_at <= l.event_timestamp + to_minutes(c.retro_minutes)
+    and l.event_timestamp <= least(coalesce(r.expires_at, r.approved_at + to_hours(c.max_hours)), r.approved_at + to_hours(c.max_hours))
+  where p.kind = 'user'
+  group by all
+),
+uses as (
+  select item, count(*) as sign_ins, bool_and(covered) as covered, bool_and(coalesce(independent, false)) as independent, bool_or(at is null) as unclear from sign_ins group by all
+),
+reviews as (
+  select
+    r.item, bool_or(r.reviewed_at >= p.ended and r.reviewed_at <= p.ended + to_days(c.review_days)) as reviewed, bool_and(r.reviewed_by_another) as by_another,
+    bool_and(c.as_of <= p.ended + to_days(c.review_days)) as not_due,
+    bool_and(list_contains(c.break_glass_roles, r.role) or coalesce(r.who in (select lower("user") from register.break_glass), false)) as emergency
+  from requests r
+  join population p on p.item = r.item
+  cross join params c
+  group by all
+),
+judged as (
+  select
+    p.item, p.kind, u.sign_ins, v.reviewed, v.not_due,
+    case
+      when p.kind = 'grant' and g.in_time then ''
+      when p.kind = 'user' and (u.item is null or (u.covered and u.independent and not u.unclear)) then ''
+      when p.kind = 'request' and v.emergency and (v.not_due or v.reviewed) and (v.by_another or not coalesce(v.reviewed, false)) then ''
+      when p.kind = 'parent' and list_contains(c.system_parents, p.who) then ''
+      when p.kind = 'parent' and p.who is not null then 'inherited-role'
+      when p.kind = 'grant' and (p.role is null or p.who is null or p.started is null) then 'unknown-value'
+      when p.kind = 'grant' and g.item is null then 'no-approved-request'
+      when p.kind = 'grant' and not g.independent then 'self-approved'
+      when p.kind = 'grant' then 'held-too-long'
+      when p.kind = 'user' and not u.unclear and not u.covered then 'no-approved-request'
+      when p.kind = 'user' and not u.unclear then 'self-approved'
+      when p.kind = 'request' and not v.emergency then 'not-emergency'
+      when p.kind = 'request' and v.reviewed then 'self-reviewed'
+      when p.kind = 'request' and v.item is not null then 'not-reviewed'
+      else 'unknown-value'
+    end as reason
+  from population p
+  cross join params c
+  left join covered_grants g on g.item = p.item
+  left join uses u on u.item = p.item
+  left join reviews v on v.item = p.item
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  case kind
+    when 'user' then coalesce(sign_ins, 0) || ' sign-ins'
+    when 'request' then case when reviewed then 'reviewed' when not_due then 'review not due' else 'not reviewed in time' end
+    when 'grant' then 'emergency role granted'
+    else 'inherits an emergency role'
+  end as observed,
+  case kind
+    when 'user' then 'each within an approved request' when 'request' then 'reviewed in time by another person'
+    when 'grant' then 'approved, and ended in time' else 'a system role'
+  end as expected
+from judged
