@@ -21,7 +21,7 @@ covered_grants as (
   group by all
 ),
 sign_ins as (
-  select p.item, l.event_timestamp as at, bool_or(r.who is not null) as covered, bool_or(r.independent) as independent
+  select p.item, l.event_timestamp as signed_in, bool_or(r.who is not null) as covered, bool_or(r.independent) as independent
   from population p
   cross join params c
   join snowflake.login_history l on l.source = p.source and l.user_name = p.who and upper(l.is_success) is distinct from 'NO'
@@ -32,7 +32,7 @@ sign_ins as (
   group by all
 ),
 uses as (
-  select item, count(*) as sign_ins, bool_and(covered) as covered, bool_and(coalesce(independent, false)) as independent, bool_or(at is null) as unclear from sign_ins group by all
+  select item, count(*) as sign_ins, bool_and(covered) as covered, bool_and(coalesce(independent, false)) as independent, bool_or(signed_in is null) as unclear from sign_ins group by all
 ),
 reviews as (
   select
