@@ -2,9 +2,8 @@ with judged as (
   select
     *,
     case
-      when kind = 'user' and not wrong and (not holds_admin or not (unnamed or more)) then ''
+      when not wrong and (not holds_admin or not (unnamed or more)) then ''
       when kind = 'grant' and not wrong then ''
-      when kind in ('task', 'procedure') and not (wrong or unnamed or more) then ''
       when wrong then case kind when 'user' then 'admin-default-role' when 'grant' then 'admin-role-granted' else 'admin-owner' end
       when more then case kind when 'user' then 'admin-secondary-roles' else 'runs-as-admin' end
       else 'unknown-value'

@@ -38,7 +38,7 @@ cross join params p
 where e.holder_kind <> 'USER' and (e.role is null or list_contains(p.admin_roles, e.role))
 union all
 select
-  o.source || '/' || o.kind || ' ' || o.name as item, o.kind, null,
+  o.source || '/' || o.kind || ' ' || o.name as item, o.kind, true,
   bool_or(list_contains(p.admin_roles, o.owner)), bool_or(o.owner is null), bool_or(h.source is not null)
 from owned o
 cross join params p

@@ -1,10 +1,10 @@
 with requests as (
   select
-    t.source || '/request ' || coalesce(t.system, '?') || ' ' || coalesce(t.id, '?') as item,
-    lower(t.user_name) as who, t.role, t.approved_at, t.drill,
+    t.source || '/request ' || concat_ws(' ', t.system, t.id) as item,
+    lower(t.user_name) as who, t.role, t.approved_at,
     t.expires_at, t.reviewed_at,
     coalesce(lower(t.approver) not in (lower(t.user_name), lower(t.requester)), false) as independent,
-    coalesce(lower(t.reviewer) not in (lower(t.user_name), lower(t.approver)), false) as reviewed_by_another
+    lower(t.reviewer) not in (lower(t.user_name), lower(t.approver)) as reviewed_by_another
   from records.tickets t
   where t.type = 'break_glass' and t.status in ('approved', 'in_progress', 'resolved', 'closed')
 ),
@@ -21,7 +21,7 @@ covered_grants as (
   group by all
 ),
 sign_ins as (
-  select p.item, l.event_timestamp as signed_in, bool_or(r.who is not null) as covered, bool_or(r.independent) as independent
+  select p.item, l.event_timestamp as signed_in, count(r.who) > 0 as covered, coalesce(bool_or(r.independent), false) as independent
   from population p
   cross join params c
   join snowflake.login_history l on l.source = p.source and l.user_name = p.who and upper(l.is_success) is distinct from 'NO'
@@ -32,37 +32,46 @@ sign_ins as (
   group by all
 ),
 uses as (
-  select item, count(*) as sign_ins, bool_and(covered) as covered, bool_and(coalesce(independent, false)) as independent, bool_or(signed_in is null) as unclear from sign_ins group by all
+  select item, count(*) as sign_ins, bool_and(covered) as covered, bool_and(independent) as independent, bool_or(signed_in is null) as unclear from sign_ins group by all
 ),
 reviews as (
   select
-    r.item, bool_or(r.reviewed_at >= p.ended and r.reviewed_at <= p.ended + to_days(c.review_days)) as reviewed, bool_and(r.reviewed_by_another) as by_another,
-    bool_and(c.as_of <= p.ended + to_days(c.review_days)) as not_due,
-    bool_and(list_contains(c.break_glass_roles, r.role) or coalesce(r.who in (select lower("user") from register.break_glass), false)) as emergency
+    r.item, coalesce(r.reviewed_at >= p.ended and r.reviewed_at <= p.ended + to_days(c.review_days), false) as reviewed, r.reviewed_by_another as by_another,
+    c.as_of <= p.ended + to_days(c.review_days) as not_due,
+    list_contains(c.break_glass_roles, r.role) or exists (select 1 from register.break_glass b where lower(b."user") = r.who) as emergency
   from requests r
   join population p on p.item = r.item
   cross join params c
-  group by all
 ),
 judged as (
   select
     p.item, p.kind, u.sign_ins, v.reviewed, v.not_due,
-    case
-      when p.kind = 'grant' and g.in_time then ''
-      when p.kind = 'user' and (u.item is null or (u.covered and u.independent and not u.unclear)) then ''
-      when p.kind = 'request' and v.emergency and (v.not_due or v.reviewed) and (v.by_another or not coalesce(v.reviewed, false)) then ''
-      when p.kind = 'parent' and list_contains(c.system_parents, p.who) then ''
-      when p.kind = 'parent' and p.who is not null then 'inherited-role'
-      when p.kind = 'grant' and (p.role is null or p.who is null or p.started is null) then 'unknown-value'
-      when p.kind = 'grant' and g.item is null then 'no-approved-request'
-      when p.kind = 'grant' and not g.independent then 'self-approved'
-      when p.kind = 'grant' then 'held-too-long'
-      when p.kind = 'user' and not u.unclear and not u.covered then 'no-approved-request'
-      when p.kind = 'user' and not u.unclear then 'self-approved'
-      when p.kind = 'request' and not v.emergency then 'not-emergency'
-      when p.kind = 'request' and v.reviewed then 'self-reviewed'
-      when p.kind = 'request' and v.item is not null then 'not-reviewed'
-      else 'unknown-value'
+    case p.kind
+      when 'grant' then case
+        when g.in_time then ''
+        when p.role is null or p.who is null or p.started is null then 'unknown-value'
+        when g.item is null then 'no-approved-request'
+        when not g.independent then 'self-approved'
+        else 'held-too-long'
+      end
+      when 'user' then case
+        when u.item is null or (u.independent and not u.unclear) then ''
+        when u.unclear then 'unknown-value'
+        when not u.covered then 'no-approved-request'
+        else 'self-approved'
+      end
+      when 'request' then case
+        when v.emergency and ((v.reviewed and v.by_another) or (v.not_due and not v.reviewed)) then ''
+        when v.item is null then 'unknown-value'
+        when not coalesce(v.emergency, false) then 'not-emergency'
+        when v.reviewed then 'self-reviewed'
+        else 'not-reviewed'
+      end
+      else case
+        when list_contains(c.system_parents, p.who) then ''
+        when p.who is null then 'unknown-value'
+        else 'inherited-role'
+      end
     end as reason
   from population p
   cross join params c

@@ -14,16 +14,15 @@ join register.break_glass r on r."user" = u.name
 where u.deleted_on is null
 union all
 select
-  t.source || '/request ' || coalesce(t.system, '?') || ' ' || coalesce(t.id, '?'), 'request', t.source, min(t.user_name), min(t.role), min(t.approved_at),
-  max(coalesce(t.expires_at, t.approved_at + to_hours(p.max_hours)))
+  t.source || '/request ' || concat_ws(' ', t.system, t.id), 'request', t.source, t.user_name, t.role, t.approved_at,
+  coalesce(t.expires_at, t.approved_at + to_hours(p.max_hours))
 from records.tickets t
 cross join params p
 where t.type = 'break_glass' and coalesce(t.status, '') not in ('rejected', 'cancelled') and t.approved_at < p.as_of
-group by t.source, t.system, t.id, p.night, p.review_days
-having max(coalesce(t.expires_at, t.approved_at + to_hours(p.max_hours))) + to_days(p.review_days) >= p.night
+  and coalesce(t.expires_at, t.approved_at + to_hours(p.max_hours)) + to_days(p.review_days) >= p.night
 union all
 select distinct
-  e.source || '/' || coalesce(e.role, 'unknown role') || ' in ' || coalesce(e.holder, 'unknown role'), 'parent', e.source, e.holder, e.role, null::timestamp, null::timestamp
+  e.source || '/' || e.role || ' in ' || coalesce(e.holder, 'unknown role'), 'parent', e.source, e.holder, e.role, null::timestamp, null::timestamp
 from fact.role_edges e
 cross join params p
 where e.holder_kind <> 'USER' and list_contains(p.break_glass_roles, e.role)
