@@ -1,4 +1,4 @@
--- What a role nobody can name holds is a privilege nobody can name.
+-- What a role nobody can name holds, and a grant on an object of no known kind, may be account-wide.
 with holders as (
   select
     source, coalesce(case when upper(granted_to) = 'DATABASE_ROLE' then table_catalog || '.' end, '') || grantee_name as holder,
@@ -11,7 +11,7 @@ select
   source || '/' || coalesce(upper(privilege), 'unknown privilege') || ' for ' || case when holder_kind = 'USER' then 'user ' else '' end || coalesce(holder, 'unknown holder') as item,
   'power' as kind, upper(privilege) as privilege, case when holder_kind = 'USER' then 'USER' else 'ROLE' end as holder_kind, holder, min(depth) as amount, null::bigint as unknown
 from fact.role_privileges
-where object_type = 'ACCOUNT' or (object_type is null and privilege is null)
+where coalesce(object_type, 'ACCOUNT') = 'ACCOUNT'
 group by all
 union all
 select source || '/grant option of ' || coalesce(holder, 'unknown holder'), 'option', null, 'ROLE', holder, options, unknown from holders
