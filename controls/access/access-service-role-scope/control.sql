@@ -1,8 +1,8 @@
 with admins as (
-  select distinct r.source, r.start_role as role, bool_or(r.role is null) as unknown
+  select r.source, r.start_role as role, bool_and(r.role is null) as unknown
   from fact.role_reach r
   cross join params c
-  where r.start_kind = 'ROLE' and (r.role is null or list_contains(c.admin_roles, r.role))
+  where r.role is null or list_contains(c.admin_roles, r.role)
   group by all
 ),
 holders as (

@@ -3,7 +3,7 @@ with roles as (
   select distinct role from register.service_accounts
 ),
 present as (
-  select distinct x.source, r.role from roles r join fact.role_reach x on x.start_kind = 'ROLE' and x.start_role = r.role
+  select distinct x.source, r.role from roles r join fact.role_reach x on x.start_role = r.role
 )
 select source || '/' || role as item, 'role' as kind, source, role, null as privilege, null as place from present
 union all
@@ -18,6 +18,6 @@ select distinct
   case when p.database_name is null then p.object_type || ' ' || p.object_name else concat_ws('.', p.database_name, p.schema_name) end
 from fact.role_privileges p
 join roles r on r.role = p.holder
-where p.holder_kind = 'ROLE'
+where p.holder_kind <> 'USER'
 union all
 select distinct source || '/unknown holder', 'unknown', source, null, null, null from fact.role_edges where holder is null or role is null

@@ -7,7 +7,6 @@ with held as (
   from fact.role_closure h
   cross join register.sod_rules r
   cross join params c
-  where h.user_name is not null
   group by all
 ),
 entries as (
@@ -28,7 +27,7 @@ judged as (
       when p.kind = 'rule' then 'rule-without-roles'
       when not h.both_sides and not h.unknown then ''
       when h.both_sides and h.admin and k.in_force then ''
-      when not coalesce(h.both_sides, false) then 'unknown-value'
+      when h.both_sides is distinct from true then 'unknown-value'
       when not h.admin then 'combined-duties'
       when k.item is not null then 'registration-expired'
       else 'inherent-admin'

@@ -1,6 +1,6 @@
 -- A grant to a user nobody can name may be anybody's.
 with people as (
-  select distinct source, user_name from fact.user where active and kind = 'human' and user_name is not null
+  select distinct source, user_name from fact.user where active and kind = 'human'
   union
   select source, null from fact.role_closure where user_name is null
 )
