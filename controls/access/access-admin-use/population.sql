@@ -1,6 +1,6 @@
 -- SECONDARY_ROLE_STATS is JSON whose lists hold role ids, or names.
 with stats as (
-  select distinct source, secondary_role_stats as secondary from snowflake.query_history where secondary_role_stats is not null
+  select distinct source, secondary_role_stats as secondary from snowflake.query_history
 ),
 stat_values as (
   select source, secondary, unnest(json_extract_string(secondary, '$.*[*]')) as value from stats
@@ -53,9 +53,9 @@ acts as (
 select
   source || '/' || user_name || ' session ' || coalesce(session_id::varchar, '?') as item, true as session,
   count(*) as statements, count(*) filter (where not covered) as uncovered, count(*) filter (where reads) as reads,
-  coalesce(bool_or(service), false) as service, count(*) filter (where unclear) as unclear
+  service, count(*) filter (where unclear) as unclear
 from acts
-group by source, user_name, session_id
+group by source, user_name, session_id, service
 union all
 select source || '/unattributed statements', false, count(*), 0, 0, false, count(*) filter (where user_name is null or role_name is null)
 from tonight

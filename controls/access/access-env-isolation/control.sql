@@ -17,27 +17,21 @@ entries as (
 allowed as (
   select role, database, schema, bool_or(not expired) as in_force from entries group by all
 ),
-reach as (
-  select source, holder, database, schema, bool_or(kind = 'unknown') as unknown, min(what) as what, min(path) as path
-  from fact.zone_reach
-  where holder_kind <> 'USER'
-  group by all
-),
 judged as (
   select
     p.item, f.what, f.path,
     case
       when p.own_env is null then 'no-environment'
-      when n.source is not null or f.unknown then 'unknown-value'
+      when n.source is not null or f.kind = 'unknown' then 'unknown-value'
       when f.source is null then ''
       when w.item is not null then 'writes-elsewhere'
       when p.env in ('test', 'dev') then ''
-      when p.env = 'prod' and a.in_force and not p.phi then ''
-      when a.role is not null and not a.in_force then 'registration-expired'
+      when a.in_force and not p.phi then ''
+      when not a.in_force then 'registration-expired'
       else 'reads-production'
     end as reason
   from population p
-  left join reach f on f.source = p.source and f.holder = p.role and f.database = p.database and f.schema = p.schema
+  left join fact.zone_reach f on f.holder_kind <> 'USER' and f.source = p.source and f.holder = p.role and f.database = p.database and f.schema = p.schema
   left join nobodys n on n.source = p.source and n.database = p.database and n.schema = p.schema
   left join writes w on w.item = p.item
   left join allowed a on a.role = p.role and a.database = p.database and a.schema = p.schema

@@ -14,6 +14,6 @@ union all
 select distinct f.source || '/' || f.holder || ' -> ' || f.database || '.' || f.schema, f.source, f.holder, null, f.database, f.schema, f.env, true
 from fact.zone_reach f
 join phi p on p.source = f.source and p.database = f.database and p.schema = f.schema
-where f.env = 'prod' and f.holder_kind <> 'USER' and f.holder is not null
+where f.env = 'prod' and f.holder_kind <> 'USER'
   and f.holder not in (select role from register.role_environments)
   and f.holder not in (select role from register.role_classes where class in ('admin', 'system'))
