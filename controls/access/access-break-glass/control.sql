@@ -17,7 +17,6 @@ covered_grants as (
   join requests r
     on r.who = lower(p.who) and r.role = p.role
     and r.approved_at <= p.started + to_minutes(c.retro_minutes) and coalesce(r.expires_at, p.started) >= p.started
-  where p.kind = 'grant'
   group by all
 ),
 sign_ins as (
@@ -28,7 +27,6 @@ sign_ins as (
   left join requests r
     on r.who = lower(p.who) and r.approved_at <= l.event_timestamp + to_minutes(c.retro_minutes)
     and l.event_timestamp <= least(coalesce(r.expires_at, r.approved_at + to_hours(c.max_hours)), r.approved_at + to_hours(c.max_hours))
-  where p.kind = 'user'
   group by all
 ),
 uses as (
@@ -55,7 +53,7 @@ judged as (
         else 'held-too-long'
       end
       when 'user' then case
-        when u.item is null or (u.independent and not u.unclear) then ''
+        when u.item is null or u.independent then ''
         when u.unclear then 'unknown-value'
         when not u.covered then 'no-approved-request'
         else 'self-approved'
