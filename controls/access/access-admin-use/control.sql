@@ -18,5 +18,5 @@ select
     when session then statements || ' statements, ' || uncovered || ' without a request, ' || reads || ' reading PHI, ' || unclear || ' not known'
     else statements || ' statements, ' || unclear || ' without a user or role'
   end as observed,
-  case when session then 'routine, or within an approved request; no PHI' else 'every statement with user and role' end as expected
+  case when session then 'routine, or within an approved request; PHI left alone' else 'every statement with user and role' end as expected
 from judged
