@@ -6,7 +6,7 @@ requests as (
     coalesce(t.role, m.role) as role, lower(t.user_name) as who, lower(t.approver) as approver, t.approved_at,
     coalesce(lower(t.approver) not in (lower(t.user_name), lower(t.requester)), false) as independent
   from records.tickets t
-  left join groups m on t.role is null and m.group_name = t.group_name
+  left join groups m on m.group_name = t.group_name
   where t.type in ('access', 'change') and t.status in ('approved', 'in_progress', 'resolved', 'closed') and t.approved_at is not null
 ),
 checked as (
@@ -42,9 +42,9 @@ judged as (
     p.item, p.kind,
     case
       when f.approved then 'approved request'
-      when b.role is not null and p.kind = 'role' and p.who is not null then 'birthright'
-      when list_contains(c.break_glass_roles, p.what) and p.kind = 'role' then 'emergency role, tested apart'
-      when p.recreated and p.created_on is not null then 'made again'
+      when b.role is not null and p.who is not null then 'birthright'
+      when list_contains(c.break_glass_roles, p.what) then 'emergency role, tested apart'
+      when p.recreated then 'made again'
       when k.role is not null then 'named by the contract'
     end as class,
     case
