@@ -41,7 +41,7 @@ select
   g.source || '/' || coalesce(g.what, 'unknown role') || ' to ' || g.holder_kind || ' ' || coalesce(g.who, 'unknown holder') || ' at ' || coalesce(strftime(g.created_on, '%Y-%m-%d %H:%M:%S'), 'unknown time') as item,
   'grant' as kind, g.what, g.who, g.created_on, g.path,
   min(lower(s.user_name)) as granter, max(lower(s.user_name)) as other_granter,
-  bool_or(e.source is not null) as recreated
+  count(e.source) > 0 as recreated
 from grants g
 cross join params c
 left join spelled s on s.source = g.source and s.what = g.what and s.who = g.who
