@@ -72,7 +72,9 @@ def test_the_same_file_gives_the_same_snapshot_without_landing_it(tmp_path, land
 
 
 @pytest.mark.parametrize(
-    "second", [body("ANALYST", "LOADER", "NEW"), body("ANALYST"), body("LOADER", "ANALYST"), body()], ids=["one more", "one less", "other order", "none"]
+    "second",
+    [body("ANALYST", "LOADER", "NEW"), body("ANALYST"), body("LOADER", "ANALYST"), body()],
+    ids=["one more", "one less", "other order", "none"],
 )
 def test_another_file_is_landed(tmp_path, landed, second):
     export(tmp_path / "x", FIRST, body("ANALYST", "LOADER"))
