@@ -3,6 +3,7 @@
 from typing import Final
 
 from evidence.demo.faults import Rests
+from evidence.demo.phi_policies import build_policies
 from evidence.demo.world import World
 
 CONTROLS: Final[tuple[str, ...]] = ()
@@ -11,6 +12,7 @@ RESTS_ON: Final[Rests] = {}
 
 def build(world: World) -> None:
     """Add what these controls look at, without a deviation."""
+    build_policies(world)
 
 
 def plant(world: World) -> None:
