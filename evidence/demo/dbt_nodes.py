@@ -127,6 +127,8 @@ def test_nodes(table: Table, catalog: Catalog) -> Iterator[Node]:
             )
         if column.name == "STATUS_CODE":
             yield _test("accepted_values", table, column.name, {"values": ["PAID", "DENIED", "PENDED"]})
+        if column.name == "SERVICE_YEAR":
+            yield _test("year_only", table, column.name)
 
 
 def _test(kind: str, table: Table, column: str, kwargs: Node | None = None, also: str = "") -> Node:

@@ -68,6 +68,8 @@ class World:
         default_factory=dict
     )  # other event datasets: rows by night
 
+    overlay: dict[str, dict[str, Any]] = field(default_factory=dict)  # control -> parameters in the workspace's overlay
+
     def expect(
         self,
         plant: str,

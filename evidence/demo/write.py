@@ -33,7 +33,7 @@ def generate(
             progress(number + 1)
     world.project.write(exports / "dbt")
     write_products(exports / "contracts", size, world.products, world.product_edits)
-    write_workspace(out / "workspace", world.registers)
+    write_workspace(out / "workspace", world.registers, world.overlay)
     (out / "answer-key.json").write_text(world.key.to_text())
     (out / "planted-phi.txt").write_text("".join(f"{literal}\n" for literal in sorted(world.phi.planted)))
     return world.key
