@@ -59,7 +59,7 @@ def object_of(products: dict[str, Product], path: str) -> Product:
     for product in products.values():
         for listed in product["interfaces"].values():
             for item in listed:
-                if item["name"] == path:
+                if isinstance(item, dict) and item["name"] == path:  # a share is a name alone
                     found: Product = item
                     return found
     raise LookupError(path)
