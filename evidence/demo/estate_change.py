@@ -3,20 +3,28 @@
 from typing import Final
 
 from evidence.demo.change_contracts import build_contracts, plant_contracts
+from evidence.demo.change_loads import build_loads, plant_loads
 from evidence.demo.change_quality import build_quality, plant_quality
+from evidence.demo.change_state import build_code, plant_code
 from evidence.demo.faults import Rests
 from evidence.demo.world import World
 
 CONTROLS: Final[tuple[str, ...]] = (
     "change-contract-breaking",
+    "change-iac-credentials",
+    "change-record",
+    "change-unmanaged",
     "quality-contract-enforced",
+    "quality-load-errors",
     "quality-ownership-lineage",
     "quality-slo-met",
     "quality-snapshots",
     "quality-source-freshness",
 )
 RESTS_ON: Final[Rests] = {
+    "snowflake.login_history": (("change-iac-credentials", "nothing-concluded", 0),),
     "dbt.nodes": (
+        ("change-unmanaged", "nothing-concluded", 0),
         ("quality-contract-enforced", "nothing-concluded", 0),
         ("quality-ownership-lineage", "nothing-concluded", 0),
         ("quality-slo-met", "nothing-concluded", 0),
@@ -30,9 +38,13 @@ def build(world: World) -> None:
     """Add what these controls look at, without a deviation."""
     build_quality(world)
     build_contracts(world)
+    build_code(world)
+    build_loads(world)
 
 
 def plant(world: World) -> None:
     """Plant the deviations and write down what must be found."""
     plant_quality(world)
     plant_contracts(world)
+    plant_code(world)
+    plant_loads(world)
