@@ -85,6 +85,10 @@ class Project:
         """Return the id of a run."""
         return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.size.seed}/{day}/{target}"))
 
+    def production(self, day: int) -> str | None:
+        """Return the id of a morning's production run, None if there was none."""
+        return None if day in self.missing_runs else self.invocation(day, "prod")
+
     def _production(self, folder: Path, day: int) -> None:
         moment = self.size.evening(day, 4)
         target = folder / f"{moment:%Y-%m-%dT%H%MZ}-prod"
@@ -159,7 +163,7 @@ class Project:
         self, target: Path, day: int, name: str, moment: dt.datetime, results: Sequence[Node], which: str
     ) -> None:
         metadata = self._metadata(
-            "run-results/v6", moment + dt.timedelta(minutes=31 + day % 3), self.invocation(day, name)
+            "run-results/v6", moment + dt.timedelta(minutes=31 + day % 3), self.invocation(day, name), moment
         )
         body = {
             "results": list(results),
@@ -231,10 +235,19 @@ class Project:
             _file(catalog, json.dumps({"nodes": nodes, "sources": {}, "errors": None})[1:])
         )
 
-    def _metadata(self, schema: str, moment: dt.datetime, invocation: str) -> Node:
-        sha = hashlib.sha256(f"{moment:%Y%W}".encode()).hexdigest()[:40]
+    def _metadata(self, schema: str, moment: dt.datetime, invocation: str, begun: dt.datetime | None = None) -> Node:
+        sha = release_of(moment)
         found = {"dbt_schema_version": _SCHEMA.format(schema), "dbt_version": VERSION, "generated_at": _stamp(moment)}
-        return found | {"invocation_id": invocation, "invocation_started_at": _stamp(moment), "env": {"GIT_SHA": sha}}
+        return found | {
+            "invocation_id": invocation,
+            "invocation_started_at": _stamp(begun or moment),
+            "env": {"GIT_SHA": sha},
+        }
+
+
+def release_of(moment: dt.datetime) -> str:
+    """Return the commit that production runs of that week were made from: a release a week."""
+    return hashlib.sha256(f"{moment:%Y%W}".encode()).hexdigest()[:40]
 
 
 def build_project(size: Size, catalog: Catalog) -> Project:

@@ -2,16 +2,21 @@
 
 from typing import Final
 
+from evidence.demo.change_commits import build_commits, plant_commits
 from evidence.demo.change_contracts import build_contracts, plant_contracts
 from evidence.demo.change_loads import build_loads, plant_loads
 from evidence.demo.change_quality import build_quality, plant_quality
 from evidence.demo.change_state import build_code, plant_code
+from evidence.demo.change_statements import build_statements, plant_statements
 from evidence.demo.faults import Rests
 from evidence.demo.world import World
 
 CONTROLS: Final[tuple[str, ...]] = (
+    "change-attributed-writes",
     "change-contract-breaking",
     "change-iac-credentials",
+    "change-pr-gated",
+    "change-prod-ddl",
     "change-record",
     "change-unmanaged",
     "quality-contract-enforced",
@@ -22,7 +27,14 @@ CONTROLS: Final[tuple[str, ...]] = (
     "quality-source-freshness",
 )
 RESTS_ON: Final[Rests] = {
-    "snowflake.login_history": (("change-iac-credentials", "nothing-concluded", 0),),
+    "snowflake.login_history": (
+        ("change-iac-credentials", "nothing-concluded", 0),
+        ("change-prod-ddl", "nothing-concluded", 1),
+    ),
+    "snowflake.access_history": (
+        ("change-attributed-writes", "failures-fall", 1),
+        ("change-prod-ddl", "failures-fall", 1),
+    ),
     "dbt.nodes": (
         ("change-unmanaged", "nothing-concluded", 0),
         ("quality-contract-enforced", "nothing-concluded", 0),
@@ -40,6 +52,8 @@ def build(world: World) -> None:
     build_contracts(world)
     build_code(world)
     build_loads(world)
+    build_commits(world)
+    build_statements(world)
 
 
 def plant(world: World) -> None:
@@ -48,3 +62,5 @@ def plant(world: World) -> None:
     plant_contracts(world)
     plant_code(world)
     plant_loads(world)
+    plant_commits(world)
+    plant_statements(world)

@@ -16,6 +16,7 @@ from evidence.demo.tables import DOMAINS, Catalog, Table
 from evidence.demo.texts import Phi
 
 UNREAD = frozenset({"RPT_OUTREACH"})  # only plants read it
+DBT_TAG = '{"app": "dbt", "target": "prod"}'  # on its night with the invocation's id
 _DOMAIN_SPELLINGS = ("Table", "Table", "Table", "TABLE")  # both are seen
 
 
@@ -107,6 +108,11 @@ def _policies(table: Table, columns: Sequence[str]) -> list[dict[str, Any]]:
     return [found | {"columns": listed}]
 
 
+def dbt_tag(invocation: str) -> str:
+    """Return the query tag that dbt sets on the statements of an invocation."""
+    return f'{{"app": "dbt", "target": "prod", "invocation_id": "{invocation}"}}'
+
+
 class _Makers:
     """Shapes per kind of actor; holds the catalog sorted by what a role may read."""
 
@@ -163,7 +169,7 @@ class _Makers:
                 text = "SELECT USER_ID, NAME, TYPE FROM SNOWFLAKE.ACCOUNT_USAGE.USERS"
                 yield self._shape(service, "SELECT", text, database="SNOWFLAKE", tag="evidence/run")
             case "TERRAFORM":
-                yield self._shape(service, "GRANT", "GRANT USAGE ON DATABASE FINANCE TO ROLE PROJECT_00")
+                yield self._shape(service, "SHOW", "SHOW GRANTS ON DATABASE FINANCE")
                 yield self._shape(service, "ALTER_WAREHOUSE_SUSPEND", "ALTER WAREHOUSE WH_DBT SUSPEND")
             case _:
                 yield self._shape(service, "SHOW", "SHOW WAREHOUSES")
@@ -260,7 +266,7 @@ class _Makers:
         access = reading(source, read)
         access = Access(access.direct, access.base, json.dumps([written]), None, access.policies)
         text = f"MERGE INTO {target.path} T USING (SELECT * FROM {source.path}) S ON T.{target.columns[0].name} = S.{read[0]} WHEN MATCHED THEN UPDATE SET T.V = S.V"
-        return self._shape(service, "MERGE", text, table=target, access=access, tag='{"app": "dbt", "target": "prod"}')
+        return self._shape(service, "MERGE", text, table=target, access=access, tag=DBT_TAG)
 
     def _shape(
         self,
