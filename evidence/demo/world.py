@@ -117,7 +117,8 @@ def build_world(size: Size, names: Names) -> World:
     build_governance(state, catalog)
     phi = Phi(Random(size.seed))  # noqa: S311 - invented people, nothing secret
     shapes = build_shapes(workforce, catalog, phi)
-    events = Events(size, contracts, workforce, shapes)
+    project = build_project(size, catalog)
+    events = Events(size, contracts, workforce, shapes, project.production)
     return World(
         size,
         names,
@@ -126,7 +127,7 @@ def build_world(size: Size, names: Names) -> World:
         state,
         workforce,
         events,
-        build_project(size, catalog),
+        project,
         build_products(catalog),
         build_registers(size),
         phi,
