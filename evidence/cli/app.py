@@ -22,10 +22,12 @@ COMMANDS: Final = (
     "assess",
     "packet",
     "verify",
+    "check",
     "query",
     "diff",
     "compare",
     "respond",
+    "sample",
 )
 GROUPS: Final = ("controls", "review", "waive", "attest", "setup", "hold", "keys", "retention")
 EVERY: Final = (*COMMANDS, *GROUPS)

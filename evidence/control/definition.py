@@ -225,6 +225,9 @@ def _check_names(
     for name in reader.registers:
         if name not in SHAPES:
             raise ControlError(f"{where}: registers: no register {name!r}", fix=f"registers: {', '.join(SHAPES)}")
+    receipts = [name for ops in (reader.ops if isinstance(reader, Control) else ()) for name in ops.datasets]
+    if strange := sorted(set(receipts) - set(contracts)):
+        raise ControlError(f"{where}: ops: no dataset {', '.join(strange)}", fix=FIX)
     seen = set()
     for evidence in reader.evidence:
         contract = contracts.get(evidence.dataset)

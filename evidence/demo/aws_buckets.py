@@ -1,66 +1,79 @@
-"""Buckets of the AWS account and IAM's own summary of it."""
+"""Buckets of the carrier's AWS account, as S3 describes them."""
 
 import json
 from typing import Any
 
 from evidence.demo.tables import BUILT
-from evidence.demo.world import World
 
-BUCKETS, SUMMARY = "aws.s3_buckets", "aws.iam_account_summary"
-AWS_ACCOUNT, REGION = "111122223333", "us-east-1"
-_KEY = f"arn:aws:kms:{REGION}:{AWS_ACCOUNT}:key/0c9e6f52-7a41-4b1e-9a70-5d2f8e1b3c64"
-NAMES = ("fernhollow-landing", "fernhollow-evidence", "fernhollow-logs")
-
-
-def build_buckets(world: World) -> None:
-    """Add the buckets and the summary; nothing of what somebody has added already."""
-    if BUCKETS not in world.state.datasets:
-        for name in NAMES:
-            world.state.add(BUCKETS, bucket(name))
-    if SUMMARY not in world.state.datasets:
-        world.state.add(SUMMARY, summary())
+BUCKETS, INVENTORY, SUMMARY = "aws.s3_buckets", "aws.s3_inventory", "aws.iam_account_summary"
+AWS_ACCOUNT, REGION = "411122223333", "us-east-1"
+LANDING = "fernhollow-landing"
 
 
 def bucket(name: str, **extra: Any) -> dict[str, Any]:
-    """Return a row of a bucket that is encrypted, versioned, logged and closed."""
-    policy: dict[str, Any] = {"Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*"}
-    policy |= {"Resource": f"arn:aws:s3:::{name}/*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    """Return a row of a private, encrypted, versioned bucket that takes TLS only."""
+    arns = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    deny = {"Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": arns}
     row = {
         "account": AWS_ACCOUNT,
         "region": REGION,
         "name": name,
         "created_at": BUILT,
         "sse_algorithm": "aws:kms",
-        "kms_key_id": _KEY,
+        "kms_key_id": f"arn:aws:kms:{REGION}:{AWS_ACCOUNT}:key/0a51c7de-2f0b-4c11-9d7e-6a1f30b7c2d4",
         "bucket_key_enabled": True,
         "versioning_status": "Enabled",
-        "mfa_delete": "Disabled",
-        "public_access_block_set": True,
-        "block_public_acls": True,
-        "ignore_public_acls": True,
-        "block_public_policy": True,
-        "restrict_public_buckets": True,
+        "mfa_delete": "unset",
         "policy_set": True,
-        "policy": json.dumps({"Version": "2012-10-17", "Statement": [policy]}),
+        "policy": json.dumps({"Version": "2012-10-17", "Statement": [deny | {"Condition": condition}]}),
         "policy_is_public": False,
         "ownership": "BucketOwnerEnforced",
         "acl": "[]",
-        "logging_target_bucket": "fernhollow-logs",
+        "lifecycle_rules": "[]",
+        "logging_target_bucket": "fernhollow-access-logs",
         "logging_target_prefix": f"{name}/",
+        "replication_role": "unset",
+        "replication_rules": "[]",
     }
-    return row | extra
+    blocked = ("public_access_block_set", "block_public_acls", "ignore_public_acls", "block_public_policy")
+    return row | dict.fromkeys((*blocked, "restrict_public_buckets"), True) | extra
+
+
+def expiry(prefix: str, days: int, *, older: int = 30, status: str = "Enabled") -> dict[str, Any]:
+    """Return a life-cycle rule: files below ``prefix`` expire after ``days``, older versions of them after ``older``."""
+    return {
+        "ID": f"expire-{prefix.strip('/')}",
+        "Status": status,
+        "Filter": {"Prefix": prefix},
+        "Expiration": {"Days": days},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": older},
+    }
+
+
+def inventory(name: str, prefix: str) -> dict[str, Any]:
+    """Return a row of a weekly inventory of what lies below ``prefix``, but for what its report says."""
+    return {
+        "account": AWS_ACCOUNT,
+        "region": REGION,
+        "bucket": name,
+        "id": f"weekly-{prefix.strip('/')}",
+        "enabled": True,
+        "filter_prefix": prefix,
+        "included_versions": "All",
+        "frequency": "Weekly",
+        "format": "Parquet",
+        "destination_bucket": "fernhollow-inventory",
+        "destination_prefix": "s3/",
+        "fields": '["LastModifiedDate", "Size"]',
+        "report": "read",
+        "objects": 4200,
+        "older_versions": 0,
+    }
 
 
 def summary(**extra: Any) -> dict[str, Any]:
-    """Return the summary of an account whose root user has a second factor and no keys."""
-    row = {
-        "account": AWS_ACCOUNT,
-        "region": "global",
-        "users": 0,
-        "groups": 0,
-        "roles": 12,
-        "policies": 9,
-        "account_access_keys_present": 0,
-        "account_mfa_enabled": True,
-    }
-    return row | extra
+    """Return IAM's summary of an account whose root user has a second factor and no keys."""
+    counts = {"users": 0, "groups": 0, "roles": 12, "policies": 9}
+    root = {"account_access_keys_present": 0, "account_mfa_enabled": True}
+    return {"account": AWS_ACCOUNT, "region": "global", **counts, **root, **extra}

@@ -127,11 +127,27 @@ def test_nodes(table: Table, catalog: Catalog) -> Iterator[Node]:
             )
         if column.name == "STATUS_CODE":
             yield _test("accepted_values", table, column.name, {"values": ["PAID", "DENIED", "PENDED"]})
+        if column.name == "SERVICE_YEAR":
+            yield _test("year_only", table, column.name)
+
+
+def retention_test(table: Table, days: int) -> Node:
+    """Return the test, tagged ``retention``, that no row of a model or source is older than ``days``."""
+    column = next((c for c in table.columns if c.type in {"DATE", "TIMESTAMP_NTZ"}), table.columns[0])
+    raw = table.schema == "RAW"
+    place = f"source('{table.database.lower()}', '{table.name.lower()}')" if raw else f"ref('{table.name.lower()}')"
+    node = _test("rows_within_retention", table, column.name, {"days": days, "model": f"{{{{ {place} }}}}"})
+    if raw:
+        attached = source_node(table)["unique_id"]
+        macros = node["depends_on"]["macros"]
+        node |= {"attached_node": attached, "depends_on": {"macros": macros, "nodes": [attached]}}
+    return node | {"tags": ["retention"], "config": node["config"] | {"tags": ["retention"]}}
 
 
 def _test(kind: str, table: Table, column: str, kwargs: Node | None = None, also: str = "") -> Node:
     unique = test_id(kind, table.name, column)
     name = unique.split(".")[2]
+    layer = LAYERS.get(table.schema, "staging")
     model = f"{{{{ get_where_subquery(ref('{table.name.lower()}')) }}}}"
     return {
         "database": table.database,
@@ -140,9 +156,9 @@ def _test(kind: str, table: Table, column: str, kwargs: Node | None = None, also
         "resource_type": "test",
         "package_name": PROJECT,
         "path": f"{name}.sql",
-        "original_file_path": f"models/{LAYERS[table.schema]}/_models.yml",
+        "original_file_path": f"models/{layer}/_models.yml",
         "unique_id": unique,
-        "fqn": [PROJECT, LAYERS[table.schema], name],
+        "fqn": [PROJECT, layer, name],
         "alias": name,
         "checksum": {"name": "none", "checksum": ""},
         "config": {

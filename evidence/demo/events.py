@@ -18,6 +18,7 @@ from evidence.demo.size import Size
 
 QUERIES, ACCESSES, LOGINS = "snowflake.query_history", "snowflake.access_history", "snowflake.login_history"
 _DAY_MS = 86_400_000
+_SHARED = 9_900  # sessions of several statements are numbered beyond those of one
 _PLAIN = {
     "EXECUTION_STATUS": "SUCCESS",
     "WAREHOUSE_TYPE": "STANDARD",
@@ -38,6 +39,7 @@ class Statement:
     second: int
     query_id: str
     parts: Literal["both", "access", "query"] = "both"
+    session: int | None = None  # statements of a night that say the same number share a session
 
 
 class Events:
@@ -69,7 +71,11 @@ class Events:
             np.flatnonzero([True] * len(drawn) + [item.parts in {"both", part} for item in planted])
             for part in ("query", "access")
         )
-        table = self._history(night, dice, pool, index, moments, elapsed, ids, history)
+        shared = [_SHARED + item.session if item.session is not None else None for item in planted]
+        alone = index[len(drawn) :]
+        own = [int(at) if number is None else number for at, number in zip(alone, shared, strict=True)]
+        sessions = np.concatenate([index[: len(drawn)], np.array(own, dtype=np.int64)])
+        table = self._history(night, dice, pool, index, moments, elapsed, ids, history, sessions)
         return table, self._access(night, pool, index, moments, ids, access)
 
     def logins(self, night: int, planted: Sequence[Mapping[str, Any]] = ()) -> pa.Table:
@@ -122,10 +128,11 @@ class Events:
         elapsed: Any,
         ids: Sequence[str],
         kept: Any,
+        sessions: Any,
     ) -> pa.Table:
         order = kept[np.argsort((moments + elapsed)[kept], kind="stable")]
         taken, count = pa.array(index[order]), len(order)
-        fixed = self._fixed if len(pool) == len(self._shapes) else fixed_columns(pool)
+        fixed = _joined(self._fixed, fixed_columns(pool[len(self._shapes) :]))
         start = _times(self._size, night, moments[order])
         columns = {name: values.take(taken) for name, values in fixed.items()}
         columns |= {
@@ -135,7 +142,7 @@ class Events:
             "TOTAL_ELAPSED_TIME": pa.array(elapsed[order]),
             "EXECUTION_TIME": pa.array(elapsed[order] * 9 // 10),
             "COMPILATION_TIME": pa.array(elapsed[order] // 10),
-            "SESSION_ID": pa.array(18_260_702_100_000_000 + night * 10_000 + index[order]),
+            "SESSION_ID": pa.array(18_260_702_100_000_000 + night * 10_000 + sessions[order]),
             "AUTHN_EVENT_ID": pa.array(18_260_702_000_000_000 + night * 1_000_000 + index[order] % 50),
             "BYTES_SCANNED": pa.array(dice.integers(0, 10**10, count)),
             "PERCENTAGE_SCANNED_FROM_CACHE": pa.array(dice.integers(0, 100, count) / 100),
@@ -152,7 +159,7 @@ class Events:
         order = kept[seen[kept]]
         order = order[np.argsort(moments[order], kind="stable")]
         taken = pa.array(index[order])
-        fixed = self._lists if len(pool) == len(self._shapes) else access_columns(pool)
+        fixed = _joined(self._lists, access_columns(pool[len(self._shapes) :]))
         columns = {name: values.take(taken) for name, values in fixed.items()}
         columns["QUERY_ID"] = pa.array(np.array(ids, dtype=object)[order], pa.string())
         columns["QUERY_START_TIME"] = _times(self._size, night, moments[order])
@@ -189,7 +196,12 @@ def fixed_columns(pool: Sequence[Shape]) -> dict[str, pa.Array]:
         "QUERY_HASH": [f"{hash_of(s.text):016x}" for s in pool],
     }
     texts["EXECUTION_STATUS"] = ["FAIL" if s.error else "SUCCESS" for s in pool]
-    return {name: pa.array(values, pa.string()) for name, values in texts.items()}
+    counts = {
+        "ROWS_WRITTEN_TO_RESULT": [None if s.error else s.rows for s in pool],
+        "ROWS_UNLOADED": [s.unloaded for s in pool],
+    }
+    found = {name: pa.array(values, pa.string()) for name, values in texts.items()}
+    return found | {name: pa.array(values, pa.int64()) for name, values in counts.items()}
 
 
 def access_columns(pool: Sequence[Shape]) -> dict[str, pa.Array]:
@@ -205,6 +217,10 @@ def access_columns(pool: Sequence[Shape]) -> dict[str, pa.Array]:
         "EVENT_SOURCE": ["snowflake_sql" for _ in pool],
     }
     return {name: pa.array(values, pa.string()) for name, values in lists.items()}
+
+
+def _joined(fixed: Mapping[str, pa.Array], more: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+    return {name: pa.concat_arrays([values, more[name]]) for name, values in fixed.items()}
 
 
 def login(

@@ -1,19 +1,23 @@
 """What is registered as inside or outside the boundary, and what exists: accounts, databases, buckets."""
 
-from evidence.demo.aws_buckets import BUCKETS, SUMMARY, bucket, build_buckets
-from evidence.demo.databases import DATABASES, SAMPLES, build_databases
+from evidence.demo.avail_recovery import DATABASES, database
+from evidence.demo.aws_buckets import BUCKETS, LANDING, SUMMARY, bucket, summary
+from evidence.demo.once import once
 from evidence.demo.organization_accounts import ACCOUNT, ACCOUNTS, account, build_accounts
 from evidence.demo.people_signers import APPROVAL, register
 from evidence.demo.world import World
 
 SCOPE = "program-scope-reconciled"
+SAMPLES = "SNOWFLAKE_SAMPLE_DATA"
 
 
 def build_scope(world: World) -> None:
     """Add accounts, databases and buckets, unless somebody has."""
     build_accounts(world)
-    build_buckets(world)
-    build_databases(world)
+    once(world, BUCKETS, bucket(LANDING), "name")
+    once(world, SUMMARY, summary(), "account")
+    samples = {"origin": "SFC_SAMPLES.SAMPLE_DATA", "kind": "IMPORTED DATABASE", "owner": ""}
+    once(world, DATABASES, database(SAMPLES, **samples), "name")
 
 
 def plant_scope(world: World) -> None:
@@ -32,6 +36,7 @@ def plant_scope(world: World) -> None:
 
 def _register(world: World) -> None:
     zones = {row["database"] for row in world.registers["zones"]}
+    known = {(row["kind"], row["name"]) for row in world.registers.get("boundary", ())}
     found = {
         "snowflake_account": _names(world, ACCOUNTS, "account_name"),
         "aws_account": _names(world, SUMMARY, "account"),
@@ -39,7 +44,7 @@ def _register(world: World) -> None:
         "database": _names(world, DATABASES, "name") - zones - {"SNOWFLAKE"},
     }
     for kind, names in found.items():
-        for name in sorted(names):
+        for name in sorted(name for name in names if (kind, name) not in known):
             inside = name == ACCOUNT if kind == "snowflake_account" else name != SAMPLES
             row = {"kind": kind, "name": name, "purpose": "the platform", "inside": inside}
             if name == ACCOUNT:

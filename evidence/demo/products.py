@@ -24,7 +24,9 @@ OWNERS = {
     "pharmacy_core": "data-pharmacy",
     "care_feed": "data-care",
     "care_management": "data-care",
+    "loss_ratio": "data-actuarial",
 }
+DEIDENTIFIED = frozenset({"loss_ratio"})
 Product = dict[str, Any]
 Edit = Callable[[dict[str, Product]], None]
 
@@ -57,7 +59,7 @@ def object_of(products: dict[str, Product], path: str) -> Product:
     for product in products.values():
         for listed in product["interfaces"].values():
             for item in listed:
-                if item["name"] == path:
+                if isinstance(item, dict) and item["name"] == path:  # a share is a name alone
                     found: Product = item
                     return found
     raise LookupError(path)
@@ -103,11 +105,13 @@ def _dumper() -> Any:
 
 
 def _product(name: str) -> Product:
+    made = {"deidentified": True, "deidentification": {"method": "safe_harbor"}} if name in DEIDENTIFIED else {}
     return {
         "name": name,
         "version": "1.4.0",
         "owners": [f"{OWNERS[name]}@fernhollow.example"],
-        "classification": "PHI",
+        "classification": "de-identified" if name in DEIDENTIFIED else "PHI",
+        **made,
         "legal_basis": "treatment_payment_operations",
         "retention_policy": {"raw": "90d", "mart": "7y"},
         "security_controls": {"network_policy": "INTERNAL_ONLY"},

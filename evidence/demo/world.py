@@ -43,6 +43,7 @@ class Names:
     snowflake: str = "carrier"
     dbt: str = "dbt"
     contracts: str = "products"
+    recovery: str = "recovery"  # the account that holds the replicas
 
 
 @dataclass(slots=True)
@@ -67,6 +68,11 @@ class World:
     happened: dict[str, dict[int, list[dict[str, Any]]]] = field(
         default_factory=dict
     )  # other event datasets: rows by night
+    recorded_there: dict[str, dict[int, list[dict[str, Any]]]] = field(
+        default_factory=dict
+    )  # event datasets of the account with the replicas: rows by night
+
+    overlay: dict[str, dict[str, Any]] = field(default_factory=dict)  # control -> parameters in the workspace's overlay
 
     def expect(
         self,
