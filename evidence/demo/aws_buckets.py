@@ -5,7 +5,7 @@ from typing import Any
 
 from evidence.demo.tables import BUILT
 
-BUCKETS, INVENTORY = "aws.s3_buckets", "aws.s3_inventory"
+BUCKETS, INVENTORY, SUMMARY = "aws.s3_buckets", "aws.s3_inventory", "aws.iam_account_summary"
 AWS_ACCOUNT, REGION = "411122223333", "us-east-1"
 LANDING = "fernhollow-landing"
 
@@ -70,3 +70,10 @@ def inventory(name: str, prefix: str) -> dict[str, Any]:
         "objects": 4200,
         "older_versions": 0,
     }
+
+
+def summary(**extra: Any) -> dict[str, Any]:
+    """Return IAM's summary of an account whose root user has a second factor and no keys."""
+    counts = {"users": 0, "groups": 0, "roles": 12, "policies": 9}
+    root = {"account_access_keys_present": 0, "account_mfa_enabled": True}
+    return {"account": AWS_ACCOUNT, "region": "global", **counts, **root, **extra}
