@@ -114,7 +114,7 @@ class Events:
             minutes=int(dice.integers(0, 600)), microseconds=int(dice.integers(10**6))
         )
         address = f"{_CORPORATE}{dice.integers(0, 8)}.{dice.integers(1, 250)}"
-        factor = ("PASSWORD", "TOTP") if person.password else ("SAML2_ASSERTION", None)
+        factor = ("PASSWORD", "TOTP") if person.holds_password(night) else ("SAML2_ASSERTION", None)
         good = login(person.user, moment, address, factor[0], second=factor[1], client="SNOWFLAKE_UI")
         if dice.random() > 0.04:
             return [good]

@@ -51,17 +51,31 @@ _FAMILY = (
     "Pellerin", "Quist", "Ravensby", "Sandoval", "Thackeray", "Ulvaeus", "Vantongeren", "Westerby", "Yardley", "Zielinska",
 )
 # fmt: on
+# place in the workforce -> nights on which the person holds a password of Snowflake's own, which nobody should
+PASSWORDS: dict[int, tuple[tuple[int, int], ...]] = {3: ((10, 22),), 23: ((50, 52),), 43: ((28, 29), (56, 57))}
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who signs in: the user, the functional role, and the rhythm of sign-ins in days."""
+    """Somebody who signs in: the user, the functional role, and the rhythm of sign-ins in days.
+
+    ``passwords`` are the nights on which the person signs in by password and second factor, else through single sign-on.
+    """
 
     user: str
     role: str
     every: int
     offset: int
-    password: bool = False
+    passwords: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def password(self) -> bool:
+        """True if the person holds a password on some nights."""
+        return bool(self.passwords)
+
+    def holds_password(self, night: int) -> bool:
+        """True if the person holds a password on that day."""
+        return any(first <= night <= last for first, last in self.passwords)
 
     def signs_in(self, night: int) -> bool:
         """True if the person signs in on that day."""
@@ -296,8 +310,8 @@ def _people(state: State, size: Size) -> Iterator[Person]:
     count = max(len(roles), size.users - len(SERVICES) - len(ADMINS) - len(BREAK_GLASS) - 3)
     for number in range(count):
         given, family = _GIVEN[number % len(_GIVEN)], _FAMILY[(number // len(_GIVEN) + 7 * number) % len(_FAMILY)]
-        password = number % 20 == 3
-        person = Person(f"{given}.{family}".upper(), roles[number % len(roles)], 1 + number % 9, number % 5, password)
+        name, role, held = f"{given}.{family}".upper(), roles[number % len(roles)], PASSWORDS.get(number, ())
+        person = Person(name, role, 1 + number % 9, number % 5, held)
         _add_person(state, size, 100 + number, person, given, family)
         yield person
     yield Person(ADMINS[0][0], "SYSADMIN", 6, 0)
@@ -311,9 +325,11 @@ def _add_person(
     if number % 17 == 0:
         extra["TYPE"] = None  # users from before the column existed; they behave as people
     if person.password:
-        extra |= {"HAS_PASSWORD": True, "HAS_MFA": True, "PASSWORD_LAST_SET_TIME": BUILT}
+        extra["HAS_MFA"] = True
         state.add("snowflake.credentials", credential(number, person.user, "TOTP", "MFA_METHOD"))
     row = state.add("snowflake.users", user(number, person.user, **extra))
+    for first, last in person.passwords:
+        row.change(first, last, HAS_PASSWORD=True, PASSWORD_LAST_SET_TIME=size.evening(first, 9))
     row.daily = lambda night: {"LAST_SUCCESS_LOGIN": size.evening(person.last(night), 8, number % 60)}
     grant_user(state, person.role, person.user, by=by)
 
@@ -333,7 +349,8 @@ def _service(state: State, size: Size, number: int, name: str) -> Person:
     row = state.add("snowflake.users", user(number, name, **extra))
     row.daily = lambda night: {"LAST_SUCCESS_LOGIN": size.evening(night, 23, 10 + number)}
     kind, domain = ("OIDC", "WORKLOAD_IDENTITY_FEDERATION_METHOD") if federated else ("KEYPAIR", "KEYPAIR")
-    state.add("snowflake.credentials", credential(number, name, kind, domain))
+    made = BUILT if federated else size.evening(-60 - number, 9)  # keys are replaced twice a year
+    state.add("snowflake.credentials", credential(number, name, kind, domain, CREATED_ON=made))
     grant_user(state, role, name, by="USERADMIN")
     return Person(name, role, 1, 0)
 
