@@ -38,6 +38,7 @@ class Statement:
     second: int
     query_id: str
     parts: Literal["both", "access", "query"] = "both"
+    session: int = 0  # 0: numbered as the others are
 
 
 class Events:
@@ -64,12 +65,16 @@ class Events:
         index = np.concatenate([drawn, len(self._shapes) + np.arange(len(planted))]).astype(np.int64)
         moments = np.concatenate([starts, np.array([item.second * 1000 for item in planted], dtype=np.int64)])
         ids = [*drawn_ids, *(item.query_id for item in planted)]
+        sessions = 18_260_702_100_000_000 + night * 10_000 + index
+        sessions[len(drawn) :] = [
+            item.session or usual for item, usual in zip(planted, sessions[len(drawn) :], strict=True)
+        ]
         elapsed = dice.integers(20_000, 90_000, len(index))
         history, access = (
             np.flatnonzero([True] * len(drawn) + [item.parts in {"both", part} for item in planted])
             for part in ("query", "access")
         )
-        table = self._history(night, dice, pool, index, moments, elapsed, ids, history)
+        table = self._history(night, dice, pool, index, moments, elapsed, ids, sessions, history)
         return table, self._access(night, pool, index, moments, ids, access)
 
     def logins(self, night: int, planted: Sequence[Mapping[str, Any]] = ()) -> pa.Table:
@@ -121,6 +126,7 @@ class Events:
         moments: Any,
         elapsed: Any,
         ids: Sequence[str],
+        sessions: Any,
         kept: Any,
     ) -> pa.Table:
         order = kept[np.argsort((moments + elapsed)[kept], kind="stable")]
@@ -135,7 +141,7 @@ class Events:
             "TOTAL_ELAPSED_TIME": pa.array(elapsed[order]),
             "EXECUTION_TIME": pa.array(elapsed[order] * 9 // 10),
             "COMPILATION_TIME": pa.array(elapsed[order] // 10),
-            "SESSION_ID": pa.array(18_260_702_100_000_000 + night * 10_000 + index[order]),
+            "SESSION_ID": pa.array(sessions[order]),
             "AUTHN_EVENT_ID": pa.array(18_260_702_000_000_000 + night * 1_000_000 + index[order] % 50),
             "BYTES_SCANNED": pa.array(dice.integers(0, 10**10, count)),
             "PERCENTAGE_SCANNED_FROM_CACHE": pa.array(dice.integers(0, 100, count) / 100),
