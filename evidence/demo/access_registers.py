@@ -25,7 +25,7 @@ def build_access_registers(world: World) -> None:
     _add(world, "sod_rules", _rules())
     makes_up = {"rule": "*", "compensation": "weekly review of what administrators ran"}
     _add(world, "sod_compensations", [{"user": user} | makes_up for user in _both_sides()])
-    owned = (*READERS, *access_roles(), "ORGADMIN", "TABLEAU_READER")
+    owned = (*READERS, *access_roles(), "ACCOUNTADMIN", "SECURITYADMIN", "ORGADMIN", "TABLEAU_READER")
     _add(world, "role_owners", [{"role": role, "owner": OWNER} for role in owned])
     loaders = [role for user, (role, _) in SERVICES.items() if user not in {"CI_RUNNER", "EVIDENCE_COLLECTOR"}]
     production = [*READERS, *access_roles(), *loaders, "MEMBER.MART_READER", "CLAIMS.MART_READER"]
