@@ -153,3 +153,4 @@ def _readers(world: World) -> None:
     expect("collector-reads-data", READERS, f"collector {COLLECTOR}", "collector-reads", 73, 74)
     item = f"{COLLECTOR}: SELECT on TABLE in CARE.MART"
     expect("collector-reads-data", SCOPE, item, "outside-baseline", 73, 74)
+    expect("collector-reads-data", ENVIRONMENTS, f"{COLLECTOR} -> CARE.MART", "no-environment", 73, 74)
