@@ -19,8 +19,6 @@ from evidence.demo.size import Size
 
 QUERIES, ACCESSES, LOGINS = "snowflake.query_history", "snowflake.access_history", "snowflake.login_history"
 _DAY_MS, _HOUR_MS = 86_400_000, 3_600_000
-_SESSIONS = 18_260_702_100_000_000
-_SHARED = 9_900  # sessions of several statements are numbered beyond those of one
 _PLAIN = {
     "EXECUTION_STATUS": "SUCCESS",
     "WAREHOUSE_TYPE": "STANDARD",
@@ -41,9 +39,7 @@ class Statement:
     second: int
     query_id: str
     parts: Literal["both", "access", "query"] = "both"
-    session: int | None = (
-        None  # statements of a night that say the same number share a session; a large one is the session's id
-    )
+    session: int | None = None  # the session's id, where statements share one
 
 
 class Events:
@@ -81,16 +77,18 @@ class Events:
         index = np.concatenate([drawn, len(self._shapes) + np.arange(len(planted))]).astype(np.int64)
         moments = np.concatenate([starts, np.array([item.second * 1000 for item in planted], dtype=np.int64)])
         ids = [*drawn_ids, *(item.query_id for item in planted)]
+        sessions = 18_260_702_100_000_000 + night * 10_000 + index
+        sessions[len(drawn) :] = [
+            item.session or usual for item, usual in zip(planted, sessions[len(drawn) :], strict=True)
+        ]
         elapsed = dice.integers(20_000, 90_000, len(index))
         history, access = (
             np.flatnonzero([True] * len(drawn) + [item.parts in {"both", part} for item in planted])
             for part in ("query", "access")
         )
-        sessions = _SESSIONS + night * 10_000 + index
+        sessions = 18_260_702_100_000_000 + night * 10_000 + index
         for at, item in enumerate(planted, len(drawn)):
-            if item.session is not None:
-                shared = _SESSIONS + night * 10_000 + _SHARED + item.session
-                sessions[at] = item.session if item.session >= _SESSIONS else shared
+            sessions[at] = item.session or sessions[at]
         table = self._history(night, dice, pool, index, moments, elapsed, ids, history, sessions)
         return table, self._access(night, pool, index, moments, ids, access)
 

@@ -321,7 +321,8 @@ def _people(state: State, size: Size) -> Iterator[Person]:
 def _add_person(
     state: State, size: Size, number: int, person: Person, given: str, family: str, by: str = "OKTA_PROVISIONER"
 ) -> None:
-    extra: dict[str, Any] = {"FIRST_NAME": given, "LAST_NAME": family, "DEFAULT_ROLE": person.role}
+    default = "SYSADMIN" if person.role == "ACCOUNTADMIN" else person.role
+    extra: dict[str, Any] = {"FIRST_NAME": given, "LAST_NAME": family, "DEFAULT_ROLE": default}
     if number % 17 == 0:
         extra["TYPE"] = None  # users from before the column existed; they behave as people
     if person.password:
@@ -356,9 +357,9 @@ def _service(state: State, size: Size, number: int, name: str) -> Person:
 
 
 def _break_glass(state: State, size: Size, number: int, name: str) -> None:
-    role = "ACCOUNTADMIN" if not number else "SECURITYADMIN"
+    role, default = ("SECURITYADMIN", "USERADMIN") if number else ("ACCOUNTADMIN", "SYSADMIN")
     used = {"LAST_SUCCESS_LOGIN": size.evening(-140, 11), "PASSWORD_LAST_SET_TIME": BUILT, "OWNER": "ACCOUNTADMIN"}
-    state.add("snowflake.users", user(60 + number, name, HAS_PASSWORD=True, HAS_MFA=True, DEFAULT_ROLE=role, **used))
+    state.add("snowflake.users", user(60 + number, name, HAS_PASSWORD=True, HAS_MFA=True, DEFAULT_ROLE=default, **used))
     state.add("snowflake.credentials", credential(60 + number, name, "PASSKEY", "MFA_METHOD"))
     grant_user(state, role, name, by="ACCOUNTADMIN")
 

@@ -8,7 +8,7 @@ from evidence.demo.events import Statement
 from evidence.demo.governance import TAG, masking_policy, policy_reference, tag_reference
 from evidence.demo.people import grant, person_of
 from evidence.demo.plants_access import ROLES, between
-from evidence.demo.products import Edit, Product, object_of
+from evidence.demo.products import Edit, Product, object_of, readers_of
 from evidence.demo.shapes import Access, Shape, reading
 from evidence.demo.state import ALWAYS
 from evidence.demo.texts import lookup
@@ -201,7 +201,8 @@ def _odd_records(world: World) -> None:
 def _odd_contracts(world: World) -> None:
     """A contract that calls an object PHI and no column of it, and one that names a column nobody has built."""
     path = "CARE.MART.RPT_OUTREACH"
-    _edit(world, 10, 11, lambda products: products["care_management"]["interfaces"]["tables"].append({"name": path}))
+    whole = {"name": path} | readers_of(world.catalog.by_path[path])
+    _edit(world, 10, 11, lambda products: products["care_management"]["interfaces"]["tables"].append(whole))
     world.expect("phi-object-without-columns", COVERAGE, f"{path}.*", "columns-unknown", 10, 11, "review")
     missing = {"name": "LEGACY_SSN", "class": "PHI"}
     claims = "CLAIMS.MART.FCT_CLAIM"

@@ -8,6 +8,7 @@ from typing import Any
 
 from evidence.demo.export import CAPTURE
 from evidence.demo.governance import POLICIES
+from evidence.demo.people import READERS
 from evidence.demo.size import Size
 from evidence.demo.tables import Catalog, Table
 from evidence.snapshot.canonical import format_time
@@ -139,4 +140,13 @@ def _object(table: Table) -> Product:
         | ({"masking_policy": POLICIES[c.type][0]} if c.phi else {})
         for c in table.columns
     ]
-    return {"name": table.path, "roles_allowed": list(table.roles or LOADERS), "columns": columns}
+    return {"name": table.path, **readers_of(table), "columns": columns}
+
+
+def readers_of(table: Table) -> Product:
+    """Return who may read: the roles the product serves, and whoever builds the object or passes its access role on."""
+    served = table.schema in {"MART", "SERVE"}
+    passing = [f"{table.database}_MART_R", "DBT_PROD"] if served else [f"{table.database}_RAW_RW"]
+    readers = [role for role, domains in READERS.items() if served and table.database in domains]
+    allowed = [*(table.roles or () if served else LOADERS), *passing]
+    return {"roles_allowed": allowed, "inherited_by": [role for role in readers if role not in allowed]}

@@ -142,7 +142,7 @@ def build_of(source: Table, target: Table, origins: Mapping[str, str] | None = N
         text=text,
         database=target.database,
         schema=target.schema,
-        warehouse=_SERVICE_WAREHOUSES["DBT_PROD"],
+        warehouse=SERVICE_WAREHOUSES["DBT_PROD"],
         access=Access(access.direct, access.base, json.dumps([written]), None, access.policies),
         tag=DBT_TAG,
         service=True,
@@ -276,7 +276,7 @@ class _Makers:
         kind, text = self._random.choice(
             (
                 ("SHOW", "SHOW GRANTS TO ROLE PUBLIC"),
-                ("GRANT", "GRANT ROLE FINANCE_MART_R TO ROLE PROJECT_00"),
+                ("GRANT", "GRANT ROLE FINANCE_MART_R TO ROLE REPORTING"),
                 ("ALTER_USER", "ALTER USER IDENTIFIER('ABEL.OKONJO') SET DEFAULT_WAREHOUSE = WH_FINANCE"),
                 ("DESCRIBE", "DESCRIBE NETWORK POLICY INTERNAL_ONLY"),
             )
@@ -304,8 +304,8 @@ class _Makers:
         database: str | None = None,
         **extra: Any,
     ) -> Shape:
-        service = person.every == 1 and person.user in _SERVICE_WAREHOUSES
-        warehouse = _SERVICE_WAREHOUSES.get(person.user, f"WH_{person.role}")
+        service = person.every == 1 and person.user in SERVICE_WAREHOUSES
+        warehouse = SERVICE_WAREHOUSES.get(person.user, f"WH_{person.role}")
         return Shape(
             user=person.user,
             role=person.role,
@@ -319,7 +319,7 @@ class _Makers:
         )
 
 
-_SERVICE_WAREHOUSES = {
+SERVICE_WAREHOUSES = {
     "FIVETRAN": "WH_LOAD",
     "SNOWPIPE": "WH_LOAD",
     "DBT_PROD": "WH_DBT",

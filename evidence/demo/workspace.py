@@ -126,4 +126,8 @@ def _value(value: Any) -> str:
         return f"[{', '.join(_value(part) for part in value)}]"
     if isinstance(value, dt.date):  # a moment is one too
         return value.isoformat()
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(each) for each in value) + "]"
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
