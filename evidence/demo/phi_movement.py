@@ -68,7 +68,7 @@ def _reads(world: World) -> None:
     for plant, night, role, rows, hour, reason in (
         ("bulk-read", 5, "ACTUARIAL", 300_000, 10, "over-limit"),
         ("read-at-night", 35, "CLAIMS_ANALYST", 60_000, 2, "off-hours"),
-        ("far-above-others", 65, "FRAUD", 200_000, 10, "above-peers"),
+        ("far-above-others", 65, "FRAUD", 240_000, 10, "above-peers"),
     ):
         user = person_of(world.workforce, role, 1).user
         _run(world, night, 20, _select(world, user, role, CLAIMS, some, rows), hour=hour)
