@@ -16,6 +16,7 @@ from evidence.demo.tables import DOMAINS, Catalog, Table, TableColumn
 from evidence.demo.texts import Phi
 
 UNREAD = frozenset({"RPT_OUTREACH"})  # only plants read it
+DBT_TAG = '{"app": "dbt", "target": "prod"}'  # on its night with the invocation's id
 _DOMAIN_SPELLINGS = ("Table", "Table", "Table", "TABLE")  # both are seen
 
 
@@ -143,7 +144,7 @@ def build_of(source: Table, target: Table, origins: Mapping[str, str] | None = N
         schema=target.schema,
         warehouse=_SERVICE_WAREHOUSES["DBT_PROD"],
         access=Access(access.direct, access.base, json.dumps([written]), None, access.policies),
-        tag='{"app": "dbt", "target": "prod"}',
+        tag=DBT_TAG,
         service=True,
     )
 
@@ -152,6 +153,11 @@ def _origin(source: Table, column: TableColumn) -> str:
     """Return the column that one is made from: of the same name, else the first that holds PHI as it does, or as it does not."""
     alike = [c.name for c in source.columns if c.phi == column.phi]
     return column.name if column.name in alike else next(iter(alike), "")
+
+
+def dbt_tag(invocation: str) -> str:
+    """Return the query tag that dbt sets on the statements of an invocation."""
+    return f'{{"app": "dbt", "target": "prod", "invocation_id": "{invocation}"}}'
 
 
 class _Makers:
@@ -210,7 +216,7 @@ class _Makers:
                 text = "SELECT USER_ID, NAME, TYPE FROM SNOWFLAKE.ACCOUNT_USAGE.USERS"
                 yield self._shape(service, "SELECT", text, database="SNOWFLAKE", tag="evidence/run")
             case "TERRAFORM":
-                yield self._shape(service, "GRANT", "GRANT USAGE ON DATABASE FINANCE TO ROLE PROJECT_00")
+                yield self._shape(service, "SHOW", "SHOW GRANTS ON DATABASE FINANCE")
                 yield self._shape(service, "ALTER_WAREHOUSE_SUSPEND", "ALTER WAREHOUSE WH_DBT SUSPEND")
             case _:
                 yield self._shape(service, "SHOW", "SHOW WAREHOUSES")

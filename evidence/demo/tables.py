@@ -66,6 +66,7 @@ _FILLER = (
     ("REGION_CODE_{}", "t"),
     ("FLAG_{}", "b"),
 )
+_MARTS_BELOW = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +167,14 @@ def _table(
 
 
 def _filler(start: int, count: int, columns: int) -> Iterator[Table]:
-    """Yield plain tables without PHI, spread over domains and layers; the columns are shared out evenly."""
+    """Yield plain tables without PHI, spread over domains and layers; the columns are shared out evenly.
+
+    No more than forty marts of production, whatever the size: each is a model of the dbt project.
+    """
     layers = ("RAW", "STAGING", "INTERMEDIATE", "MART", "STAGING")
     prefix = {"RAW": "SRC", "STAGING": "STG", "INTERMEDIATE": "INT", "MART": "RPT"}
     for at in range(count):
-        layer = layers[at % len(layers)]
+        layer = layers[at % len(layers)] if at < _MARTS_BELOW else layers[at % 3]
         database = ("DEV" if at % 11 == 10 else "SANDBOX") if at % 11 >= 9 else DOMAINS[at % len(DOMAINS)]
         share = max(1, columns * (at + 1) // count - columns * at // count)
         spelled = ["ROW_KEY:n!"] + [

@@ -120,12 +120,10 @@ def _row(name: str, row: Row) -> str:
 
 def _value(value: Any) -> str:
     """Return a value as TOML spells it."""
-    if isinstance(value, bool):
+    if isinstance(value, bool | int):
         return str(value).lower()
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(_value(part) for part in value)}]"
-    if isinstance(value, int):
-        return str(value)
     if isinstance(value, dt.date):  # a moment is one too
         return value.isoformat()
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
