@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from evidence.collect import Task, collect
+from evidence.control.definition import load_overlay
+from evidence.control.register import load_registers
 from evidence.datasets.load import load_contracts
 from evidence.demo import FULL, SMALL, AnswerKey, Names, Size, generate, size_named
 from evidence.demo.answer import Expected, Gap
 from evidence.demo.faults import FAULTS
 from evidence.demo.plants import plant_all
+from evidence.demo.workspace import write_workspace
 from evidence.demo.world import build_world
 from evidence.errors import UsageError
 from evidence.snapshot.model import Window
@@ -221,6 +225,19 @@ def test_the_key_follows_the_finding_algebra():
     assert (first["open"], first["remediated_on"]) == (False, "2026-07-06")
     assert (second["item"], second["nights"], second["open"], second["remediated_on"]) == ("y", 2, False, "2026-07-09")
     assert key.status("c") == "not-satisfied"
+
+
+def test_registers_and_overlay_are_read_as_they_were_meant(tmp_path, world):
+    moment = dt.datetime(2026, 8, 1, 9, 30, tzinfo=dt.UTC)
+    row = {"words": ["a", 'b "c"'], "none": [], "yes": True, "many": 3, "at": moment, "on": dt.date(2026, 8, 1)}
+    write_workspace(
+        tmp_path, {"made_up": [row, {"text": "\\"}]}, {"data-phi-unload": {"export_roles": ["X"], "max_rows": 5}}
+    )
+    assert tomllib.loads((tmp_path / "registers/made_up.toml").read_text()) == {"made_up": [row, {"text": "\\"}]}
+    changed = load_overlay(tmp_path / "overlay.toml")["controls"]["data-phi-unload"]
+    assert changed["parameters"] == {"export_roles": ["X"], "max_rows": 5}
+    write_workspace(tmp_path / "demo", world.registers, world.overlay)
+    assert load_registers(tmp_path / "demo" / "registers").rows["data_policies"]
 
 
 def test_every_plant_is_written_down(small):

@@ -3,9 +3,9 @@
 import hashlib
 from typing import Any
 
-from evidence.demo.governance import POLICY_DB, POLICY_SCHEMA
-from evidence.demo.products import object_of
+from evidence.demo.governance import POLICY_DB, POLICY_SCHEMA, policy_reference
 from evidence.demo.state import Row as StateRow
+from evidence.demo.tables import Table
 from evidence.demo.workspace import APPROVED, EXPIRES, OFFICER, Row
 from evidence.demo.world import World
 
@@ -28,7 +28,13 @@ def build_policies(world: World) -> None:
         region | {"approved_on": world.size.night(43)},
     ]
     world.registers["data_policies"] = [*masks, *lapsed]
-    object_of(world.products, MEMBERS)["row_access_policy"] = REGION
+    # The whole product asks for it: a part of it is shared.
+    world.products["member_360"]["security_controls"]["row_access_policy"] = REGION
+    for table in _filtered(world):
+        if table.path != MEMBERS:
+            row = policy_reference(table, table.column("MEMBER_ID"), REGION, POLICY_ID=8851)
+            row |= {"POLICY_KIND": "ROW_ACCESS_POLICY", "REF_COLUMN_NAME": None}
+            world.state.add(REFERENCES, row | {"REF_ARG_COLUMN_NAMES": '[ "MEMBER_ID" ]'})
 
 
 def reviewed(policy: dict[str, Any], kind: str, roles: list[str], **extra: Any) -> Row:
@@ -84,8 +90,13 @@ def _row_policy(world: World) -> None:
     reference.change(47, 49, POLICY_STATUS="MULTIPLE_ROW_ACCESS_POLICY_ASSIGNED_TO_THE_TABLE")
     expect("row-policy-not-active", ROWS, MEMBERS, "policy-inactive", 47, 49)
     policy.absent.append((79, 81))
-    expect("row-policy-dropped", ROWS, MEMBERS, "policy-unknown", 79, 81)
+    for table in _filtered(world):
+        expect("row-policy-dropped", ROWS, table.path, "policy-unknown", 79, 81)
     expect("row-policy-dropped", QUALITY, item, "policy-unknown", 79, 81)
+
+
+def _filtered(world: World) -> list[Table]:
+    return [table for table in world.catalog.named if table.product == "member_360"]
 
 
 def _row_reference(world: World) -> StateRow:

@@ -63,6 +63,7 @@ def _classify(world: World) -> None:
 def _undecided(world: World) -> None:
     table = _table(world, 1, "FINANCE.STAGING.TMP_EXTRACT", {"ROW_KEY": "NUMBER"}, 4, 6)
     world.expect("new-table", LOOKED, table.path, "not-looked-at", 4, 6)
+    world.expect("new-table", "change-unmanaged", f"table {table.path}", "not-in-code", 4, 6)
     found = world.state.find(CLASSIFIED, TABLE_NAME="STG_SANDBOX_0009")
     found.change(30, 33, STATUS="CLASSIFIED", RESULT=FOUND, LAST_CLASSIFIED_ON=world.size.evening(29, 2))
     path = "SANDBOX.STAGING.STG_SANDBOX_0009"
@@ -83,7 +84,7 @@ def _untagged(world: World) -> None:
     drug = state.find(TAGS, OBJECT_SCHEMA="MART", OBJECT_NAME="FCT_FILL", COLUMN_NAME="DRUG_CODE")
     drug.change(44, 46, TAG_VALUE="none")
     expect("tag-says-none", TAGGED, "PHARMACY.MART.FCT_FILL.DRUG_CODE", "not-tagged", 44, 46)
-    _column(world, "FINANCE.MART.FCT_PREMIUM", 2, "EMAIL", "TEXT", 57, 60)
+    _column(world, "suspected-column", "FINANCE.MART.FCT_PREMIUM.EMAIL", "TEXT", 57, 60)
     expect("suspected-column", TAGGED, "FINANCE.MART.FCT_PREMIUM.EMAIL", "suspected", 57, 60, "review")
     # Planted for the coverage by masks: the contract names what is not there, or says too little.
     expect("phi-object-without-columns", TAGGED, "CARE.MART.RPT_OUTREACH.*", "columns-unknown", 10, 11, "review")
@@ -106,7 +107,7 @@ def _outside(world: World) -> None:
 
 def _deidentified(world: World) -> None:
     expect = world.expect
-    _column(world, DEIDENTIFIED, 4, "LOADED_ON", "DATE", 11, 13)
+    _column(world, "date-not-tested", f"{DEIDENTIFIED}.LOADED_ON", "DATE", 11, 13)
     expect("date-not-tested", PRODUCTS, f"{DEIDENTIFIED}.LOADED_ON", "value-not-tested", 11, 13)
     world.product_edits.append((27, 28, _without_method))
     expect("method-removed", PRODUCTS, "contract/loss_ratio", "method-missing", 27, 28, source="")
@@ -116,7 +117,7 @@ def _deidentified(world: World) -> None:
     # The manifests of two nights lack the test, and so do the runs of the mornings after.
     world.project.node_changes.append(NodeChange(test_id("year_only", "AGG_LOSS_RATIO", "SERVICE_YEAR"), 52, 53))
     expect("year-test-removed", PRODUCTS, year, "value-not-tested", 52, 54)
-    _column(world, DEIDENTIFIED, 5, "ZIP_CODE", "TEXT", 84, ALWAYS)
+    _column(world, "identifying-name", f"{DEIDENTIFIED}.ZIP_CODE", "TEXT", 84, ALWAYS)
     expect("identifying-name", PRODUCTS, f"{DEIDENTIFIED}.ZIP_CODE", "identifier-name", 84, ALWAYS, "review")
     expect("identifying-name", TAGGED, f"{DEIDENTIFIED}.ZIP_CODE", "suspected", 84, ALWAYS, "review")
 
@@ -149,10 +150,13 @@ def _table(world: World, number: int, path: str, columns: dict[str, str], first:
     return table
 
 
-def _column(world: World, path: str, number: int, name: str, kind: str, first: int, last: int) -> None:
-    """Add a column to a table on some nights."""
+def _column(world: World, plant: str, place: str, kind: str, first: int, last: int) -> None:
+    """Add a column to a served table on some nights; no record speaks of either change."""
+    path, _, name = place.rpartition(".")
     table = world.catalog.by_path[path]
-    column = TableColumn(_id(number) + 500, name, kind)
+    column = TableColumn(_id(9) + first, name, kind)
+    for night in (first, last + 1) if last < ALWAYS else (first,):
+        world.expect(plant, "change-record", path, "no-record", night, night)
     row = column_row(_where(table), column, len(table.columns) + 1)
     world.state.add(COLUMNS, row, first=first, last=last)
 

@@ -248,7 +248,7 @@ class _Makers:
             self._phi.plant(who.record)
             tag = f"case {who.record}"
         # Whole records are looked at in previews only.
-        rows = 1 + len(text) * 7 % (50 if len(columns) * 10 >= len(base.columns) * 9 else 500)
+        rows = 1 + len(text) * 7 % (50 if len(columns) * 10 >= len(base.columns) * 9 else 200)
         return self._shape(person, "SELECT", text, table=table, access=access, binds=binds, tag=tag, rows=rows)
 
     def _base(self, table: Table) -> Table:
