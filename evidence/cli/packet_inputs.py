@@ -215,7 +215,8 @@ def _exhibits(
     for _, sealed in sorted(chosen.items()):
         yield _snapshot(workspace, sealed, scratch, rows=sealed.key.dataset in read)
     others = [workspace.index.assessment(night) for night in period.nights]
-    others += [o for o in workspace.log.entries("assessment") if o[1].object and o[1].object.sha256 in used]
+    named = (*workspace.log.entries("assessment"), *workspace.log.entries("check"))
+    others += [o for o in named if o[1].object and o[1].object.sha256 in used]
     distinct = {o[0]: o[1] for o in [*others, *workspace.index.of_type("register")] if o}
     for index, entry in sorted(distinct.items()):
         if entry.object is not None:

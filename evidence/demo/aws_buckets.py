@@ -1,4 +1,4 @@
-"""Buckets of the carrier's two AWS accounts, as S3 describes them, and IAM's own summary of each account."""
+"""Buckets of the carrier's two AWS accounts as S3 describes them, their inventories, and IAM's own summary of each account."""
 
 import json
 from typing import Any, Final
@@ -7,7 +7,7 @@ from evidence.demo.once import once
 from evidence.demo.tables import BUILT
 from evidence.demo.world import World
 
-BUCKETS, SUMMARY = "aws.s3_buckets", "aws.iam_account_summary"
+BUCKETS, INVENTORY, SUMMARY = "aws.s3_buckets", "aws.s3_inventory", "aws.iam_account_summary"
 AWS_ACCOUNT, ARCHIVE_ACCOUNT, REGION = "411122223333", "422233334444", "us-east-1"
 CLEARING_HOUSE = "433344445555"  # a vendor's account: puts remittance files into the landing bucket
 LANDING, EVIDENCE, LOGS, ACCESS_LOGS = (
@@ -101,6 +101,38 @@ def summary(account: str = AWS_ACCOUNT, **extra: Any) -> Json:
         "account_password_present": True,
     }
     return row | extra
+
+
+def expiry(prefix: str, days: int, *, older: int = 30, status: str = "Enabled") -> dict[str, Any]:
+    """Return a life-cycle rule: files below ``prefix`` expire after ``days``, older versions of them after ``older``."""
+    return {
+        "ID": f"expire-{prefix.strip('/')}",
+        "Status": status,
+        "Filter": {"Prefix": prefix},
+        "Expiration": {"Days": days},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": older},
+    }
+
+
+def inventory(name: str, prefix: str) -> dict[str, Any]:
+    """Return a row of a weekly inventory of what lies below ``prefix``, but for what its report says."""
+    return {
+        "account": AWS_ACCOUNT,
+        "region": REGION,
+        "bucket": name,
+        "id": f"weekly-{prefix.strip('/')}",
+        "enabled": True,
+        "filter_prefix": prefix,
+        "included_versions": "All",
+        "frequency": "Weekly",
+        "format": "Parquet",
+        "destination_bucket": "fernhollow-inventory",
+        "destination_prefix": "s3/",
+        "fields": '["LastModifiedDate", "Size"]',
+        "report": "read",
+        "objects": 4200,
+        "older_versions": 0,
+    }
 
 
 _ALLOWED: Final[dict[str, tuple[Json, ...]]] = {

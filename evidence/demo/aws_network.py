@@ -119,6 +119,7 @@ def _elsewhere_planted(world: World) -> None:
     expect("service-not-registered", PINNED, "LOOKER", "no-policy", 44, 48)
     _attached(world, "AIRFLOW").absent.append((77, 80))  # a user has one policy: the vendor's takes its place
     expect("user-network-policy", PINNED, "AIRFLOW", "not-registered", 77, 80)
+    expect("integration-not-registered", EGRESS, "CHAT_HOOK", "not-registered", 38, 39)
 
 
 def _attached(world: World, user: str) -> Row:
