@@ -119,6 +119,8 @@ def _elsewhere_planted(world: World) -> None:
     expect("service-not-registered", PINNED, "LOOKER", "no-policy", 44, 48)
     _attached(world, "AIRFLOW").absent.append((77, 80))  # a user has one policy: the vendor's takes its place
     expect("user-network-policy", PINNED, "AIRFLOW", "not-registered", 77, 80)
+    expect("deployer-key-from-a-laptop", SIGN_INS, "DBT_PROD from 203.0.113.45", "address-not-registered", 10, 10)
+    expect("deployer-key-from-a-laptop", PINNED, "DBT_PROD", "login-from-elsewhere", 10, 10)
     expect("integration-not-registered", EGRESS, "CHAT_HOOK", "not-registered", 38, 39)
 
 
