@@ -25,7 +25,7 @@ from evidence.snapshot.manifest import Manifest
 from evidence.store.index import Index
 from evidence.store.log import Log
 from evidence.store.objects import ObjectStore
-from evidence.store.sealing import append_new, put_object
+from evidence.store.sealing import append_new, put_object, register_entries
 
 FORMAT = "evidence-assessment-v1"
 Judged = tuple[dt.date, list[NightFinding]]
@@ -101,7 +101,7 @@ def seal(
     batch: int = 10,
 ) -> Iterator[Judged]:
     """Seal the findings that are new, ``batch`` nights to a commit; yield each night when its object is put."""
-    pending: list[Entry] = _registers(log, registers)
+    pending: list[Entry] = register_entries(log, registers.bodies)
     for night, findings in judged:
         entry = _put(log, library, registers, reader, night, findings, new_id())
         if entry is not None:
@@ -167,14 +167,3 @@ def _read(store: ObjectStore, entry: Entry) -> list[NightFinding]:
         raise MalformedError(f"assessment {entry.key} names no object")
     value = canonical.decode(store.get(entry.object.path, sha256=entry.object.sha256), what=entry.object.path)
     return [NightFinding.from_json(finding) for finding in value["findings"]]
-
-
-def _registers(log: Log, registers: Registers) -> list[Entry]:
-    """Seal each register as used, once per content."""
-    entries = []
-    for name, body in sorted(registers.bodies.items()):
-        digest = canonical.sha256_hex(body)
-        if log.find("register", f"{name}/{digest}") is None:
-            ref = put_object(log.store, f"registers/{name}/{digest}.json", body)
-            entries.append(Entry("register", f"{name}/{digest}", ref, {"register": name}))
-    return entries

@@ -225,6 +225,12 @@ class AssessConfig(_Section):
     overlay: str = "overlay.toml"
 
 
+class GateConfig(_Section):
+    """What runs before a merge beside the library's own list."""
+
+    controls: tuple[str, ...] = ()
+
+
 class PacketConfig(_Section):
     """The packet's signing key: another key, another root than the log's."""
 
@@ -250,6 +256,7 @@ class Config(_Section):
     redaction: RedactionConfig = RedactionConfig()
     collect: CollectConfig = CollectConfig()
     assess: AssessConfig = AssessConfig()
+    gate: GateConfig = GateConfig()
     packet: PacketConfig = PacketConfig()
     sources: dict[SourceName, SourceConfig] = Field(default_factory=dict)
     demo: bool = False

@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "diff",
     "compare",
     "respond",
+    "gate",
 )
 GROUPS: Final = ("controls", "review", "waive", "attest", "setup", "hold", "keys", "retention")
 EVERY: Final = (*COMMANDS, *GROUPS)

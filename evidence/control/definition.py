@@ -49,6 +49,7 @@ def load_library(
     contracts = load_contracts() if contracts is None else contracts
     head = _toml(roots[0] / "library.toml")
     settings = {name: _setting(name, value) for name, value in head.get("settings", {}).items()}
+    gate = head.get("gate", {})
     facts: dict[str, Fact] = {}
     frameworks: dict[str, Framework] = {}
     raw: dict[str, tuple[Path, dict[str, Any]]] = {}
@@ -73,6 +74,8 @@ def load_library(
         contracts=contracts,
         settings=settings,
         crosswalk=load_crosswalk(roots[0] / "frameworks"),
+        gate=tuple(gate.get("controls", ())),
+        gate_later={name: tuple(codes) for name, codes in gate.get("later", {}).items()},
     )
 
 

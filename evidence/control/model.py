@@ -248,6 +248,8 @@ class Library:
     contracts: Mapping[str, Contract]
     settings: Mapping[str, Value] = field(default_factory=dict)
     crosswalk: Mapping[str, Any] = field(default_factory=dict)
+    gate: tuple[str, ...] = ()  # controls that run before a merge
+    gate_later: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # their reasons that only show after it
 
     def control(self, name: str) -> Control:
         """Return a control by id; raise ``ControlError`` if there is none."""

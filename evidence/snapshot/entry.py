@@ -15,7 +15,17 @@ from evidence.snapshot import canonical
 from evidence.snapshot.model import HEX64, SnapshotKey, of_type
 
 EntryType = Literal[
-    "store", "coverage", "snapshot", "recount", "register", "assessment", "packet", "rotation", "retention", "hold"
+    "store",
+    "coverage",
+    "snapshot",
+    "recount",
+    "register",
+    "assessment",
+    "packet",
+    "rotation",
+    "retention",
+    "hold",
+    "change",
 ]
 MAX_BYTES = 65_535  # uint16 length in C2SP tlog-tiles entry bundles
 
