@@ -13,14 +13,15 @@ import pyarrow as pa
 
 from evidence.control.definition import Library
 from evidence.control.engine import Engine, assess_night
-from evidence.control.evidence import Sealed, part_rows, sealed_of
+from evidence.control.evidence import Assessed, Sealed, assessed_of, part_rows, sealed_of
+from evidence.control.ledger import waive
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
 from evidence.datasets.timing import overdue_at
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
-from evidence.snapshot.entry import Entry, SealedEntry
+from evidence.snapshot.entry import Entry, ObjectRef, SealedEntry
 from evidence.snapshot.manifest import Manifest
 from evidence.store.index import Index
 from evidence.store.log import Log
@@ -32,6 +33,28 @@ Judged = tuple[dt.date, list[NightFinding]]
 
 
 @dataclass(slots=True)
+class Earlier:
+    """Assessments of a log that grows while nights are sealed; ``size`` is how much of it was seen."""
+
+    log: Log
+    size: int = 0
+    _entries: dict[dt.date, list[Entry]] = field(default_factory=dict)
+
+    def catch_up(self) -> None:
+        """Take what was sealed since; the first time only assessments are looked at."""
+        size = self.log.size
+        new = (self.log.entry(number) for number in range(self.size, size))
+        for entry in new if self.size else (entry for _, entry in self.log.entries("assessment")):
+            if entry.type == "assessment":
+                self._entries.setdefault(dt.date.fromisoformat(entry.body["night"]), []).append(entry)
+        self.size = size
+
+    def assessments(self, night: dt.date) -> list[Entry]:
+        """Return every assessment of the night, in order of revision."""
+        return sorted(self._entries.get(night, ()), key=lambda entry: entry.body["revision"])
+
+
+@dataclass(slots=True)
 class StoreReader:
     """``EvidenceReader`` over a store at one log size. Bytes are verified against the log before they are parsed."""
 
@@ -40,7 +63,11 @@ class StoreReader:
     contracts: Mapping[str, Contract]
     configured: Mapping[str, Sequence[str]]  # source name -> datasets it is asked for
     known_at: dt.datetime
+    earlier: "Earlier | None" = (
+        None  # assessments of earlier nights as they are sealed by now; None: those of ``index``
+    )
     _manifests: dict[str, Manifest] = field(default_factory=dict)
+    _assessed: dict[str, Assessed | None] = field(default_factory=dict)  # by SHA-256 of the last revision
 
     def sources(self, dataset: str) -> Sequence[str]:
         """Sources configured for the dataset, and any that ever sealed it."""
@@ -71,6 +98,17 @@ class StoreReader:
             return pa.concat_tables(tables)
         return pa.schema([schema.field(name) for name in columns]).empty_table()
 
+    def assessed(self, night: dt.date) -> Assessed | None:
+        """The highest assessment of the night that is sealed by now, verified against the log."""
+        entries = (self.earlier or self.index).assessments(night)
+        if not entries:
+            return None
+        last = _object(entries[-1]).sha256
+        if last not in self._assessed:
+            bodies = ((_decoded(self.store, entry), _object(entry).sha256) for entry in entries)
+            self._assessed[last] = assessed_of(list(bodies))
+        return self._assessed[last]
+
     def manifest(self, entry: SealedEntry) -> Manifest:
         """The snapshot's manifest, verified against its log entry."""
         found = self._manifests.get(entry.manifest.sha256)
@@ -85,9 +123,14 @@ class StoreReader:
 def judge(
     library: Library, registers: Registers, reader: StoreReader, nights: Iterable[dt.date], engine: Engine
 ) -> Iterator[Judged]:
-    """Yield each night with the finding of every control; nothing is written."""
+    """Yield each night with the finding of every control but the late ones; nothing is written.
+
+    Late controls read what was concluded of earlier nights: :func:`seal` judges them once those are sealed.
+    """
+    chosen = [control.id for control in library.controls.values() if not control.late]
     for night in nights:
-        yield night, assess_night(library, registers, reader, night, known_at=reader.known_at, engine=engine)
+        known_at = reader.known_at
+        yield night, assess_night(library, registers, reader, night, known_at=known_at, controls=chosen, engine=engine)
 
 
 def seal(
@@ -99,10 +142,25 @@ def seal(
     new_id: Callable[[], str],
     *,
     batch: int = 10,
+    engine: Engine | None = None,
 ) -> Iterator[Judged]:
-    """Seal the findings that are new, ``batch`` nights to a commit; yield each night when its object is put."""
+    """Seal the findings that are new, ``batch`` nights to a commit; yield each night when its object is put.
+
+    With late controls every night is a commit of its own, so that the next night can read it; nights come in order then.
+    """
     pending: list[Entry] = register_entries(log, registers.bodies)
-    for night, findings in judged:
+    late = sorted(control.id for control in library.controls.values() if control.late)
+    if late:
+        reader.earlier = earlier = Earlier(log)
+    for night, base in judged:
+        findings = base
+        if late:
+            append_new(log, pending)
+            pending = []
+            earlier.catch_up()
+            known_at = reader.known_at
+            found = assess_night(library, registers, reader, night, known_at=known_at, controls=late, engine=engine)
+            findings = waive(sorted([*base, *found], key=lambda finding: finding.control), registers)
         entry = _put(log, library, registers, reader, night, findings, new_id())
         if entry is not None:
             pending.append(entry)
@@ -133,6 +191,7 @@ def _put(
     spelled = [finding.to_json() for finding in findings]
     if previous is not None and [f.to_json() for f in _read(log.store, previous[1])] == spelled:
         return None
+    late = sorted(control.id for control in library.controls.values() if control.late)
     revision = previous[1].body["revision"] + 1 if previous else 0
     value: dict[str, Any] = {
         "format": FORMAT,
@@ -140,6 +199,7 @@ def _put(
         "revision": revision,
         "cause": "inputs or content changed" if previous else "",
         "log_size": index.size,
+        **({"late": late, "earlier_log_size": reader.earlier.size} if reader.earlier and late else {}),
         "known_at": canonical.format_time(known_at),
         "library": {"version": library.version, "sha256": library.sha256},
         "registers": dict(registers.digests),
@@ -163,7 +223,16 @@ def _put(
 
 
 def _read(store: ObjectStore, entry: Entry) -> list[NightFinding]:
+    return [NightFinding.from_json(finding) for finding in _decoded(store, entry)["findings"]]
+
+
+def _decoded(store: ObjectStore, entry: Entry) -> Mapping[str, Any]:
+    ref = _object(entry)
+    value: Mapping[str, Any] = canonical.decode(store.get(ref.path, sha256=ref.sha256), what=ref.path)
+    return value
+
+
+def _object(entry: Entry) -> ObjectRef:
     if entry.object is None:
         raise MalformedError(f"assessment {entry.key} names no object")
-    value = canonical.decode(store.get(entry.object.path, sha256=entry.object.sha256), what=entry.object.path)
-    return [NightFinding.from_json(finding) for finding in value["findings"]]
+    return entry.object

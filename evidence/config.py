@@ -226,9 +226,10 @@ class AssessConfig(_Section):
 
 
 class GateConfig(_Section):
-    """What runs before a merge beside the library's own list."""
+    """What runs before a merge: beside the library's own list, and what of it does not."""
 
     controls: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 class PacketConfig(_Section):

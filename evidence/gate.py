@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evidence.control.engine import Engine
-from evidence.control.evidence import EvidenceReader, Sealed
+from evidence.control.evidence import Assessed, EvidenceReader, Sealed
 from evidence.control.model import Control, Library
 from evidence.control.night import Night
 from evidence.control.register import Registers
@@ -54,6 +54,7 @@ class ProposedReader:
     proposed: Mapping[tuple[str, str], Proposed]  # by source and dataset
     night: dt.date
     _others: dict[tuple[str, str], pa.Table | None] = field(default_factory=dict)
+    _moved: dict[Input, Sealed] = field(default_factory=dict)
 
     def sources(self, dataset: str) -> Sequence[str]:
         """Those of the store and those of the pull request."""
@@ -80,16 +81,22 @@ class ProposedReader:
         if found is None:
             return None
         captured = found.captured_at - DAY if found.captured_at else None
-        return replace(found, input=replace(found.input, night=night), captured_at=captured)
+        moved = replace(found, input=replace(found.input, night=night), captured_at=captured)
+        self._moved[moved.input] = found
+        return moved
 
     def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
         """The named columns; a pull request's input names no sealed manifest."""
         if sealed.input.manifest_sha256:
-            return self.base.rows(sealed, columns)
+            return self.base.rows(self._moved.get(sealed.input, sealed), columns)
         place = sealed.input.source, sealed.input.dataset
         own = self.proposed[place].rows.select(list(columns))
         others = self._others.get(place)
         return own if others is None else pa.concat_tables([own, others.select(list(columns))])
+
+    def assessed(self, night: dt.date) -> Assessed | None:
+        """What was concluded of earlier nights, as it was sealed."""
+        return self.base.assessed(night)
 
     def _sealed(self, change: Proposed) -> Sealed:
         place, receipt = (change.source, change.dataset), change.receipt

@@ -52,7 +52,8 @@ class ExhibitInput:
 
     ``entry`` are the exact bytes of log entry ``index``, ``proof`` the text of its inclusion proof under the packet's
     checkpoint, ``body`` the bytes of the object it names (a manifest, an assessment, a register). ``parts`` maps store
-    paths to verified private copies. ``settled`` is False while late rows may still come.
+    paths to verified private copies. ``settled`` is False while late rows may still come. Without ``rows`` only the manifest
+    is exhibited, because nothing but the receipt was looked at: the parts are referenced by digest.
     """
 
     entry: bytes
@@ -61,6 +62,7 @@ class ExhibitInput:
     body: bytes
     parts: Mapping[str, Path] = field(default_factory=dict)
     settled: bool = True
+    rows: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +191,15 @@ def _cell(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Proved:
-    """An exhibit that was verified. ``parts`` are the files of a snapshot by their name in the exhibit's folder."""
+    """An exhibit that was verified. ``parts`` are the files of a snapshot by their name in the exhibit's folder.
+
+    ``referenced``: it has parts that are not to be carried.
+    """
 
     exhibit: ExhibitInput
     entry: Entry
     parts: Mapping[str, Part]
+    referenced: bool = False
 
 
 def _prove(inputs: PacketInputs) -> tuple[list[_Proved], list[str]]:
@@ -211,6 +217,8 @@ def _prove(inputs: PacketInputs) -> tuple[list[_Proved], list[str]]:
 def _prove_exhibit(inputs: PacketInputs, exhibit: ExhibitInput) -> _Proved:
     entry = check_sealed(exhibit.entry, exhibit.index, exhibit.body, exhibit.proof, [inputs.log_key], inputs.checkpoint)
     parts = part_names(Manifest.from_bytes(exhibit.body)) if entry.type == "snapshot" else {}
+    if not exhibit.rows:
+        return _Proved(exhibit, entry, {}, referenced=bool(parts))
     for part in parts.values():
         path = exhibit.parts.get(part.path)
         if path is None:
@@ -230,7 +238,11 @@ def _omissions(inputs: PacketInputs, proved: Sequence[_Proved], faults: Sequence
     except EvidenceError as exc:
         yield f"the log's checkpoint does not verify: {exc}"
     yield from faults
-    yield from (f"{p.entry.key} is provisional: late rows may still come" for p in proved if not p.exhibit.settled)
+    yield from (
+        f"{p.entry.key} is provisional: late rows may still come"
+        for p in proved
+        if p.exhibit.rows and not p.exhibit.settled
+    )
     manifests = {canonical.sha256_hex(p.exhibit.body) for p in proved}
     for night in inputs.nights:
         for item in night.inputs:
@@ -292,7 +304,7 @@ def _write_exhibits(bag: BagWriter, proved: Sequence[_Proved], *, carried: bool)
         if carried:
             for name, part in each.parts.items():
                 bag.add(f"{folder}/{name}", exhibit.parts[part.path])
-        elif each.entry.type == "snapshot":
+        if each.referenced or (not carried and each.entry.type == "snapshot"):
             referenced.append(f"data/{folder}\n")
     if referenced:
         bag.add("evidence/referenced.txt", "".join(referenced).encode())

@@ -1,7 +1,7 @@
 """Step 6: compute the findings of a packet again, from its own evidence, content and clock, and compare byte for byte.
 
-``verify`` first: re-performance takes every file of the bag as it stands. Needs the SQL engine; without the exhibits'
-parts (a packet that only references them) it says "not checked", never ok.
+``verify`` first: re-performance takes every file of the bag as it stands. Needs the SQL engine. Where a control reads rows
+that the packet only references, it says "not checked", never ok; receipts and earlier findings are always in the packet.
 """
 
 import datetime as dt
@@ -14,12 +14,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from evidence.bag.exhibit import ENTRY, MANIFEST, OBJECT, ROOT, exhibit_folders
+from evidence.bag.exhibit import ENTRY, MANIFEST, OBJECT, ROOT, exhibit_folders, read_referenced
 from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
 from evidence.bag.findings import canonical_findings, canonical_night
 from evidence.control.definition import Library, load_library, load_overlay
 from evidence.control.engine import assess_night
-from evidence.control.evidence import Sealed, part_rows, sealed_of
+from evidence.control.evidence import Assessed, Sealed, assessed_of, part_rows, sealed_of
+from evidence.control.gate import requirements
 from evidence.control.period import assess_period
 from evidence.control.register import Registers, load_registers
 from evidence.control.result import NightFinding
@@ -57,6 +58,8 @@ class BagReader:
     effective: Mapping[str, Any]
     known_at: dt.datetime
     log_size: int
+    assessments: "Assessments" = field(default_factory=dict)
+    earlier_log_size: int = 0
     _by_digest: dict[str, Carried] = field(default_factory=dict)
 
     def sources(self, dataset: str) -> Sequence[str]:
@@ -96,6 +99,14 @@ class BagReader:
             return pa.concat_tables(tables)
         return pa.schema([schema.field(name) for name in columns]).empty_table()
 
+    def assessed(self, night: dt.date) -> Assessed | None:
+        """The highest assessment of the night that was sealed when findings of earlier nights were read."""
+        found = [each for each in self.assessments.get(night, ()) if each[0] < self.earlier_log_size]
+        return assessed_of([(value, sha256) for _, value, sha256 in found])
+
+
+Assessments = Mapping[dt.date, Sequence[tuple[int, Mapping[str, Any], str]]]  # log index, JSON, SHA-256, by revision
+
 
 def reperform(path: Path) -> Verification:
     """Compute every night and period finding of the (verified) packet at ``path`` again and compare."""
@@ -108,24 +119,43 @@ def reperform(path: Path) -> Verification:
 
 
 def _compare(files: BagFiles) -> Iterator[Check]:
-    if f"{ROOT}referenced.txt" in files.names():
-        yield Check(STEP, ok=None, detail="the packet only references its evidence: give the store", subject=ROOT)
-        return
     effective = canonical.decode(read(files, f"{CONTROLS}effective.json"))
     sealed = canonical.decode(read(files, "data/findings.json"))
     with tempfile.TemporaryDirectory(prefix="evidence-reperform-") as folder:
         library, registers = _content(files, Path(folder), effective)
         contracts = load_contracts()
-        snapshots = _snapshots(files)
+        snapshots, assessments = _snapshots(files), _assessments(files)
         nights: list[NightFinding] = []
-        wanted = {finding["control"] for finding in sealed["nights"]}
-        for assessment in _assessments(files):
-            known_at = canonical.parse_time(assessment["known_at"])
-            reader = BagReader(files, snapshots, contracts, effective, known_at, assessment["log_size"])
-            night = dt.date.fromisoformat(assessment["night"])
-            nights += assess_night(library, registers, reader, night, known_at=known_at, controls=sorted(wanted))
-    yield from _night_checks(nights, sealed["nights"])
-    yield _whole(library, nights, effective, read(files, "data/findings.json"))
+        concluded = sorted({finding["control"] for finding in sealed["nights"]})
+        wanted = [name for name in concluded if name not in _out_of_reach(files, library, snapshots)]
+        if concluded and not wanted:
+            yield Check(STEP, ok=None, detail="the packet only references its evidence: give the store", subject=ROOT)
+            return
+        for night, revisions in sorted(assessments.items()):
+            if effective["period"]["start"] <= night.isoformat() <= effective["period"]["end"]:
+                assessment = revisions[-1][1]
+                known_at, size = canonical.parse_time(assessment["known_at"]), assessment["log_size"]
+                seen = assessment.get("earlier_log_size", size)
+                reader = BagReader(files, snapshots, contracts, effective, known_at, size, assessments, seen)
+                nights += assess_night(library, registers, reader, night, known_at=known_at, controls=wanted)
+    kept = {**sealed, **{part: [f for f in sealed[part] if f["control"] in wanted] for part in ("nights", "periods")}}
+    yield from _night_checks(nights, kept["nights"])
+    yield _whole(library, nights, effective, canonical.encode(kept), whole=len(wanted) == len(concluded))
+    for name in sorted(set(concluded) - set(wanted)):
+        yield Check(STEP, ok=None, detail=f"{name}: its rows are referenced only: give the store", subject=ROOT)
+
+
+def _out_of_reach(
+    files: BagFiles, library: Library, snapshots: Mapping[tuple[str, str, dt.date], Sequence[Carried]]
+) -> set[str]:
+    """Return the controls that read rows of a dataset of which the bag only references some."""
+    referenced = read_referenced(files)
+    datasets = {name for (_, name, _), found in snapshots.items() if any(c.folder in referenced for c in found)}
+    return {
+        control.id
+        for control in library.controls.values()
+        if datasets & {requirement.dataset for requirement in requirements(library, control)}
+    }
 
 
 def _night_checks(nights: Sequence[NightFinding], sealed: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
@@ -144,7 +174,9 @@ def _night_checks(nights: Sequence[NightFinding], sealed: Sequence[Mapping[str, 
     )
 
 
-def _whole(library: Library, nights: Sequence[NightFinding], effective: Mapping[str, Any], body: bytes) -> Check:
+def _whole(
+    library: Library, nights: Sequence[NightFinding], effective: Mapping[str, Any], body: bytes, *, whole: bool
+) -> Check:
     start, end = (dt.date.fromisoformat(effective["period"][edge]) for edge in ("start", "end"))
     periods = [
         assess_period(
@@ -159,7 +191,8 @@ def _whole(library: Library, nights: Sequence[NightFinding], effective: Mapping[
     again = canonical_findings(
         start.isoformat(), end.isoformat(), (p.to_json() for p in periods), (n.to_json() for n in nights)
     )
-    detail = "findings.json comes out byte for byte" if again == body else "findings.json comes out otherwise"
+    what = "findings.json comes out" if whole else "what of findings.json could be computed again comes out"
+    detail = f"{what} byte for byte" if again == body else f"{what} otherwise"
     return Check(STEP, ok=again == body, detail=detail, subject="data/findings.json")
 
 
@@ -192,8 +225,15 @@ def _snapshots(files: BagFiles) -> dict[tuple[str, str, dt.date], list[Carried]]
     return found
 
 
-def _assessments(files: BagFiles) -> Iterator[Mapping[str, Any]]:
+def _assessments(files: BagFiles) -> Assessments:
+    """Return every assessment of the bag by night, in order of revision: those of its period, and earlier ones they read."""
+    found: dict[dt.date, list[tuple[int, Mapping[str, Any], str]]] = {}
     for folder in exhibit_folders(files):
         if folder.startswith(f"{ROOT}_assessment/"):
             entry = Entry.from_bytes(read(files, f"{folder}/{ENTRY}"))
-            yield canonical.decode(read(files, f"{folder}/{OBJECT}"), what=entry.key)
+            index = parse_inclusion(read(files, f"{folder}/tlog-proof").decode()).index
+            body = read(files, f"{folder}/{OBJECT}")
+            value = canonical.decode(body, what=entry.key)
+            night = dt.date.fromisoformat(value["night"])
+            found.setdefault(night, []).append((index, value, canonical.sha256_hex(body)))
+    return {night: sorted(each, key=lambda one: one[1]["revision"]) for night, each in found.items()}

@@ -242,6 +242,28 @@ def test_lookback_reads_the_nights_before_and_misses_them(tmp_path):
     assert logins(tmp_path, whole[:2], covered={"snowflake": NIGHT - DAY}).status == "satisfied"
 
 
+def test_a_state_looks_back_at_the_capture_of_the_night_before(tmp_path):
+    write(tmp_path)
+    text = CONTROL.replace('tested = ["has_mfa"]', 'tested = ["has_mfa"]\nlookback_nights = 1')
+    both = [*GOOD, {**GOOD[0], "night": NIGHT - DAY}]
+    new = """
+select u.name as item from snowflake.users u cross join params p
+where u.night = p.night and not exists (select 1 from snowflake.users o where o.night < p.night and o.name = u.name)
+"""
+    (tmp_path / "identity/identity-two/control.toml").write_text(text)
+    (tmp_path / "identity/identity-two/population.sql").write_text(new)
+    test = "select item, 'pass' as result, '' as reason, '' as observed, '' as expected from population"
+    (tmp_path / "identity/identity-two/control.sql").write_text(test)
+    library = load_library([tmp_path])
+
+    def found(rows):
+        made = MadeEvidence(library.contracts, NIGHT, CAPTURED, {"snowflake.users": rows})
+        return assess_night(library, registers_of({}, NIGHT), made, NIGHT, known_at=CAPTURED)[0]
+
+    assert found([*both, {"name": "EVE", "has_mfa": True}]).population == 1
+    assert (found(GOOD).status, found(GOOD).reason) == ("not-assessed", "empty")
+
+
 def test_reviews_outside_event_review_wait_too(tmp_path):
     library = load_library([write(tmp_path)])
     from evidence.control.result import Observation

@@ -160,3 +160,41 @@ def test_two_periods_are_compared_and_statements_recorded(work):
     assert [row["requirement"] for row in rows] == ["164.316(a)", "no_incidents"]
     assert rows[0]["document_sha256"] == hashlib.sha256(b"approved").hexdigest()
     assert "overdue" in job.run("-w", work, "attest", "list").stdout
+
+
+def test_a_sample_is_drawn_sealed_and_drawn_again(work):
+    asked = (
+        "-w",
+        work,
+        "sample",
+        "access-no-raw-grants",
+        "--night",
+        "2026-07-06",
+        "--policy",
+        "moderate",
+        "--seed",
+        "auditor 7",
+        "--json",
+    )
+    first, again = (json.loads(job.run(*asked).stdout) for _ in range(2))
+    assert first == again
+    assert 0 < len(first["items"]) <= 60
+    assert first["fingerprint"] == assess(work, "2026-07-06")["access-no-raw-grants"]["fingerprint"]
+    assert len(list((work / "store" / "samples" / "access-no-raw-grants").rglob("*.json"))) == 2
+    assert "0 failed" in job.run("verify", work / "store", "--trust", work / "trust").stdout
+    assert "no sampling policy" in job.run(*asked[:6], "--policy", "x", codes=(2,)).stderr
+    assert "tested nothing" in job.run(*asked[:4], "--night", "2026-05-01", codes=(2,)).stderr
+
+
+def test_readiness_says_what_would_be_not_assessed(work):
+    said = json.loads(
+        job.run("-w", work, "status", "--readiness", "--period", "2026-07-01..2026-07-09", "--json").stdout
+    )
+    lacking = {row["control"]: row for row in said["not_ready"]}
+    assert said["controls"] > 80
+    assert "access-no-raw-grants" not in lacking
+    assert lacking["program-attestations"]["not_assessed"] == 9
+    assert "missing-evidence" in lacking["program-attestations"]["why"][0]
+    shown = job.run("-w", work, "status", "--readiness", "--period", "2026-07-01..2026-07-09").stdout
+    assert "program-attestations" in shown
+    assert "has not begun" in job.run("-w", work, "status", "--readiness", "--period", "2031-Q1", codes=(2,)).stderr

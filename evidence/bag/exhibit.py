@@ -15,7 +15,7 @@ from typing import Final
 
 from evidence.bag.files import BagFiles, read, read_text, sha256_of
 from evidence.errors import EvidenceError, MalformedError, VerificationError
-from evidence.snapshot import canonical
+from evidence.snapshot import assessed, canonical
 from evidence.snapshot.entry import MAX_BYTES, Entry, parse_snapshot_entry_key
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Part
@@ -135,11 +135,18 @@ def check_part(files: BagFiles, name: str, part: Part, hashed: Mapping[str, str]
 
 
 def inputs_of(exhibits: Mapping[str, Exhibit]) -> dict[tuple[str, str, str], set[tuple[str, int, str]]]:
-    """Return (source, dataset, night) -> the (status, rows, rows_digest) of every revision carried or referenced."""
+    """Return (source, dataset, night) -> the (status, rows, rows_digest) of every revision carried or referenced.
+
+    Assessments are among them: findings about findings name them as inputs.
+    """
     found: dict[tuple[str, str, str], set[tuple[str, int, str]]] = {}
     for exhibit in exhibits.values():
         if exhibit.manifest is not None:
             key, receipt = exhibit.manifest.key, exhibit.manifest.receipt
             facts = (str(receipt["status"]), int(receipt["landed"]), str(receipt.get("rows_digest", "")))
             found.setdefault((key.source, key.dataset, key.night.isoformat()), set()).add(facts)
+        elif exhibit.entry.type == "assessment":
+            assessment = canonical.decode(exhibit.body, what=exhibit.folder)
+            place = (assessed.SOURCE, assessed.FINDINGS, assessment["night"])
+            found.setdefault(place, set()).add(assessed.content_of(assessment))
     return found

@@ -7,15 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from evidence.snapshot import canonical
+from evidence.snapshot.assessed import canonical_night
 
+__all__ = ["FORMAT", "canonical_findings", "canonical_night"]
 FORMAT: Final = "evidence-findings-v1"
-_INPUT: Final = ("source", "dataset", "night", "status", "rows", "rows_digest")
-
-
-def canonical_night(finding: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a night finding's JSON with inputs named by content only: no revision, no manifest digest."""
-    inputs = [{name: item[name] for name in _INPUT} for item in finding["inputs"]]
-    return {**finding, "inputs": sorted(inputs, key=lambda i: (i["dataset"], i["source"], i["night"]))}
 
 
 def canonical_findings(

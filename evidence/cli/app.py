@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "compare",
     "respond",
     "gate",
+    "sample",
 )
 GROUPS: Final = ("controls", "review", "waive", "attest", "setup", "hold", "keys", "retention")
 EVERY: Final = (*COMMANDS, *GROUPS)

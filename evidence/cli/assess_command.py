@@ -52,8 +52,8 @@ def assess(
     try:
         with workspace.lease(), output.progress("assess", len(nights)) as step:
             judged = _judged(workspace, reader, nights, jobs)
-            library, registers = workspace.library, workspace.registers
-            for night, findings in verb.seal(workspace.log, library, registers, reader, judged, new_id):
+            log, library, registers = workspace.log, workspace.library, workspace.registers
+            for night, findings in verb.seal(log, library, registers, reader, judged, new_id, engine=workspace.engine):
                 found[night] = findings
                 step(str(night))
     finally:

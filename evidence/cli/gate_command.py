@@ -75,7 +75,7 @@ def gate(
         raise UsageError("change evidence names its commit", fix="--commit HASH")
     workspace = Workspace.open(context.obj)
     try:
-        names = chosen(workspace.library, workspace.config.gate.controls, control or ())
+        names = chosen(workspace.library, workspace.config.gate.controls, workspace.config.gate.without, control or ())
         later_of(workspace.library.gate_later, workspace.library)
         chosen_night, refusal = _night(workspace, night, max_age_days)
         if chosen_night is None:
@@ -102,7 +102,9 @@ def gate(
         found = _as_json(workspace, judged, commit, code, accept_removed=accept_removed)
         if do_seal:
             with workspace.lease():
-                facts = {key: found[key] for key in ("commit", "assessment", "accepted_removed", "exit_code")}
+                facts = {
+                    key: found[key] for key in ("commit", "assessment", "left_out", "accepted_removed", "exit_code")
+                }
                 entry = verb.seal(workspace.log, workspace.library, workspace.registers, judged, facts, new_id())
                 found["sealed"] = entry.key if entry else "the same is sealed already"
             output.undelivered(workspace.log.undelivered)
@@ -236,6 +238,7 @@ def _as_json(
             }
             for each in judged.proposed
         ],
+        "left_out": sorted(workspace.config.gate.without),
         "not_whole": [{"dataset": dataset, "why": why} for dataset, why in judged.broken],
         "accepted_removed": accept_removed,
         "controls": [each.to_json() for each in judged.weighed],
@@ -258,6 +261,8 @@ def _show(judged: verb.Judged, found: dict[str, Any], *, accept_removed: bool) -
             for each in judged.weighed
         ],
     )  # fmt: skip
+    for name in found["left_out"]:
+        output.say(f"left out by evidence.toml: {name}")
     for each in judged.weighed:
         for word, seen in (("worse", each.worse), ("look at", each.look), ("after the merge", each.later)):
             for observation in seen:

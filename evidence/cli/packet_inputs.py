@@ -20,6 +20,7 @@ from evidence.cli.workspace import Workspace
 from evidence.config import content_root
 from evidence.control.coverage import refusal
 from evidence.control.definition import Control, Fact, Library
+from evidence.control.gate import requirements
 from evidence.control.register import Registers, Row
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import UsageError
@@ -193,7 +194,8 @@ def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:
 
 
 def _coverage(workspace: Workspace, kind: Kind) -> dict[str, str]:
-    starts = {name: workspace.index.coverage_start(name, kind) for name in workspace.config.sources}
+    names = {*workspace.config.sources, *(sealed.key.source for sealed in workspace.index.snapshots())}
+    starts = {name: workspace.index.coverage_start(name, kind) for name in sorted(names)}
     return {name: start.isoformat() for name, start in starts.items() if start is not None}
 
 
@@ -202,6 +204,7 @@ def _exhibits(
 ) -> Iterator[ExhibitInput]:
     chosen: dict[int, SealedEntry] = {}
     used = {i.manifest_sha256 for f in findings for i in f.inputs}
+    read = set().union(*(_read(workspace.library, f) for f in findings))
     datasets = {i.dataset for f in findings for i in f.inputs}
     for sealed in workspace.index.every_revision():
         if sealed.manifest.sha256 in used:
@@ -210,20 +213,29 @@ def _exhibits(
         if sealed.key.dataset in datasets and period.start <= sealed.key.night <= period.end:
             chosen[sealed.index] = sealed
     for _, sealed in sorted(chosen.items()):
-        yield _snapshot(workspace, sealed, scratch)
+        yield _snapshot(workspace, sealed, scratch, rows=sealed.key.dataset in read)
     others = [workspace.index.assessment(night) for night in period.nights]
-    for index, entry in sorted([o for o in others if o] + workspace.index.of_type("register"), key=lambda o: o[0]):
+    others += [o for o in workspace.log.entries("assessment") if o[1].object and o[1].object.sha256 in used]
+    distinct = {o[0]: o[1] for o in [*others, *workspace.index.of_type("register")] if o}
+    for index, entry in sorted(distinct.items()):
         if entry.object is not None:
             body = workspace.store.get(entry.object.path, sha256=entry.object.sha256)
             yield ExhibitInput(workspace.log.raw(index), index, workspace.log.proof(index).to_text(), body)
 
 
-def _snapshot(workspace: Workspace, sealed: SealedEntry, scratch: Path) -> ExhibitInput:
+def _read(library: Library, finding: NightFinding) -> set[str]:
+    """Datasets whose rows a finding rests on; of others it looked at the receipt only."""
+    control = library.controls.get(finding.control)
+    known = {need.dataset for need in requirements(library, control)} if control else None
+    return {i.dataset for i in finding.inputs if known is None or i.dataset in known}
+
+
+def _snapshot(workspace: Workspace, sealed: SealedEntry, scratch: Path, *, rows: bool) -> ExhibitInput:
     log = workspace.log
     body = workspace.store.get(sealed.manifest.path, sha256=sealed.manifest.sha256)
     manifest = Manifest.from_bytes(body)
     parts = {}
-    for part in (*manifest.parts, *manifest.quarantine):
+    for part in (*manifest.parts, *manifest.quarantine) if rows else ():
         copy = scratch / part.sha256
         if not copy.exists():
             copy.write_bytes(workspace.store.get(part.path, sha256=part.sha256))
@@ -235,6 +247,7 @@ def _snapshot(workspace: Workspace, sealed: SealedEntry, scratch: Path) -> Exhib
         body=body,
         parts=parts,
         settled=workspace.index.settled(sealed),
+        rows=rows,
     )
 
 

@@ -1,17 +1,20 @@
 """``evidence status``: what is sealed, what is missing, per source and dataset, and night by night."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from evidence.assess import sealed_findings
 from evidence.cli import output
+from evidence.cli.assess_command import periods_of
 from evidence.cli.period import parse_period
 from evidence.cli.workspace import Workspace, now
-from evidence.errors import EvidenceError
+from evidence.errors import EvidenceError, UsageError
 from evidence.snapshot.model import DAY
 from evidence.status import ALL, MARKS, WORDS, Sealed, Span, Standing, sealed_windows, standing
 from evidence.store.telling import Delivery, deliveries
@@ -23,11 +26,17 @@ def status(
     context: typer.Context,
     period: Annotated[str | None, typer.Option(help="Only these nights, for example 2026-Q3.")] = None,
     calendar: Annotated[bool, typer.Option("--calendar", help="Show every night of every dataset.")] = False,
+    readiness: Annotated[
+        bool, typer.Option("--readiness", help="Show what would be not assessed if the period closed today.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Show what is sealed and what is missing, per source and dataset; with --calendar night by night."""
     workspace = Workspace.open(context.obj)
     moment = now()
+    if readiness:
+        _show_readiness(workspace, period or _quarter(moment), moment, json=json)
+        return
     span = _span(period, moment, calendar=calendar)
     sealed = sealed_windows(workspace.index)
     found = [
@@ -62,6 +71,50 @@ def status(
         for reason in sorted(set(reasons.values())):
             names = ", ".join(sorted(dataset for dataset, why in reasons.items() if why == reason))
             output.say(f"{name}: not captured, {reason}: {names}")
+
+
+def _quarter(moment: dt.datetime) -> str:
+    return f"{moment.year}-Q{(moment.month + 2) // 3}"
+
+
+def _show_readiness(workspace: Workspace, label: str, moment: dt.datetime, *, json: bool) -> None:
+    """Fold what is sealed of the period so far, and list the controls that nothing could be said of if it closed today."""
+    chosen = parse_period(label)
+    end = min(chosen.end, moment.date() - DAY)
+    nights = [night for night in chosen.nights if night <= end]
+    if not nights:
+        raise UsageError(f"{label} has not begun", fix="name a period that has")
+    found = {night: sealed_findings(workspace.store, workspace.index, night) for night in nights}
+    periods = periods_of(workspace, found, chosen.start, end)
+    lacking = [finding for finding in periods if finding.not_assessed > workspace.config.assess.max_unknown_nights]
+    rows: list[dict[str, Any]] = [
+        {
+            "control": f.control, "severity": workspace.library.control(f.control).severity, "status": f.status,
+            "not_assessed": f.not_assessed, "of": f.expected, "open_reviews": sum(item.open for item in f.reviews),
+            "why": [f"{count} x {why}" for why, count in Counter(f.unknown.values()).most_common(3)],
+        }
+        for f in sorted(lacking, key=lambda f: (-f.not_assessed, f.control))
+    ]  # fmt: skip
+    if json:
+        output.as_json({"period": label, "until": end.isoformat(), "controls": len(periods), "not_ready": rows})
+        return
+    output.say(
+        f"{label} until {end}: {len(periods) - len(rows)} of {len(periods)} controls are assessed on every night that counts"
+    )
+    output.table(
+        "",
+        ["control", "severity", "nights not assessed", "open reviews", "why"],
+        [
+            [
+                r["control"],
+                r["severity"],
+                f"{r['not_assessed']} of {r['of']}",
+                r["open_reviews"],
+                "; ".join(f.split(";")[0][:90] for f in r["why"]),
+            ]
+            for r in rows
+        ],
+    )
 
 
 def _span(period: str | None, moment: dt.datetime, *, calendar: bool) -> Span:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evidence.control import gate, verdict
 from evidence.control.engine import Engine
-from evidence.control.made import Fault, MadeEvidence, lenient, registers_of
+from evidence.control.made import Fault, MadeEvidence, lenient, product_of, registers_of
 from evidence.control.model import Control, Fact, Library
 from evidence.control.night import Night, Select, Tables
 from evidence.control.result import FindingStatus, NightFinding
@@ -28,6 +28,8 @@ from evidence.snapshot.model import DAY, start_of
 
 WRITTEN: tuple[Fault, ...] = ("missing", "denied", "incomplete", "stale", "edition")  # keys of a case file
 FAULTS: tuple[Fault, ...] = (*WRITTEN, "unavailable", "quarantined", "pending", "empty")
+OPS_FAULTS: tuple[Fault, ...] = ("missing", "pending", "empty")  # of our own records
+RECEIPTS = "ops.receipts"
 SECOND = "2"  # after a source's name: the second account's
 CAPTURE = dt.timedelta(hours=3)
 NIGHT = dt.date(2026, 9, 1)
@@ -117,7 +119,8 @@ class Setting:
         kept = {name: rows for name, rows in self.case.registers.items() if name not in evidence.empty_registers}
         registers = registers_of(kept, self.case.night, evidence.missing_registers)
         library = dataclasses.replace(self.library, contracts=self._contracts(evidence))
-        night = Night(library, registers, evidence, self.case.night, self.case.clock, select, [self.control])
+        controls = [self.control]
+        night = Night(library, registers, evidence, self.case.night, self.case.clock, select, controls, evidence.look)
         return night.findings()[0], seen[0] if seen else None
 
     def _contracts(self, made: MadeEvidence) -> dict[str, Contract]:
@@ -169,6 +172,7 @@ def parse_case(path: Path) -> Case:
 def prepared(library: Library, control: Control, case: Case) -> Setting:
     """Make evidence and parameters of ``case``. Raises ``ControlError`` for names the control does not have."""
     needed = [requirement.dataset for requirement in gate.requirements(library, control)]
+    needed += [ops.table for ops in control.ops]
     known = {*needed, *(f"register.{name}" for name in gate.registers_needed(library, control))}
     named = {*case.evidence, *(f"register.{name}" for name in case.registers), *case.faults}
     if named - known:
@@ -232,8 +236,9 @@ def two_accounts(library: Library, control: Control, settings: Mapping[str, Sett
 
 
 def beside(rows: Sequence[Mapping[str, Any]], dataset: str) -> list[dict[str, Any]]:
-    """Return rows as those of a second account."""
-    return [{**row, "source": f"{dataset.partition('.')[0]}{SECOND}"} for row in rows]
+    """Return rows as those of a second account. Receipts have the source of the dataset they are of."""
+    named = [(row, str(row.get("dataset", dataset)) if dataset == RECEIPTS else dataset) for row in rows]
+    return [{**row, "source": f"{product_of(name)}{SECOND}"} for row, name in named]
 
 
 def names_sources(evidence: Mapping[str, Sequence[Mapping[str, Any]]]) -> bool:
@@ -243,7 +248,8 @@ def names_sources(evidence: Mapping[str, Sequence[Mapping[str, Any]]]) -> bool:
 
 def _fits_two(case: Case) -> bool:
     """Say whether a case is about one account and its items say of which."""
-    products = {name.partition(".")[0] for name in case.evidence}
+    products = {product_of(name) for name in case.evidence}
+    products |= {product_of(str(row.get("dataset", ""))) for row in case.evidence.get(RECEIPTS, ())}
     placed = all("/" in item.item and item.item.partition("/")[0] in products for item in case.expect)
     judged = case.status in {"satisfied", "not-satisfied"}
     return judged and placed and not (case.alone or case.faults or names_sources(case.evidence))
@@ -273,6 +279,9 @@ def spoiled(setting: Setting) -> Iterator[tuple[str, MadeEvidence]]:
             )
             if not harmless:
                 yield f"{requirement.dataset} {fault}", setting.made.with_fault(requirement.dataset, fault)
+    for ops in setting.control.ops:
+        for fault in OPS_FAULTS if ops.table != "ops.items" else OPS_FAULTS[:-1]:  # nothing may have stood
+            yield f"{ops.table} {fault}", setting.made.with_fault(ops.table, fault)
     needed = gate.registers_needed(setting.library, setting.control)
     for name in needed:
         yield f"register {name} missing", setting.made.with_fault(f"register.{name}", "missing")
@@ -287,7 +296,8 @@ def spoiled(setting: Setting) -> Iterator[tuple[str, MadeEvidence]]:
 def tested_columns(library: Library, control: Control) -> list[tuple[str, str]]:
     """Return (dataset, column) of every tested column, the facts' included, sorted."""
     readers: list[Control | Fact] = [control, *library.facts_of(control)]
-    return sorted({(e.dataset, column) for reader in readers for e in reader.evidence for column in e.tested})
+    found = {(e.dataset, column) for reader in readers for e in reader.evidence for column in e.tested}
+    return sorted(found | {(ops.table, column) for ops in control.ops for column in ops.tested})
 
 
 def _result(control: str, case: str, detail: str) -> CaseResult:

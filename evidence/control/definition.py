@@ -228,6 +228,9 @@ def _check_names(
     for name in reader.registers:
         if name not in SHAPES:
             raise ControlError(f"{where}: registers: no register {name!r}", fix=f"registers: {', '.join(SHAPES)}")
+    receipts = [name for ops in (reader.ops if isinstance(reader, Control) else ()) for name in ops.datasets]
+    if strange := sorted(set(receipts) - set(contracts)):
+        raise ControlError(f"{where}: ops: no dataset {', '.join(strange)}", fix=FIX)
     seen = set()
     for evidence in reader.evidence:
         contract = contracts.get(evidence.dataset)
@@ -237,8 +240,6 @@ def _check_names(
         strange = [name for name in evidence.columns if name not in contract.landed_schema.names]
         if strange:
             raise ControlError(f"{where}: {evidence.dataset} has no sealed column {', '.join(strange)}", fix=FIX)
-        if evidence.lookback_nights and contract.kind == "state":
-            raise ControlError(f"{where}: {evidence.dataset}: lookback_nights is for event datasets", fix=FIX)
 
 
 def _check_maps(folder: Path, control: Control, frameworks: Mapping[str, Framework]) -> None:

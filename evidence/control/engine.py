@@ -25,7 +25,9 @@ from evidence.control.night import Night, Shown, Tables
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
 from evidence.control.sight import Sight
+from evidence.control.verdict import check_population, fingerprint
 from evidence.errors import ControlError
+from evidence.snapshot.model import start_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -336,6 +338,16 @@ def assess_night(
     with nullcontext(engine) if engine is not None else Engine() as used:
         run = Night(library, registers, reader, night, known_at, used.select, [library.control(n) for n in chosen])
         return run.findings()
+
+
+def population_of(
+    library: Library, registers: Registers, reader: EvidenceReader, night: dt.date, control: str, engine: Engine
+) -> tuple[list[str], str]:
+    """Return the items of a control's population, sorted, and their fingerprint. Raises ``ControlError``."""
+    chosen = library.control(control)
+    run = Night(library, registers, reader, night, start_of(night), engine.select, [chosen])
+    items = check_population(run.population(chosen))
+    return items.to_pylist(), fingerprint(items)
 
 
 def without_zones(table: pa.Table) -> pa.Table:

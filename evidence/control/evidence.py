@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evidence.control.result import Input
-from evidence.snapshot import canonical
+from evidence.control.result import Input, NightFinding
+from evidence.snapshot import assessed, canonical
 from evidence.snapshot.manifest import Manifest
 
 
@@ -24,6 +24,33 @@ class Sealed:
     input: Input
     receipt: Mapping[str, Any]
     captured_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """One sealed assessment as later nights read it. ``library`` is version and digest of the content it was made with."""
+
+    input: Input
+    findings: tuple[NightFinding, ...]
+    library: Mapping[str, str]
+
+
+def assessed_of(revisions: Sequence[tuple[Mapping[str, Any], str]]) -> Assessed | None:
+    """Return what the highest of a night's assessments says (JSON and SHA-256 of each, in order of revision).
+
+    It is named by the first revision that said the same: a revision in which only findings about findings changed must not
+    make every later night another one.
+    """
+    if not revisions:
+        return None
+    last = revisions[-1][0]
+    content = assessed.content_of(last)
+    first, sha256 = next((value, sha256) for value, sha256 in revisions if assessed.content_of(value) == content)
+    status, count, digest = content
+    night = dt.date.fromisoformat(first["night"])
+    source_input = Input(assessed.SOURCE, assessed.FINDINGS, night, first["revision"], sha256, digest, status, count)
+    findings = tuple(NightFinding.from_json({**finding, "inputs": []}) for finding in assessed.early(last))
+    return Assessed(source_input, findings, last.get("library", {}))
 
 
 def sealed_of(manifest: Manifest, sha256: str) -> Sealed:
@@ -73,3 +100,6 @@ class EvidenceReader(Protocol):
 
     def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
         """The named columns of a complete snapshot, read from the verified private copy."""
+
+    def assessed(self, night: dt.date) -> Assessed | None:
+        """What was concluded of that night: the highest assessment sealed, or None."""

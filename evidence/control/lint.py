@@ -109,6 +109,7 @@ def _sql(file: str, sql: str, declared: Iterable[str], *, star: bool = True) -> 
 
 def _tables(reader: Control | Fact) -> set[str]:
     names = {evidence.dataset for evidence in reader.evidence} | {f"fact.{name}" for name in reader.facts}
+    names |= {ops.table for ops in reader.ops} if isinstance(reader, Control) else set()
     return names | {f"{kind}.{name}" for name in reader.registers for kind in ("register", "register_expired")}
 
 
@@ -118,8 +119,8 @@ def _bound(library: Library, engine: Engine) -> Iterator[Problem]:
     moment = start_of(NIGHT) + DAY + dt.timedelta(hours=3)
     made = MadeEvidence(library.contracts, NIGHT, moment, rows)
     readers = list(library.controls.values())
-    night = Night(library, registers_of({}, NIGHT), made, NIGHT, moment, engine.select, readers)
-    facts = Night(library, registers_of({}, NIGHT), made, NIGHT, moment, engine.select, [])
+    night = Night(library, registers_of({}, NIGHT), made, NIGHT, moment, engine.select, readers, made.look)
+    facts = Night(library, registers_of({}, NIGHT), made, NIGHT, moment, engine.select, [], made.look)
     for name in library.facts:
         yield from _floats(f"facts/{name}.sql", partial(facts.fact, name))
     for control in readers:

@@ -10,7 +10,10 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from evidence.control.evidence import Sealed
+from evidence.control.evidence import Assessed, EvidenceReader, Sealed
+from evidence.control.gate import Gap, Requirement, Why
+from evidence.control.model import Ops
+from evidence.control.ops import TABLES, Looked, table_of
 from evidence.control.register import SHAPES, Registers, parse_register
 from evidence.control.result import Input
 from evidence.datasets.contract import Contract
@@ -22,6 +25,7 @@ Fault = Literal["missing", "denied", "unavailable", "incomplete", "stale", "edit
 Row = Mapping[str, Any]
 _STATUS = {"denied": "denied", "unavailable": "unavailable", "incomplete": "incomplete", "edition": "edition"}
 _LONG_AGO = DAY * 400
+_WHY: Mapping[str, Why] = {"missing": "missing-evidence", "pending": "pending"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,25 @@ class MadeEvidence:
         rows = self._rows(sealed.input.source, contract.name, sealed.input.night) if sealed.input.rows else []
         return typed(rows, contract).select(list(columns))
 
+    def assessed(self, night: dt.date) -> Assessed | None:  # noqa: ARG002 - cases give the tables themselves
+        """Nothing: cases give rows of the tables made from assessments."""
+        return None
+
+    def look(
+        self,
+        wanted: Ops,
+        reader: EvidenceReader,  # noqa: ARG002 - this one
+        contracts: Mapping[str, Contract],  # noqa: ARG002 - no matter
+        night: dt.date,
+    ) -> Looked:
+        """Return the rows given for one table of our own records, spoiled as asked, as ``ops.look`` would read them."""
+        fault = self.faults.get(wanted.table)
+        if fault in {"missing", "pending"}:
+            gap = Gap(Requirement(wanted.table, hides=fault == "pending"), _WHY[fault], f"{wanted.table} is {fault}")
+            return Looked(table_of(wanted.table, ()), (), (gap,))
+        given = () if fault == "empty" else self.rows_by_dataset.get(wanted.table, ())
+        return Looked(table_of(wanted.table, [ops_row(wanted, row, night) for row in given]), ())
+
     def _rows(self, source: str, dataset: str, night: dt.date) -> list[Row]:
         product = dataset.partition(".")[0]
         return [
@@ -103,6 +126,32 @@ class MadeEvidence:
             for row in self.rows_by_dataset[dataset]
             if row.get("source", product) == source and row.get("night", self.night) == night
         ]
+
+
+def ops_row(wanted: Ops, row: Row, night: dt.date) -> Row:
+    """Return a row of our own records with source and night filled. Raises ``ControlError`` for what could not be there."""
+    strange = sorted(set(row) - set(TABLES[wanted.table].names))
+    if strange:
+        raise ControlError(
+            f"{wanted.table} has no column {', '.join(strange)}", fix="docs/formats/control.md lists them"
+        )
+    if wanted.table == "ops.items":
+        return row
+    if wanted.table == "ops.findings":
+        filled = {"night": night - DAY, **row}
+    else:
+        filled = {"night": night, "source": product_of(str(row["dataset"])), **row}
+    back = (night - filled["night"]).days
+    if back > wanted.lookback_nights or back < (wanted.table == "ops.findings"):
+        raise ControlError(f"{wanted.table}: {filled['night']} is not looked at", fix="see lookback_nights")
+    if wanted.datasets and filled["dataset"] not in wanted.datasets:
+        raise ControlError(f"{wanted.table}: {filled['dataset']} is not looked at", fix="see datasets")
+    return filled
+
+
+def product_of(dataset: str) -> str:
+    """Return what stands before the dot."""
+    return dataset.partition(".")[0]
 
 
 def typed(rows: Sequence[Row], contract: Contract) -> pa.Table:

@@ -60,6 +60,25 @@ class Evidence(_Frozen):
         return self
 
 
+class Ops(_Frozen):
+    """One table of our own records that SQL may read (``evidence.control.ops``): what was collected, what was found.
+
+    ``lookback_nights`` are the nights before the night itself; ``datasets`` narrow receipts to what the control is about.
+    ``tested`` are the columns without whose values no item can pass.
+    """
+
+    table: Literal["ops.receipts", "ops.findings", "ops.items"]
+    lookback_nights: Annotated[int, Field(ge=0, le=366)] = 0
+    datasets: tuple[str, ...] = ()
+    tested: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_the_table(self) -> Self:
+        if self.table != "ops.receipts" and (self.datasets or not self.lookback_nights):
+            raise ValueError(f"{self.table}: give lookback_nights, and no datasets")
+        return self
+
+
 class Parameter(_Frozen):
     """A value a workspace may set inside bounds. ``decimal`` values are spelled as text; ``texts`` are lists of text."""
 
@@ -173,6 +192,7 @@ class Control(_Frozen):
     remediation: Text
     false_positives: str = ""
     evidence: tuple[Evidence, ...] = ()
+    ops: tuple[Ops, ...] = ()
     parameters: dict[Name, Parameter] = Field(default_factory=dict)
     reasons: Annotated[dict[str, str], Field(min_length=1)]
     maps: tuple[Mapped, ...] = ()
@@ -190,9 +210,13 @@ class Control(_Frozen):
             raise ValueError(f"id {self.id!r} is not of the form family-name")
         if self.empty_population == "not-applicable" and not self.empty_reason:
             raise ValueError('empty_population = "not-applicable" needs an empty_reason')
-        if not (self.evidence or self.facts or self.registers):
-            raise ValueError("neither evidence, facts nor registers: nothing is tested")
-        if self.scope == "lookback" and not any(e.lookback_nights for e in self.evidence):
+        if not self.evidence and not self.facts and not self.ops and not self.registers:
+            raise ValueError("neither evidence nor facts, ops or registers: nothing is tested")
+        if len({ops.table for ops in self.ops}) != len(self.ops):
+            raise ValueError("ops: a table stands twice")
+        looking_back = [e.dataset for e in self.evidence if e.lookback_nights]
+        looking_back += [o.table for o in self.ops if o.lookback_nights]
+        if self.scope == "lookback" and not looking_back:
             raise ValueError('scope = "lookback" needs evidence with lookback_nights')
         for name in {"as_of", "night"} & set(self.parameters):
             raise ValueError(f"parameter {name} is taken: params always has it")
@@ -202,6 +226,11 @@ class Control(_Frozen):
                     raise ValueError(f"maps {mapped.requirement}: loosest.{name} is no parameter")
                 self.parameters[name].check(limit)
         return self
+
+    @property
+    def late(self) -> bool:
+        """True if it reads what was concluded of earlier nights, and so is judged after they are sealed."""
+        return any(ops.table != "ops.receipts" for ops in self.ops)
 
     @property
     def effective(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """One night: gates, facts once, each control's two SELECTs, and the finding."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +8,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from evidence.control import gate, verdict
+from evidence.control import gate, ops, verdict
 from evidence.control.evidence import EvidenceReader, Sealed
 from evidence.control.ledger import Ledger, waive
-from evidence.control.model import Control, Evidence, Fact, Library, Value
+from evidence.control.model import Control, Evidence, Fact, Library, Ops, Value
 from evidence.control.register import Registers
 from evidence.control.result import Input, NightFinding
 from evidence.datasets.contract import Contract
@@ -43,6 +44,15 @@ class Select(Protocol):
         """Return the rows; raise ``ControlError`` for whatever is wrong with the SQL."""
 
 
+class Look(Protocol):
+    """Read one table of our own records (``evidence.control.ops``)."""
+
+    def __call__(
+        self, wanted: Ops, reader: EvidenceReader, contracts: Mapping[str, Contract], night: dt.date
+    ) -> ops.Looked:
+        """Return its rows, what they rest on, and what keeps the night from being concluded."""
+
+
 class Night:
     """Reads each snapshot and computes each fact once, and holds them while the night's controls run."""
 
@@ -55,6 +65,7 @@ class Night:
         known_at: dt.datetime,
         select: Select,
         controls: Sequence[Control],
+        look: Look = ops.look,
     ) -> None:
         self._library = library
         self._registers = registers
@@ -64,6 +75,8 @@ class Night:
         self._select = select
         self._controls = controls
         self._columns = _wanted(library, controls or list(library.facts.values()))
+        self._look = look
+        self._looked: dict[Ops, ops.Looked] = {}
         self._tables: dict[tuple[str, int], pa.Table] = {}
         self._rows_of_values: dict[str, Shown] = {}
         self._register_tables: dict[str, dict[str, Shown]] = {}
@@ -78,6 +91,8 @@ class Night:
         needed = gate.requirements(self._library, control)
         gathered = gate.gather(needed, self._reader, self._library.contracts, control.editions, self._night)
         gathered = gathered.adding(gate.missing_registers(self._library, control, self._registers))
+        for looked in map(self._records, control.ops):
+            gathered = dataclasses.replace(gathered, sealed=(*gathered.sealed, *looked.sealed)).adding(looked.gaps)
         blank = self._blank(control, gathered.sealed)
         if control.disabled(self._night):
             detail = f"switched off until {control.disabled_until}: {control.disabled_reason}"
@@ -102,7 +117,7 @@ class Night:
             night=self._night,
             status="not-assessed",
             severity=control.severity,
-            inputs=tuple(sorted((each.input for each in sealed), key=place)),
+            inputs=tuple(sorted(dict.fromkeys(each.input for each in sealed), key=place)),
             parameters=control.effective,
         )
 
@@ -151,7 +166,19 @@ class Night:
         tables["settings"] = self._settings(reader)
         if isinstance(reader, Control):
             tables["params"] = self._params(reader)
+            tables |= {wanted.table: self._own(wanted) for wanted in reader.ops}
         return tables
+
+    def _records(self, wanted: Ops) -> ops.Looked:
+        """Return our own records as declared; controls that declare the same share them."""
+        wanted = wanted.model_copy(update={"tested": ()})
+        if wanted not in self._looked:
+            self._looked[wanted] = self._look(wanted, self._reader, self._library.contracts, self._night)
+        return self._looked[wanted]
+
+    def _own(self, wanted: Ops) -> Shown:
+        slot = f"{wanted.table} over {wanted.lookback_nights} nights of {', '.join(wanted.datasets) or 'every dataset'}"
+        return Shown(slot, self._records(wanted).table)
 
     def _register(self, name: str) -> dict[str, Shown]:
         if name not in self._register_tables:

@@ -71,14 +71,16 @@ class Weighed:
         }
 
 
-def chosen(library: Library, more: Iterable[str] = (), only: Collection[str] = ()) -> list[str]:
-    """Return the controls that run before a merge: those of ``[gate]`` in library.toml and ``more``, or ``only`` these.
+def chosen(
+    library: Library, more: Iterable[str] = (), without: Collection[str] = (), only: Collection[str] = ()
+) -> list[str]:
+    """Return the controls that run before a merge: those of ``[gate]`` in library.toml and ``more``, ``without`` some, or ``only`` these.
 
     Raises ``ControlError`` for a name that is no control, for one that reads nothing a pull request can bring, and if there is
     none at all: what is not tested must not look as if it had passed.
     """
-    names = sorted(set(only) if only else {*library.gate, *more})
-    for name in names:
+    names = sorted(set(only) if only else {*library.gate, *more} - set(without))
+    for name in [*names, *without]:
         control = library.control(name)
         if not any(need.dataset.startswith(ABOUT) for need in requirements(library, control)):
             raise ControlError(

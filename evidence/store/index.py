@@ -121,6 +121,12 @@ class Index:
         """Return the nights that have an assessment, in order."""
         return sorted(self._assessments)
 
+    def assessments(self, night: dt.date) -> list[Entry]:
+        """Return every assessment of the night, in order of revision."""
+        return [
+            entry for _, entry in sorted(self._assessments.get(night, ()), key=lambda pair: pair[1].body["revision"])
+        ]
+
     def find(self, entry_type: str, key: str) -> tuple[int, Entry] | None:
         """Return log position and entry of another entry type, by key."""
         return self._others.get((entry_type, key))

@@ -7,12 +7,14 @@ with looked_at as (
     k.family, k.argument_family, k.return_family, k.passes_through, k.asks_invoker,
     p.contract_policy is null or upper(p.contract_policy) in (upper(k.policy_name), upper(k.policy)) as as_agreed,
     k.argument_family = k.family and k.return_family = k.family as fits,
-    k.asks_invoker and (k.is_view or k.has_views) as of_the_owner
+    k.asks_invoker and (k.is_view or k.has_views) as of_the_owner,
+    coalesce(q.reason in ('', 'invoker-role'), false) as sound
   from population p
   cross join params c
   left join fact.column_protection k
     on k.source = p.source and k.database_name = p.database_name and k.schema_name = p.schema_name
     and k.object_name = p.object_name and k.column_name = p.column_name
+  left join fact.policy_quality q on q.source = k.source and q.policy = k.policy and q.kind = 'MASKING_POLICY'
 ),
 judged as (
   select
@@ -20,7 +22,7 @@ judged as (
     case
       when exempt
         or (policies = 1 and upper(policy_status) = 'ACTIVE' and policy_found and as_agreed and fits and not passes_through
-          and not of_the_owner and (via_tag or not must_tag_based)) then ''
+          and sound and not of_the_owner and (via_tag or not must_tag_based)) then ''
       when column_name is null then 'columns-unknown'
       when not seen then 'column-not-seen'
       when policies is null and is_view then 'unresolved'
@@ -33,6 +35,7 @@ judged as (
       when not fits then 'type-mismatch'
       when passes_through then 'pass-through'
       when of_the_owner then 'invoker-role'
+      when not sound then 'policy-quality'
       when must_tag_based and not via_tag then 'not-tag-based'
       else 'unknown-value'
     end as reason

@@ -1,0 +1,52 @@
+-- Of several sets of one database the best counts: rank 0 passes.
+with newest as (
+  select source, backup_set_id, case when count(*) = count(created) then max(created) end as created, count(*) as backups
+  from snowflake.backups
+  where deleted is null
+  group by all
+),
+sets as (
+  select
+    s.source, s.object_name as database, p.expire_after_days, n.created,
+    case
+      when p.schedule is not null and p.expire_after_days >= c.min_days and (upper(p.has_retention_lock) = 'Y' or (upper(p.has_retention_lock) = 'N' and not c.require_lock))
+        and n.created between c.as_of - to_hours(c.max_age_hours) and c.as_of then 0
+      when p.schedule is null then 4
+      when c.require_lock and upper(p.has_retention_lock) = 'N' then 3
+      when p.expire_after_days < c.min_days then 2
+      when n.backups is null or n.created < c.as_of - to_hours(c.max_age_hours) then 1
+      else 5
+    end as rank
+  from snowflake.backup_sets s
+  cross join params c
+  join snowflake.backup_policies p on p.source = s.source and p.id = s.backup_policy_id and p.deleted is null
+  left join newest n on n.source = s.source and n.backup_set_id = s.id
+  where s.deleted is null and upper(s.object_kind) = 'DATABASE'
+),
+best as (
+  select source, database, min(rank) as rank, max(created) as created, max(expire_after_days) as days from sets group by all
+),
+judged as (
+  select
+    p.item, b.created, b.days, c.max_age_hours, c.min_days, c.require_lock,
+    case
+      when b.rank = 0 then ''
+      when p.source is null then 'database-not-seen'
+      when b.rank is null then 'no-backup-set'
+      when b.rank = 1 then 'backup-old'
+      when b.rank = 2 then 'expiry-short'
+      when b.rank = 3 then 'no-lock'
+      when b.rank = 4 then 'no-schedule'
+      else 'unknown-value'
+    end as reason
+  from population p
+  cross join params c
+  left join best b on b.source = p.source and b.database = p.database
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  'newest backup ' || coalesce(strftime(created, '%Y-%m-%d %H:%M'), 'not known') || ', kept ' || coalesce(days || ' days', 'an unknown time') as observed,
+  'scheduled, at most ' || max_age_hours || ' hours old, kept ' || min_days || ' days' || case when require_lock then ' under a lock' else '' end as expected
+from judged

@@ -1,0 +1,62 @@
+-- A secondary repeats the group's name and says in "primary" whose replica it is; SHOW FAILOVER GROUPS lists both in either account.
+with refreshes as (
+  select source, replication_group_name as name, end_time, primary_snapshot_timestamp as snapshot
+  from snowflake.replication_refresh_history
+  where upper(phase_name) = 'COMPLETED'
+),
+lags as (
+  select
+    r.source, r.name,
+    date_diff('second', coalesce(max(r.snapshot) over (partition by r.source, r.name order by r.end_time rows between unbounded preceding and 1 preceding), c.night::timestamp), r.end_time) as lag,
+    r.end_time >= c.night::timestamp as tonight
+  from refreshes r
+  cross join params c
+  union all
+  select r.source, r.name, date_diff('second', max(r.snapshot), c.night::timestamp + to_days(1)), true
+  from refreshes r
+  cross join params c
+  group by r.source, r.name, c.night
+),
+worst as (
+  select source, name, case when count(*) = count(lag) then max(lag) end as lag from lags where coalesce(tonight, true) group by all
+),
+secondaries as (
+  select source, upper("primary") as "primary", min(upper(secondary_state)) as state, max(upper(secondary_state)) as best
+  from snowflake.failover_groups
+  group by all
+),
+judged as (
+  select
+    p.item, p.source, p.rpo_minutes, m.name as member, g.object_types, g.replication_schedule, s.state, w.lag,
+    len(list_filter(c.required_types, lambda t: not list_contains(list_transform(string_split(upper(coalesce(g.object_types, '')), ','), lambda o: trim(o)), t))) as types_missing,
+    p.rpo_minutes * 60 as objective
+  from population p
+  cross join params c
+  left join snowflake.failover_group_databases m on m.source = p.source and m.group_name = p.failover_group and m.name = p.database
+  left join snowflake.failover_groups g on g.source = p.source and g.name = p.failover_group and lower(g.is_primary) = 'true'
+  left join secondaries s on s.source = p.source and s."primary" = upper(g."primary") and s.state = s.best
+  left join worst w on w.source = p.replica_source and w.name = p.failover_group
+),
+reasons as (
+  select
+    *,
+    case
+      when member is not null and types_missing = 0 and replication_schedule is not null and state = 'STARTED' and lag <= objective then ''
+      when source is null then 'database-not-seen'
+      when member is null then 'not-in-group'
+      when object_types is null then 'unknown-value'
+      when types_missing > 0 then 'types-missing'
+      when replication_schedule is null then 'no-schedule'
+      when state = 'SUSPENDED' then 'suspended'
+      when lag > objective then 'lag-over-objective'
+      else 'unknown-value'
+    end as reason
+  from judged
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  'schedule ' || coalesce(replication_schedule, 'none') || ', secondary ' || lower(coalesce(state, 'not known')) || ', oldest replica ' || coalesce((lag // 60) || ' minutes', 'not known') as observed,
+  'a scheduled, started failover group with the types asked for, replica at most ' || rpo_minutes || ' minutes old' as expected
+from reasons

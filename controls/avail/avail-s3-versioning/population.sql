@@ -1,0 +1,1 @@
+select source || '/' || bucket as item, source, bucket, found, expired from fact.scoped_buckets

@@ -1,0 +1,111 @@
+with branches as (
+  select
+    b.source, b.repo, b.branch, b.protected,
+    b.enforce_admins and json_type(b.bypass_actors) = 'ARRAY' and list_has_all(c.bypass_allowed, json_extract_string(b.bypass_actors, '$[*]')) as closed,
+    b.required_approvals >= c.min_approvals and b.dismiss_stale and not b.allow_force_pushes and not b.allow_deletions
+      and list_has_all(json_extract_string(b.required_checks, '$[*]'), c.required_jobs) as strict
+  from records.branch_protection b
+  cross join params c
+),
+-- the pull request that brought the commit: a rebase brings several, so that only its last commit is named
+pulls as (
+  select
+    p.item, r.source, r.repo, r.number, r.head_sha, r.merged_at, r.approvals, coalesce(json_array_length(r.commit_authors) > 0 and r.author is not null and r.head_sha is not null and r.merged_at is not null, false) as authors_known,
+    -- the author of a merge commit is who merged
+    [lower(r.author), case when r.merge_method is distinct from 'merge' then p.author end] || list_transform(json_extract_string(r.commit_authors, '$[*]'), lambda a: lower(a))
+      || coalesce(list_transform(json_extract_string(p.co_authors, '$[*]'), lambda a: lower(a)), []) as authors,
+    case when json_array_length(r.paths) > 0 and len(list_filter(json_extract_string(r.paths, '$[*]'), lambda f: len(list_filter(c.sensitive_paths, lambda s: starts_with(f, s))) > 0)) = 0
+      then c.min_approvals else greatest(c.sensitive_approvals, c.min_approvals) end as needed,
+    coalesce(r.bypassed, not coalesce(b.closed, false)) as bypassed
+  from population p
+  cross join params c
+  join records.prs r
+    on r.source = p.source and r.repo = p.repo and r.state = 'merged' and r.base_branch = p.branch
+    and (r.merge_sha = p.sha or (r.number = p.pr_number and r.merge_method = 'rebase'))
+  left join branches b on b.source = p.source and b.repo = p.repo and b.branch = p.branch
+),
+approvals as (
+  select item, merged_at, head_sha, authors, unnest(from_json(approvals, '[{"user": "VARCHAR", "at": "TIMESTAMP", "commit": "VARCHAR"}]')) as a from pulls
+),
+approved as (
+  select
+    item,
+    count(distinct case when not list_contains(authors, lower(a."user")) and a."commit" = head_sha and a."at" <= merged_at then lower(a."user") end) as by_others,
+    count(case when not list_contains(authors, lower(a."user")) then 1 end) as others_ever
+  from approvals
+  group by all
+),
+jobs as (
+  select p.item, j.job, max(r.started_at) as last_start, max(case when r.conclusion = 'success' and r.completed_at <= p.merged_at then r.started_at end) as last_success
+  from pulls p
+  cross join (select unnest(required_jobs) as job from params) j
+  left join records.ci_runs r
+    on r.source = p.source and r.repo = p.repo and r.sha = p.head_sha and coalesce(r.job, r.workflow) = j.job
+    and coalesce(r.started_at <= p.merged_at, true)
+  group by all
+),
+checks as (
+  select item, bool_and(last_success is not null) as present, bool_and(last_success >= last_start) as passed, min(case when last_success >= last_start then null else job end) as example
+  from jobs
+  group by all
+),
+findings as (
+  select distinct p.item
+  from pulls p
+  join records.iac_findings f on f.source = p.source and f.repo = p.repo and (f.sha = p.head_sha or f.pr_number = p.number)
+  where f.severity = 'critical' and coalesce(f.found_at <= p.merged_at, true)
+    and (f.status = 'open' or coalesce(f.resolved_at > p.merged_at, true))
+),
+merged as (
+  select distinct sha from records.commits
+),
+judged as (
+  select
+    p.item, p.kind, u.number, u.needed, a.by_others, k.example, b.protected,
+    case p.kind
+      when 'commit' then case
+        when u.item is null then 'no-pull-request'
+        when u.authors_known and not u.bypassed and a.by_others >= u.needed and k.passed and f.item is null then ''
+        when not u.authors_known then 'unknown-value'
+        when u.bypassed then 'bypassed'
+        when a.item is null then 'too-few-approvals'
+        when a.by_others = 0 and a.others_ever > 0 then 'stale-approval'
+        when a.by_others = 0 then 'self-approved'
+        when a.by_others < u.needed then 'too-few-approvals'
+        when not k.present then 'check-missing'
+        when not coalesce(k.passed, false) then 'check-failed'
+        else 'open-critical-finding'
+      end
+      when 'branch' then case
+        when b.protected and b.closed and b.strict then ''
+        when b.protected is not true then 'protection-off'
+        when not b.strict then 'protection-weak'
+        when not b.closed then 'protection-bypass'
+        else 'unknown-value'
+      end
+      else case when m.sha is not null then '' when p.sha is not null then 'run-not-merged' else 'unknown-value' end
+    end as reason
+  from population p
+  left join pulls u on u.item = p.item
+  left join approved a on a.item = p.item
+  left join checks k on k.item = p.item
+  left join findings f on f.item = p.item
+  left join branches b on b.source = p.source and b.repo = p.repo and b.branch = p.branch
+  left join merged m on m.sha = p.sha
+)
+select
+  item,
+  case when min(reason) = '' then 'pass' else 'fail' end as result,
+  min(reason) as reason,
+  case min(kind)
+    when 'commit' then coalesce('pull request ' || min(number) || ', ' || coalesce(max(by_others), 0) || ' approvals by others', 'no pull request') || coalesce(', job ' || min(example), '')
+    when 'branch' then case when bool_or(protected) then 'protected' else 'not protected' end
+    else case when min(reason) = '' then 'a commit of the production branch' else 'no commit of the production branch' end
+  end as observed,
+  case min(kind)
+    when 'commit' then 'a pull request with ' || coalesce(max(needed), 1) || ' approvals by others and every required job'
+    when 'branch' then 'protection that binds administrators too and nobody bypasses'
+    else 'a commit of the production branch'
+  end as expected
+from judged
+group by item

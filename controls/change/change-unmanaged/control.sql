@@ -1,0 +1,70 @@
+with managed as (
+  select lower(name) as name, index_key, replace(replace(type, 'snowflake_account_role', 'snowflake_role'), 'snowflake_', '') as kind
+  from terraform.state
+  where part = 'resource' and mode = 'managed' and starts_with(type, 'snowflake_')
+),
+by_terraform as (
+  select distinct p.item
+  from population p
+  join managed m
+    on (m.index_key = p.path or m.name = lower(replace(p.path, '.', '_')))
+    and (m.kind = p.kind or starts_with(m.kind, p.kind || '_') or (p.kind = 'table' and m.kind in ('view', 'dynamic_table', 'materialized_view', 'external_table')))
+),
+by_dbt as (
+  select distinct upper(n.database || '.' || n.schema || '.' || coalesce(n.alias, n.name)) as path
+  from dbt.nodes n
+  where n.enabled and n.resource_type in ('model', 'snapshot', 'seed')
+),
+loaded as (
+  select unnest(schemas) as prefix from register.deployers where tool = 'loader'
+),
+live as (
+  select distinct upper(table_catalog || '.' || table_schema || '.' || table_name) as path from snowflake.tables where deleted is null
+),
+plans as (
+  select
+    source, document, max(case when part = 'document' then planned_at end) as planned_at,
+    bool_or(part = 'drift' or part = 'deferred' or (part = 'change' and not coalesce(list_has_all(['no-op', 'read'], actions), false))) as differs,
+    bool_or(part = 'document' and (errored or not complete)) as partial
+  from terraform.plan
+  group by all
+),
+judged as (
+  select
+    p.item, p.kind, g.planned_at, c.max_age_days,
+    case p.kind
+      when 'document' then case
+        when not g.differs and not coalesce(g.partial, false) and g.planned_at >= c.as_of - to_days(c.max_age_days::int) then ''
+        when g.document is null then 'no-plan'
+        when g.partial then 'plan-partial'
+        when g.differs then 'drift'
+        when g.planned_at is null then 'unknown-value'
+        else 'plan-old'
+      end
+      when 'node' then case when l.path is not null then '' else 'not-in-warehouse' end
+      else case
+        when p.unnamed then 'unknown-value'
+        when t.item is not null then ''
+        when p.kind = 'table' and b.path is not null then ''
+        when p.kind = 'table' and exists (select 1 from loaded r where starts_with(p.path, r.prefix || '.') or (ends_with(r.prefix, '.*') and starts_with(p.path, left(r.prefix, length(r.prefix) - 1)))) then ''
+        else 'not-in-code'
+      end
+    end as reason
+  from population p
+  cross join params c
+  left join by_terraform t on t.item = p.item
+  left join by_dbt b on b.path = upper(p.path)
+  left join live l on l.path = upper(p.path)
+  left join plans g on p.kind = 'document' and g.source = p.source and g.document = p.path
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  case kind
+    when 'document' then 'planned ' || coalesce(strftime(planned_at, '%Y-%m-%d %H:%M'), 'never')
+    when 'node' then case when reason = '' then 'in the warehouse' else 'not in the warehouse' end
+    else case when reason = '' then 'declared' else 'not declared' end
+  end as observed,
+  case kind when 'document' then 'a plan without changes, at most ' || max_age_days || ' days old' when 'node' then 'in the warehouse' else 'declared in code' end as expected
+from judged

@@ -1,0 +1,24 @@
+with night as (
+  select source, count(*) - 1 as peers, sum(row_count) as row_count from population group by source
+),
+judged as (
+  select
+    p.item, p.statements, p.row_count, p.off_count, n.peers,
+    case
+      when p.row_count > c.abs_rows then 'over-limit'
+      when p.off_count > c.off_rows then 'off-hours'
+      when p.row_count > c.peer_floor and n.peers >= c.min_peers and p.row_count * n.peers > c.peer_factor * (n.row_count - p.row_count) then 'above-peers'
+      when p.told then ''
+      else 'unknown-value'
+    end as reason
+  from population p
+  cross join params c
+  join night n on n.source = p.source
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  row_count || ' rows in ' || statements || ' statements, ' || off_count || ' at off hours, ' || peers || ' other readers' as observed,
+  'no unusual volume' as expected
+from judged

@@ -1,0 +1,54 @@
+-- A key is named by id, ARN, alias or alias ARN; `unset` with aws:kms is AWS's own alias.
+with keys as (
+  select source, account, region, lower(arn) as arn, manager, state, unnest([lower(arn), lower(key_id)] || list_transform(coalesce(aliases, []), lambda a: lower(a))) as name
+  from aws.kms_keys
+),
+denials as (
+  select
+    source, bucket,
+    regexp_extract(
+      regexp_replace(condition, '"null":\{"s3:x-amz-server-side-encryption":(\["false"\]|"false"|false)\},|,"null":\{"s3:x-amz-server-side-encryption":(\["false"\]|"false"|false)\}', ''),
+      '^\{"(?:string|arn)not(?:equals|like)(?:ifexists)?":\{"s3:x-amz-server-side-encryption-aws-kms-key-id":\[?"([^"*?]+)"\]?\}\}$', 1
+    ) as arn
+  from fact.bucket_statements
+  where effect = 'deny' and everybody and covers_objects and list_has_any(actions, ['s3:putobject', 's3:put*', 's3:*', '*'])
+),
+looked_at as (
+  select
+    p.*, b.sse_algorithm, b.kms_key_id, k.arn is not null as key_found, k.manager, k.state, c.deny_other_keys,
+    exists (select 1 from denials d where d.source = p.source and d.bucket = p.bucket and d.arn = k.arn) as denied
+  from population p
+  cross join params c
+  left join aws.s3_buckets b on b.source = p.source and b.name = p.bucket
+  left join keys k
+    on k.source = b.source and k.account = b.account and k.region = b.region
+    and k.name = regexp_replace(lower(b.kms_key_id), '^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d+:alias/', 'alias/')
+),
+judged as (
+  select
+    *,
+    case
+      when only_access_logs and sse_algorithm = 'AES256' then ''
+      when not expired and sse_algorithm in ('aws:kms', 'aws:kms:dsse') and manager = 'CUSTOMER' and state = 'Enabled' and (denied or not deny_other_keys) then ''
+      when not found then 'bucket-not-found'
+      when expired then 'registration-expired'
+      when sse_algorithm not in ('aws:kms', 'aws:kms:dsse') then 'no-kms'
+      when sse_algorithm is null or kms_key_id is null then 'unknown-value'
+      when manager = 'AWS' or kms_key_id in ('unset', 'alias/aws/s3') then 'aws-managed-key'
+      when not key_found then 'key-not-found'
+      when state <> 'Enabled' then 'key-not-enabled'
+      when manager is null or state is null then 'unknown-value'
+      else 'other-key-allowed'
+    end as reason
+  from looked_at
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  case
+    when not found then 'not among the buckets of our accounts'
+    else coalesce(sse_algorithm, 'unknown encryption') || ', key ' || coalesce(kms_key_id, 'unknown') || case when key_found then ', ' || coalesce(manager, 'unknown manager') || ', ' || coalesce(state, 'unknown state') else '' end
+  end as observed,
+  'aws:kms with an enabled customer key' || case when deny_other_keys then ', other keys denied' else '' end as expected
+from judged

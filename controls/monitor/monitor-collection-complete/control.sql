@@ -1,0 +1,25 @@
+with judged as (
+  select
+    *,
+    case
+      when status = 'edition' then ''
+      when status in ('missing', 'denied', 'unavailable', 'incomplete') then status
+      when status is distinct from 'complete' then 'unknown-value'
+      when not whole then 'incomplete'
+      when on_time is not true then 'not-on-time'
+      when hollow then 'empty'
+      when whole and not hollow then ''
+      else 'unknown-value'
+    end as reason
+  from population
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  case
+    when status = 'edition' then 'not on this edition'
+    else coalesce(status, 'unknown') || coalesce(', ' || landed || ' rows', '')
+  end as observed,
+  'sealed, complete, in time' as expected
+from judged

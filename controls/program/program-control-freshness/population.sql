@@ -1,0 +1,1 @@
+select distinct control as item, control from ops.findings

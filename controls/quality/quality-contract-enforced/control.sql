@@ -1,0 +1,93 @@
+-- dbt spells names as the project does, Snowflake as it resolved them: compared without case
+with models as (
+  select
+    p.item, max(n.unique_id) as model, bool_and(n.contract_enforced) as enforced, bool_or(n.contract_enforced is null or n.access is null or n.columns is null) as silent,
+    bool_or(n.access = 'private') as private, bool_and(n.access in ('public', 'protected')) as open
+  from population p
+  join dbt.nodes n
+    on upper(n.database) = upper(p.database_name) and upper(n.schema) = upper(p.schema_name) and upper(coalesce(n.alias, n.name)) = upper(p.object_name)
+  where n.enabled and n.resource_type in ('model', 'snapshot', 'seed')
+  group by all
+),
+model_columns as (
+  select
+    p.item, upper(k.name) as column_name, min(k.type) as type
+  from population p
+  join (
+    select database, schema, coalesce(alias, name) as object, unnest(json_keys(columns)) as name, unnest(json_extract_string(columns, '$.*.data_type')) as type
+    from dbt.nodes
+    where enabled and resource_type in ('model', 'snapshot', 'seed')
+  ) k on upper(k.database) = upper(p.database_name) and upper(k.schema) = upper(p.schema_name) and upper(k.object) = upper(p.object_name)
+  group by all
+),
+spelled as (
+  select item, 'model' as side, column_name, type from model_columns
+  union all
+  select p.item, 'contract', upper(c.column_name), c.column_type
+  from population p
+  join contracts.products c
+    on c.source = p.source and c.database_name = p.database_name and c.schema_name = p.schema_name and c.object_name = p.object_name and c.column_name is not null
+  union all
+  select p.item, 'warehouse ' || w.source, upper(w.column_name), w.data_type
+  from population p
+  join snowflake.columns w on w.table_catalog = p.database_name and w.table_schema = p.schema_name and w.table_name = p.object_name
+  where w.deleted is null
+),
+families as (
+  select
+    s.item, s.side, s.column_name, s.type is null as untyped,
+    coalesce(split_part(list_filter(c.type_families, lambda f: split_part(f, '=', 1) = trim(regexp_extract(upper(s.type), '^[A-Z_ ]+')))[1], '=', 2), trim(regexp_extract(upper(s.type), '^[A-Z_ ]+'))) as family
+  from spelled s
+  cross join params c
+),
+columns as (
+  select
+    item, column_name, bool_or(side = 'contract') as contracted, bool_or(side = 'model') as modelled,
+    count(distinct case when starts_with(side, 'warehouse') then side end) as warehouses, count(distinct family) as families,
+    -- a contract may leave the type to the model
+    bool_or(untyped and side <> 'contract') as untyped
+  from families
+  group by all
+),
+accounts as (
+  select item, count(distinct side) as accounts from spelled where starts_with(side, 'warehouse') group by item
+),
+compared as (
+  select
+    k.item, max(a.accounts) as accounts,
+    count(case when (k.contracted or k.modelled) and (not k.modelled or k.warehouses is distinct from a.accounts) then 1 end) as missing,
+    count(case when not k.contracted then 1 end) as extra,
+    count(case when k.modelled and k.untyped then 1 end) as untyped,
+    count(case when (k.contracted or k.modelled) and k.families <> 1 then 1 end) as differing
+  from columns k
+  left join accounts a on a.item = k.item
+  group by all
+),
+judged as (
+  select
+    p.item, m.model, k.missing, k.extra, k.differing,
+    case
+      when m.enforced and m.open and k.accounts > 0 and k.missing = 0 and k.untyped = 0 and k.differing = 0 and (c.extra_columns or k.extra = 0) then ''
+      when m.item is null then 'no-model'
+      when not m.enforced then 'not-enforced'
+      when m.private then 'access-private'
+      when m.silent then 'unknown-value'
+      when k.accounts is null then 'not-in-warehouse'
+      when k.missing > 0 then 'column-missing'
+      when k.differing > 0 then 'type-differs'
+      when k.untyped > 0 then 'unknown-value'
+      when k.extra > 0 then 'column-extra'
+      else 'unknown-value'
+    end as reason
+  from population p
+  cross join params c
+  left join models m on m.item = p.item
+  left join compared k on k.item = p.item
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  coalesce(model, 'no model') || ', ' || coalesce(missing, 0) || ' columns missing, ' || coalesce(differing, 0) || ' of differing type, ' || coalesce(extra, 0) || ' not in the product contract' as observed,
+  'an enforced model that agrees with product contract and warehouse' as expected
+from judged
