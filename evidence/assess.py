@@ -15,6 +15,7 @@ from evidence.control.definition import Library
 from evidence.control.engine import Engine, assess_night
 from evidence.control.evidence import Assessed, Sealed, assessed_of, part_rows, sealed_of
 from evidence.control.ledger import waive
+from evidence.control.overlay import configuration
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
@@ -26,7 +27,7 @@ from evidence.snapshot.manifest import Manifest
 from evidence.store.index import Index
 from evidence.store.log import Log
 from evidence.store.objects import ObjectStore
-from evidence.store.sealing import append_new, put_object, register_entries
+from evidence.store.sealing import append_new, configuration_entries, put_object, register_entries
 
 FORMAT = "evidence-assessment-v1"
 Judged = tuple[dt.date, list[NightFinding]]
@@ -148,7 +149,10 @@ def seal(
 
     With late controls every night is a commit of its own, so that the next night can read it; nights come in order then.
     """
-    pending: list[Entry] = register_entries(log, registers.bodies)
+    pending: list[Entry] = [
+        *register_entries(log, registers.bodies),
+        *configuration_entries(log, configuration(library)),
+    ]
     late = sorted(control.id for control in library.controls.values() if control.late)
     if late:
         reader.earlier = earlier = Earlier(log)
@@ -202,6 +206,7 @@ def _put(
         **({"late": late, "earlier_log_size": reader.earlier.size} if reader.earlier and late else {}),
         "known_at": canonical.format_time(known_at),
         "library": {"version": library.version, "sha256": library.sha256},
+        "configuration": canonical.sha256_hex(configuration(library)),
         "registers": dict(registers.digests),
         "findings": spelled,
     }

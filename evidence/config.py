@@ -222,6 +222,8 @@ class AssessConfig(_Section):
     max_unknown_nights: Annotated[int, Field(ge=0)] = 0
     registers: str = "registers"
     controls: tuple[str, ...] = ("controls",)
+    profile: Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]*)?$")] = ""
+    organisation: str = "organisation.toml"
     overlay: str = "overlay.toml"
 
 

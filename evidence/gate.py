@@ -17,6 +17,7 @@ from evidence.control.engine import Engine
 from evidence.control.evidence import Assessed, EvidenceReader, Sealed
 from evidence.control.model import Control, Library
 from evidence.control.night import Night
+from evidence.control.overlay import configuration
 from evidence.control.register import Registers
 from evidence.control.result import Input, NightFinding
 from evidence.control.worse import Seen, Weighed, looks_back, weigh
@@ -25,7 +26,7 @@ from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.snapshot.model import DAY, Receipt, Window
 from evidence.store.log import Log
-from evidence.store.sealing import append_new, put_object, register_entries
+from evidence.store.sealing import append_new, configuration_entries, put_object, register_entries
 
 FORMAT: Final = "evidence-change-v1"
 PROJECT: Final = "project_name"
@@ -207,6 +208,7 @@ def seal(
     ``facts`` are what the caller knows of the change: ``commit``, ``assessment``, ``accepted_removed``, ``exit_code``.
     """
     commit = str(facts.get("commit") or "")
+    body = configuration(library)
     value = {
         "format": FORMAT,
         **facts,
@@ -214,6 +216,7 @@ def seal(
         "known_at": canonical.format_time(judged.known_at),
         "log_size": log.size,
         "library": {"version": library.version, "sha256": library.sha256},
+        "configuration": canonical.sha256_hex(body),
         "registers": dict(registers.digests),
         "inputs": [
             {"source": each.source, "dataset": each.dataset, "receipt": each.receipt.to_json()}
@@ -227,14 +230,15 @@ def seal(
         return None
     ref = put_object(log.store, f"changes/{commit or 'no-commit'}/{new_id}.json", canonical.encode(value))
     outcomes = [each.outcome for each in judged.weighed]
-    body = {
+    said = {
         "commit": commit,
         "night": value["night"],
         "log_size": value["log_size"],
         "exit_code": facts.get("exit_code"),
         "outcomes": {name: outcomes.count(name) for name in sorted(set(outcomes))},
     }
-    entries = append_new(log, [*register_entries(log, registers.bodies), Entry("change", key, ref, body)])
+    used = [*register_entries(log, registers.bodies), *configuration_entries(log, body)]
+    entries = append_new(log, [*used, Entry("change", key, ref, said)])
     return entries[-1] if entries else None
 
 

@@ -1,6 +1,6 @@
 """``evidence controls``: what is tested, how, and whether the content is sound."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,9 @@ from evidence.control.lock import LOCK, renewed, roots
 from evidence.control.model import Library
 from evidence.control.mutants import KINDS, Kind
 from evidence.control.mutation import Score, score_control, score_fact
+from evidence.control.overlay import configuration
 from evidence.errors import ControlError, UsageError
+from evidence.snapshot.canonical import sha256_hex
 
 app = typer.Typer(help="List, show, lint and test controls.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
@@ -24,22 +26,35 @@ Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 def list_controls(context: typer.Context, json: Json = False) -> None:
     """List every control with what it maps to."""
     library = library_of(context.obj)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "control": control.id, "version": control.version, "severity": control.severity, "mode": control.mode,
             "title": control.title,
             "primary": [f"{m.framework} {m.requirement}" for m in control.maps if m.strength == "primary"],
+            "parameters": control.effective, "changes": [change.model_dump(mode="json") for change in control.changes],
         }
         for control in library.controls.values()
     ]  # fmt: skip
     if json:
         output.as_json(rows)
         return
+    layers = " < ".join(["library", *(layer.name for layer in library.layers)])
     output.table(
-        f"library {library.version}, {len(rows)} controls",
-        ["control", "version", "severity", "mode", "title", "primary for"],
-        [[*(r[k] for k in ("control", "version", "severity", "mode", "title")), ", ".join(r["primary"])] for r in rows],
+        f"library {library.version}, {len(rows)} controls; {layers}; configuration {sha256_hex(configuration(library))}",
+        ["control", "version", "severity", "mode", "title", "primary for", "changed"],
+        [
+            [
+                *(r[k] for k in ("control", "version", "severity", "mode", "title")),
+                ", ".join(r["primary"]),
+                _changed(r["changes"]),
+            ]
+            for r in rows
+        ],
     )
+
+
+def _changed(changes: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{each['what']} {each['direction']} by {each['layer']}" for each in changes)
 
 
 @app.command("show")
@@ -57,7 +72,16 @@ def show(context: typer.Context, control: str, json: Json = False) -> None:
         "statement": found.statement, "test": found.test, "sha256": found.content_sha256,
     })  # fmt: skip
     for name, parameter in found.parameters.items():
-        output.say(f"parameter {name} = {parameter.default}  ({parameter.about})")
+        value = found.effective[name]
+        default = parameter.check(parameter.default)
+        plain = list(default) if isinstance(default, tuple) else default
+        output.say(f"parameter {name} = {value}{'' if value == plain else f', library {plain}'}  ({parameter.about})")
+    for change in found.changes:
+        who = f" {change.by}" if change.by else ""
+        when = f" on {change.on}" if change.on else ""
+        output.say(
+            f"changed by {change.layer}{who}{when}: {change.what} {change.before} to {change.after}, {change.direction}: {change.reason}"
+        )
     for name, text in (("population.sql", found.population_sql), ("control.sql", found.control_sql)):
         output.say(f"\n-- {name}\n{text.rstrip()}")
 

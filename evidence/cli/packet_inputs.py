@@ -21,6 +21,7 @@ from evidence.config import content_root
 from evidence.control.coverage import refusal
 from evidence.control.definition import Control, Fact, Library
 from evidence.control.gate import requirements
+from evidence.control.overlay import FILES
 from evidence.control.register import Registers, Row
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import UsageError
@@ -145,7 +146,7 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         control_sql=control.control_sql,
         datasets=tuple(sorted(_datasets(library, control))),
         parameters=tuple(
-            Parameter(name, _text(effective[name]), _text(p.default), p.stricter or "", p.about)
+            Parameter(name, _text(effective[name]), _text(p.default), p.stricter or "", p.about, _why(control, name))
             for name, p in sorted(control.parameters.items())
         ),
         reasons=dict(control.reasons),
@@ -153,6 +154,15 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         remediation=control.remediation,
         false_positives=control.false_positives,
         files={name: (folder / name).read_bytes() for name in ("control.toml", "population.sql", "control.sql")},
+    )
+
+
+def _why(control: Control, name: str) -> str:
+    """Say who set a parameter otherwise than the library, layer by layer."""
+    return " ".join(
+        f"{change.direction.capitalize()} by {change.layer}{f' ({change.by})' if change.by else ''}: {change.reason}"
+        for change in control.changes
+        if change.what == name
     )
 
 
@@ -177,9 +187,9 @@ def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:
     registers = workspace.config.path(workspace.config.assess.registers)
     for path in sorted(registers.glob("*.toml")):
         files[f"registers/{path.name}"] = path.read_bytes()
-    overlay = workspace.config.path(workspace.config.assess.overlay)
-    if overlay.is_file():
-        files["overlay.toml"] = overlay.read_bytes()
+    for name, path in workspace.overlays:
+        if path.is_file():
+            files[FILES[name.partition(" ")[0]]] = path.read_bytes()
     files[EFFECTIVE] = canonical.encode(
         {
             "format": "evidence-effective-v1",
@@ -187,6 +197,7 @@ def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:
             "max_unknown_nights": workspace.config.assess.max_unknown_nights,
             "sources": {name: sorted(found) for name, found in workspace.datasets_asked().items()},
             "coverage_by_kind": {kind: _coverage(workspace, kind) for kind in get_args(Kind)},
+            "profile": workspace.config.assess.profile,
             "families": {c.id: Path(c.folder).parent.name for c in workspace.library.controls.values()},
         }
     )
@@ -216,7 +227,8 @@ def _exhibits(
         yield _snapshot(workspace, sealed, scratch, rows=sealed.key.dataset in read)
     others = [workspace.index.assessment(night) for night in period.nights]
     others += [o for o in workspace.log.entries("assessment") if o[1].object and o[1].object.sha256 in used]
-    distinct = {o[0]: o[1] for o in [*others, *workspace.index.of_type("register")] if o}
+    content = [*workspace.index.of_type("register"), *workspace.index.of_type("configuration")]
+    distinct = {o[0]: o[1] for o in [*others, *content] if o}
     for index, entry in sorted(distinct.items()):
         if entry.object is not None:
             body = workspace.store.get(entry.object.path, sha256=entry.object.sha256)

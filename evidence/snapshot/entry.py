@@ -26,6 +26,7 @@ EntryType = Literal[
     "retention",
     "hold",
     "change",
+    "configuration",
     "sample",
 ]
 MAX_BYTES = 65_535  # uint16 length in C2SP tlog-tiles entry bundles

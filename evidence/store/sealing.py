@@ -52,6 +52,14 @@ def register_entries(log: Log, bodies: Mapping[str, bytes]) -> list[Entry]:
     return entries
 
 
+def configuration_entries(log: Log, body: bytes) -> list[Entry]:
+    """Put what was in force, once per content, and return its entry if it is not in the log yet."""
+    digest = canonical.sha256_hex(body)
+    if log.find("configuration", digest) is not None:
+        return []
+    return [Entry("configuration", digest, put_object(log.store, f"configurations/{digest}.json", body))]
+
+
 def holds_of(log: Log) -> Holds:
     """Return the legal holds that ``log`` records."""
     return Holds.of(entry for _, entry in log.entries("hold"))
