@@ -89,7 +89,7 @@ SETS = [set(some) for size in range(4) for some in combinations((A, B, C), size)
 
 
 @pytest.mark.parametrize("everything", [False, True])
-@pytest.mark.parametrize(("now", "before"), product(SETS, SETS))
+@pytest.mark.parametrize(("now", "before"), list(product(SETS, SETS)))
 def test_more_failures_never_look_better(now, before, everything):
     some = weigh(control(), Seen(found(*now), ITEMS), Seen(found(*before), ITEMS), everything=everything)
     more = weigh(control(), Seen(found(*now, A), ITEMS), Seen(found(*before - {A}), ITEMS), everything=everything)

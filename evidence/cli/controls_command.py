@@ -1,11 +1,12 @@
 """``evidence controls``: what is tested, how, and whether the content is sound."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from evidence.cli import output
-from evidence.cli.workspace import library_of, now
+from evidence.cli.workspace import Workspace, library_of, now
 from evidence.control.cases import run_cases
 from evidence.control.coverage import Claim, Covered, claims_of, cover, tally
 from evidence.control.factcases import run_fact_cases
@@ -142,6 +143,32 @@ def _spelled(covered: Covered) -> dict[str, object]:
         "not_counted": [{"control": c.control, "strength": c.strength, "why": c.refused} for c in covered.refused],
         "parts": dict(covered.parts),
     }
+
+
+@app.command("import-text")
+def import_text(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="eCFR XML (.xml), or text you have a licence for (.csv, .toml, .json).")],
+    framework: Annotated[str, typer.Option(help="The framework it is the text of.")] = "hipaa",
+    edition: Annotated[str, typer.Option(help="Edition or date of the text; an XML file may state its own.")] = "",
+    note: Annotated[str, typer.Option(help="Where it is from and by what right you keep it.")] = "",
+    json: Json = False,
+) -> None:
+    """Add official requirement text to this workspace: sealed with its source, printed in packets beside our own gist."""
+    from evidence.cli.official_text import bring
+
+    workspace = Workspace.open(context.obj)
+    found = bring(workspace, file, framework, edition, note)
+    output.undelivered(workspace.log.undelivered)
+    if json:
+        output.as_json(found)
+        return
+    output.say(
+        f"{found['requirements']} of {found['of']} requirements of {framework} have text, from {found['file']} (sha256 {found['file_sha256']})"
+    )
+    if found["without"]:
+        output.say(f"without text: {', '.join(found['without'])}")
+    output.say(f"sealed: {found['sealed']}")
 
 
 @app.command("lint")

@@ -15,11 +15,13 @@ from evidence import __version__
 from evidence.assess import sealed_findings
 from evidence.bag.rotations import Handover
 from evidence.cli.assess_command import periods_of
+from evidence.cli.official_text import texts_of
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
 from evidence.config import content_root
 from evidence.control.coverage import refusal
 from evidence.control.definition import Control, Fact, Library
+from evidence.control.framework import Framework
 from evidence.control.gate import requirements
 from evidence.control.overlay import FILES
 from evidence.control.register import Registers, Row
@@ -83,8 +85,8 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         controls=[_control_text(library, library.controls[name], periods.get(name)) for name in sorted(mapped)],
         periods=list(periods.values()),
         nights=[finding for night in period.nights for finding in found[night]],
-        catalogues=[Catalogue.from_json(each.model_dump(mode="json")) for each in library.frameworks.values()],
-        exhibits=list(_exhibits(workspace, period, [f for fs in found.values() for f in fs], scratch)),
+        catalogues=[_catalogue(workspace, each, report) for each in library.frameworks.values()],
+        exhibits=list(_exhibits(workspace, report, period, [f for fs in found.values() for f in fs], scratch)),
         log_key=workspace.verifier,
         checkpoint=workspace.log.checkpoint,
         previous=_previous(workspace, report),
@@ -96,6 +98,19 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         demo=config.demo,
         responses=list(_responses(workspace.registers)),
     )
+
+
+def _catalogue(workspace: Workspace, framework: Framework, report: Report) -> Catalogue:
+    """Return the catalogue, with the official text that this workspace brought, if it did."""
+    found = Catalogue.from_json(framework.model_dump(mode="json"))
+    texts = texts_of(workspace, found.id) if found.id in report.frameworks else None
+    if texts is None:
+        return found
+    edition = f", {texts.edition}" if texts.edition else ""
+    note = f"; {texts.note}" if texts.note else ""
+    said = f"{texts.file}{edition}, SHA-256 {texts.file_sha256}, imported at {texts.imported_at}{note}"
+    rows = tuple(dataclasses.replace(each, text=texts.texts.get(each.id, "")) for each in found.requirements)
+    return dataclasses.replace(found, requirements=rows, text_from=said)
 
 
 def _responses(registers: Registers) -> Iterator[Response]:
@@ -211,7 +226,7 @@ def _coverage(workspace: Workspace, kind: Kind) -> dict[str, str]:
 
 
 def _exhibits(
-    workspace: Workspace, period: Period, findings: list[NightFinding], scratch: Path
+    workspace: Workspace, report: Report, period: Period, findings: list[NightFinding], scratch: Path
 ) -> Iterator[ExhibitInput]:
     chosen: dict[int, SealedEntry] = {}
     used = {i.manifest_sha256 for f in findings for i in f.inputs}
@@ -228,6 +243,12 @@ def _exhibits(
     others = [workspace.index.assessment(night) for night in period.nights]
     others += [o for o in workspace.log.entries("assessment") if o[1].object and o[1].object.sha256 in used]
     content = [*workspace.index.of_type("register"), *workspace.index.of_type("configuration")]
+    printed = {
+        f"{name}/{canonical.sha256_hex(texts.to_bytes())}"
+        for name in report.frameworks
+        if (texts := texts_of(workspace, name))
+    }
+    content += [each for each in workspace.index.of_type("text") if each[1].key in printed]
     distinct = {o[0]: o[1] for o in [*others, *content] if o}
     for index, entry in sorted(distinct.items()):
         if entry.object is not None:

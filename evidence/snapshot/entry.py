@@ -27,6 +27,7 @@ EntryType = Literal[
     "hold",
     "change",
     "configuration",
+    "text",
     "sample",
 ]
 MAX_BYTES = 65_535  # uint16 length in C2SP tlog-tiles entry bundles
