@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from evidence.control.definition import Library
 from evidence.control.engine import Engine, assess_night
-from evidence.control.evidence import Assessed, Sealed, assessed_of, part_rows, sealed_of
+from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
 from evidence.control.ledger import waive
 from evidence.control.overlay import configuration
 from evidence.control.register import Registers
@@ -69,6 +69,7 @@ class StoreReader:
     )
     _manifests: dict[str, Manifest] = field(default_factory=dict)
     _assessed: dict[str, Assessed | None] = field(default_factory=dict)  # by SHA-256 of the last revision
+    _checks: list[Checked] | None = None
 
     def sources(self, dataset: str) -> Sequence[str]:
         """Sources configured for the dataset, and any that ever sealed it."""
@@ -109,6 +110,13 @@ class StoreReader:
             bodies = ((_decoded(self.store, entry), _object(entry).sha256) for entry in entries)
             self._assessed[last] = assessed_of(list(bodies))
         return self._assessed[last]
+
+    def checks(self) -> Sequence[Checked]:
+        """Every recorded check of the store at this log size, verified against the log."""
+        if self._checks is None:
+            found = [entry for _, entry in self.index.of_type("check")]
+            self._checks = [checked_of(_decoded(self.store, entry), _object(entry).sha256) for entry in found]
+        return self._checks
 
     def manifest(self, entry: SealedEntry) -> Manifest:
         """The snapshot's manifest, verified against its log entry."""

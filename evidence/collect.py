@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from evidence.datasets.contract import Contract
-from evidence.datasets.land import land
+from evidence.datasets.land import Landed, land
+from evidence.datasets.landings import Landings
 from evidence.datasets.timing import due_at, late_check_at, night_number, within_reach
 from evidence.errors import SourceError
 from evidence.snapshot.collected import Collected, Recount
@@ -22,7 +23,7 @@ from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.model import DAY, Kind, Receipt, SnapshotKey, Window, start_of
 from evidence.snapshot.redact import Redactor
 from evidence.sources import receipts, recounting
-from evidence.sources.protocol import Reading, Source
+from evidence.sources.protocol import Reading, RepeatableReading, Source
 from evidence.store.index import Index
 
 Clock = Callable[[], dt.datetime]
@@ -119,19 +120,20 @@ def collect(
     attempts: int = 3,
     collector: Mapping[str, str] | None = None,
     before: Mapping[str, Any] | None = None,
+    landings: Landings | None = None,
 ) -> Collected:
     """Read one window into ``spool`` (a directory that is made, private) and return it with its receipt.
 
     A live source whose totals disagree with what arrived is read again, ``attempts`` times in all, then kept as
     incomplete. ``before`` is the receipt of ``task.previous`` as sealed: with it a re-count is asked for as a count where the
-    source can, and fewer rows than sealed are told from a correction. Refusals and failures become receipts too; only
+    source can, and fewer rows than sealed are told from a correction. ``landings`` spares landing an export that is the same file again. Refusals and failures become receipts too; only
     bugs raise.
     """
     stamp = {"collector": dict(collector or {}), "key_id": redactor.key_id}
     counted = _count(task, spool, clock, before, stamp) if task.is_recount and before is not None else None
     if counted is not None:
         return counted
-    item = _read_until_totals_agree(task, redactor, spool, clock, attempts if task.source.live else 1, stamp)
+    item = _read_until_totals_agree(task, redactor, spool, clock, attempts if task.source.live else 1, stamp, landings)
     if not task.is_recount:
         return item
     return recounting.weigh(item, before or {}, task.occasion, live=task.source.live, settled=task.settled)
@@ -207,12 +209,18 @@ def _count(
 
 
 def _read_until_totals_agree(
-    task: Task, redactor: Redactor, spool: Path, clock: Clock, attempts: int, stamp: Mapping[str, Any]
+    task: Task,
+    redactor: Redactor,
+    spool: Path,
+    clock: Clock,
+    attempts: int,
+    stamp: Mapping[str, Any],
+    landings: Landings | None,
 ) -> Collected:
     item: Collected | None = None
     costs = []
     for attempt in range(attempts):
-        found = _read(task, redactor, spool / f"attempt-{attempt}", clock, stamp)
+        found = _read(task, redactor, spool / f"attempt-{attempt}", clock, stamp, landings)
         costs.append(found.receipt.cost)
         if item is None or found.receipt.status != "unavailable":  # rows that came once are worth more than none
             item, dropped = found, item
@@ -225,19 +233,35 @@ def _read_until_totals_agree(
     return dataclasses.replace(item, receipt=dataclasses.replace(item.receipt, cost=receipts.add_costs(costs)))
 
 
-def _read(task: Task, redactor: Redactor, folder: Path, clock: Clock, stamp: Mapping[str, Any]) -> Collected:
+def _read(
+    task: Task, redactor: Redactor, folder: Path, clock: Clock, stamp: Mapping[str, Any], landings: Landings | None
+) -> Collected:
     """Read once. What was spooled before an error is removed."""
     folder.mkdir(mode=0o700, parents=True)
     reading: Reading | None = None
     try:
         reading = task.source.read(task.contract, task.window)
-        landed = land(reading.batches, reading.rejected, task.contract, task.window, folder, redactor)
+        landed = _landed(task, reading, folder, redactor, landings)
         receipt = receipts.of_rows(task.contract, task.window, reading, landed, clock())
     except SourceError as exc:
         shutil.rmtree(folder, ignore_errors=True)
         return _collected(task, folder, dataclasses.replace(receipts.of_refusal(exc, reading, clock()), **stamp))
     item = _collected(task, folder, dataclasses.replace(receipt, **stamp))
     return dataclasses.replace(item, parts=landed.parts, quarantine=landed.quarantine)
+
+
+def _landed(task: Task, reading: Reading, folder: Path, redactor: Redactor, landings: Landings | None) -> Landed:
+    contract, name = task.contract, task.source.name
+    if landings is None or not isinstance(reading, RepeatableReading) or contract.kind != "state":
+        return land(reading.batches, reading.rejected, contract, task.window, folder, redactor)
+    identity = reading.identity
+    landed = landings.again(name, contract, identity, folder)
+    if landed is not None:
+        reading.repeat(landed.landed)
+        return landed
+    landed = land(reading.batches, reading.rejected, contract, task.window, folder, redactor)
+    landings.keep(name, contract, identity, landed, folder)
+    return landed
 
 
 def _collected(task: Task, folder: Path, receipt: Receipt, recount: Recount | None = None) -> Collected:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evidence.control.engine import Engine
-from evidence.control.evidence import Assessed, EvidenceReader, Sealed
+from evidence.control.evidence import Assessed, Checked, EvidenceReader, Sealed
 from evidence.control.model import Control, Library
 from evidence.control.night import Night
 from evidence.control.overlay import configuration
@@ -98,6 +98,10 @@ class ProposedReader:
     def assessed(self, night: dt.date) -> Assessed | None:
         """What was concluded of earlier nights, as it was sealed."""
         return self.base.assessed(night)
+
+    def checks(self) -> Sequence[Checked]:
+        """What the store was checked for, as it was sealed."""
+        return self.base.checks()
 
     def _sealed(self, change: Proposed) -> Sealed:
         place, receipt = (change.source, change.dataset), change.receipt

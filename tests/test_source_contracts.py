@@ -228,6 +228,21 @@ def test_history_states_totals_and_refusals(tmp_path):
         read(tmp_path, dt.date(2026, 7, 1))
 
 
+def test_history_may_state_the_commit_that_last_changed_a_file(tmp_path):
+    put(tmp_path, "date=2026-07-01/a.yaml", PUBLIC)
+    put(tmp_path, "date=2026-07-01/b.yaml", PUBLIC.replace("name: ", "name: other_", 1))
+    stated = {"commit": "1f2e", "author": "Ines", "committed_at": "2026-06-30T10:00:00Z"}
+    claim(tmp_path, "2026-07-01", as_of="2026-07-02T03:00:00Z", files={"a.yaml": stated})
+    reading, rows, reasons = read(tmp_path, dt.date(2026, 7, 1))
+    assert reasons == []
+    known = {(row["file"], row["commit_sha"], row.get("file_commit_sha"), row.get("file_author")) for row in rows}
+    assert known == {("date=2026-07-01/a.yaml", None, "1f2e", "Ines"), ("date=2026-07-01/b.yaml", None, None, None)}
+    assert {row["file_committed_at"] for row in rows if row.get("file_commit_sha")} == {
+        dt.datetime(2026, 6, 30, 10, tzinfo=dt.UTC)
+    }
+    assert reading.notes == ["2 contract files", "the commits that last changed them are the exporter's words"]
+
+
 def git(folder, *words):
     command = [
         "git",

@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "assess",
     "packet",
     "verify",
+    "check",
     "query",
     "diff",
     "compare",

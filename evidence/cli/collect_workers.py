@@ -94,7 +94,16 @@ def _read(workspace: Workspace, order: Order) -> Collected | Bug:
     before = _sealed_receipt(workspace, order.previous) if task.is_recount else None
     redactor, attempts, stamp = workspace.redactor, workspace.config.collect.attempts, workspace.stamp
     try:
-        return verb.collect(task, redactor, order.spool, now, attempts=attempts, collector=stamp, before=before)
+        return verb.collect(
+            task,
+            redactor,
+            order.spool,
+            now,
+            attempts=attempts,
+            collector=stamp,
+            before=before,
+            landings=workspace.landings,
+        )
     except ConfigError:
         raise
     except Exception as exc:  # noqa: BLE001 - third-party sources may raise anything

@@ -241,7 +241,8 @@ def _exhibits(
     for _, sealed in sorted(chosen.items()):
         yield _snapshot(workspace, sealed, scratch, rows=sealed.key.dataset in read)
     others = [workspace.index.assessment(night) for night in period.nights]
-    others += [o for o in workspace.log.entries("assessment") if o[1].object and o[1].object.sha256 in used]
+    named = (*workspace.log.entries("assessment"), *workspace.log.entries("check"))
+    others += [o for o in named if o[1].object and o[1].object.sha256 in used]
     content = [*workspace.index.of_type("register"), *workspace.index.of_type("configuration")]
     printed = {
         f"{name}/{canonical.sha256_hex(texts.to_bytes())}"

@@ -32,6 +32,7 @@ from evidence.control.engine import Engine
 from evidence.control.overlay import ACCOUNT, ORGANISATION, PROFILE
 from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
+from evidence.datasets.landings import Landings
 from evidence.datasets.load import load_contracts
 from evidence.errors import ConfigError, EvidenceError, MalformedError, UsageError
 from evidence.signing import pkcs11
@@ -199,6 +200,11 @@ class Workspace:
         """What treats scrubbed and keyed columns."""
         key = load_hmac_key(self.config.redaction.key, self.config.secret)
         return Redactor(key.secret, key.key_id, mode=self.config.redaction.query_text)
+
+    @cached_property
+    def landings(self) -> Landings:
+        """What the last landing of each dataset became."""
+        return Landings()
 
     @cached_property
     def library(self) -> Library:

@@ -53,6 +53,23 @@ def assessed_of(revisions: Sequence[tuple[Mapping[str, Any], str]]) -> Assessed 
     return Assessed(source_input, findings, last.get("library", {}))
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One sealed record of a check of the whole store (``evidence.store.record``), and what an input names it by."""
+
+    input: Input
+    checked_at: dt.datetime
+    body: Mapping[str, Any]
+
+
+def checked_of(body: Mapping[str, Any], sha256: str) -> Checked:
+    """Return a record as the engine sees it; ``sha256`` is the digest of its bytes."""
+    moment = canonical.parse_time(body["checked_at"])
+    failed = sum(step["failed"] for step in body["steps"])
+    used = Input(assessed.SOURCE, assessed.CHECKS, moment.date(), 0, sha256, sha256, "complete", failed)
+    return Checked(used, moment, body)
+
+
 def sealed_of(manifest: Manifest, sha256: str) -> Sealed:
     """Return what the engine sees of a snapshot; ``sha256`` is the digest of the manifest's bytes."""
     receipt, key = manifest.receipt, manifest.key
@@ -103,3 +120,6 @@ class EvidenceReader(Protocol):
 
     def assessed(self, night: dt.date) -> Assessed | None:
         """What was concluded of that night: the highest assessment sealed, or None."""
+
+    def checks(self) -> Sequence[Checked]:
+        """Every check of the store that was recorded by then, in order."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from evidence.control.evidence import Assessed, EvidenceReader, Sealed
+from evidence.control.evidence import Assessed, Checked, EvidenceReader, Sealed
 from evidence.control.gate import Gap, Requirement, Why
 from evidence.control.model import Ops
 from evidence.control.ops import TABLES, Looked, table_of
@@ -104,6 +104,10 @@ class MadeEvidence:
         """Nothing: cases give rows of the tables made from assessments."""
         return None
 
+    def checks(self) -> Sequence[Checked]:
+        """None: cases give rows of the table made from checks."""
+        return ()
+
     def look(
         self,
         wanted: Ops,
@@ -135,7 +139,7 @@ def ops_row(wanted: Ops, row: Row, night: dt.date) -> Row:
         raise ControlError(
             f"{wanted.table} has no column {', '.join(strange)}", fix="docs/formats/control.md lists them"
         )
-    if wanted.table == "ops.items":
+    if wanted.table in {"ops.items", "ops.checks"}:
         return row
     if wanted.table == "ops.findings":
         filled = {"night": night - DAY, **row}

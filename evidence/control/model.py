@@ -67,14 +67,16 @@ class Ops(_Frozen):
     ``tested`` are the columns without whose values no item can pass.
     """
 
-    table: Literal["ops.receipts", "ops.findings", "ops.items"]
+    table: Literal["ops.receipts", "ops.findings", "ops.items", "ops.checks"]
     lookback_nights: Annotated[int, Field(ge=0, le=366)] = 0
     datasets: tuple[str, ...] = ()
     tested: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _fits_the_table(self) -> Self:
-        if self.table != "ops.receipts" and (self.datasets or not self.lookback_nights):
+        if self.table == "ops.checks" and (self.datasets or self.lookback_nights):
+            raise ValueError("ops.checks: neither lookback_nights nor datasets, the record is one")
+        if self.table in {"ops.findings", "ops.items"} and (self.datasets or not self.lookback_nights):
             raise ValueError(f"{self.table}: give lookback_nights, and no datasets")
         return self
 
@@ -244,7 +246,7 @@ class Control(_Frozen):
     @property
     def late(self) -> bool:
         """True if it reads what was concluded of earlier nights, and so is judged after they are sealed."""
-        return any(ops.table != "ops.receipts" for ops in self.ops)
+        return any(ops.table in {"ops.findings", "ops.items"} for ops in self.ops)
 
     @property
     def effective(self) -> dict[str, Any]:

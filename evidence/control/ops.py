@@ -21,7 +21,7 @@ from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
 from evidence.datasets.timing import due_at, overdue_at
 from evidence.snapshot import canonical
-from evidence.snapshot.model import DAY
+from evidence.snapshot.model import DAY, start_of
 
 Row = Mapping[str, Any]
 _TIME: Final = pa.timestamp("us")
@@ -76,6 +76,24 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             ("library_sha256", pa.string()),
         ]
     ),
+    "ops.checks": pa.schema(
+        [
+            ("checked_at", _TIME),
+            ("days_before", pa.int64()),
+            ("log_size", pa.int64()),
+            ("step", pa.string()),
+            ("proved", pa.int64()),
+            ("failed", pa.int64()),
+            ("not_made", pa.int64()),
+            ("source", pa.string()),
+            ("dataset", pa.string()),
+            ("month", pa.date32()),
+            ("expected", pa.int64()),
+            ("sealed", pa.int64()),
+            ("complete", pa.int64()),
+            ("read_back", pa.int64()),
+        ]
+    ),
     "ops.items": pa.schema(
         [
             ("control", pa.string()),
@@ -105,11 +123,36 @@ def look(wanted: Ops, reader: EvidenceReader, contracts: Mapping[str, Contract],
     """Return what ``wanted`` declares, as it was sealed."""
     if wanted.table == "ops.receipts":
         return _receipts(wanted, reader, contracts, night)
+    if wanted.table == "ops.checks":
+        return _checks(reader, night)
     earlier = [reader.assessed(night - DAY * back) for back in range(wanted.lookback_nights, 0, -1)]
     found = [each for each in earlier if each is not None]
     rows = _findings(found, night) if wanted.table == "ops.findings" else _items(found)
     gaps = () if found else (_nothing_earlier(wanted, reader, contracts, night),)
     return Looked(table_of(wanted.table, rows), tuple(Sealed(each.input, {}) for each in found), gaps)
+
+
+def _checks(reader: EvidenceReader, night: dt.date) -> Looked:
+    """The last check before the night was judged, or, of a night that was collected later, the first one after.
+
+    A row for each step, and one for each source, dataset and month up to the night's. ``days_before`` is 0 for a check made after.
+    """
+    judged = start_of(night) + 2 * DAY
+    made = reader.checks()
+    before, after = ([each for each in made if (each.checked_at < judged) is early] for early in (True, False))
+    if not made:
+        gap = Gap(Requirement("ops.checks"), "missing-evidence", "no check of the store is recorded")
+        return Looked(table_of("ops.checks", ()), (), (gap,))
+    chosen = before[-1] if before else after[0]
+    head = {
+        "checked_at": _zoneless(chosen.checked_at),
+        "days_before": max(0, (judged - chosen.checked_at).days),
+        "log_size": chosen.body["log_size"],
+    }
+    steps = [{**head, **step} for step in chosen.body["steps"]]
+    months = [{**head, **row, "month": dt.date.fromisoformat(f"{row['month']}-01")} for row in chosen.body["months"]]
+    rows = [*steps, *(row for row in months if row["month"] <= night)]
+    return Looked(table_of("ops.checks", rows), (Sealed(chosen.input, {}),))
 
 
 def _nothing_earlier(wanted: Ops, reader: EvidenceReader, contracts: Mapping[str, Contract], night: dt.date) -> Gap:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evidence.demo.dbt_nodes import LAYERS, PROJECT, Node, model_node, source_node, test_nodes
+from evidence.demo.dbt_nodes import FRESHNESS, LAYERS, PROJECT, Node, model_node, parents_of, source_node, test_nodes
 from evidence.demo.size import Size
 from evidence.demo.tables import Catalog
 
@@ -24,7 +24,7 @@ _SCHEMA = "https://schemas.getdbt.com/dbt/{}.json"
 
 @dataclass(frozen=True, slots=True)
 class NodeChange:
-    """A model or test that is gone from the project, or says otherwise, in the manifests of some nights."""
+    """A model, test or source that is gone from the project, or says otherwise, in the manifests of some nights."""
 
     node: str  # unique_id
     first: int
@@ -44,6 +44,16 @@ class RunChange:
     failures: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FreshnessChange:
+    """A source that was loaded ``age`` hours before its measurement on some days; no age: it was not measured."""
+
+    source: str  # unique_id
+    first: int
+    last: int
+    age: int | None = None
+
+
 @dataclass(slots=True)
 class Project:
     """The project and what happened to it. Days and nights are numbers."""
@@ -54,6 +64,7 @@ class Project:
     sources: list[Node]
     node_changes: list[NodeChange] = field(default_factory=list)
     run_changes: list[RunChange] = field(default_factory=list)
+    freshness_changes: list[FreshnessChange] = field(default_factory=list)
     missing_runs: set[int] = field(default_factory=set)
     unselected: dict[int, frozenset[str]] = field(default_factory=dict)  # day -> tests the run left out
     _rest: dict[tuple[int, ...], tuple[str, list[Node]]] = field(default_factory=dict)
@@ -73,6 +84,10 @@ class Project:
     def invocation(self, day: int, target: str) -> str:
         """Return the id of a run."""
         return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.size.seed}/{day}/{target}"))
+
+    def production(self, day: int) -> str | None:
+        """Return the id of a morning's production run, None if there was none."""
+        return None if day in self.missing_runs else self.invocation(day, "prod")
 
     def _production(self, folder: Path, day: int) -> None:
         moment = self.size.evening(day, 4)
@@ -98,16 +113,16 @@ class Project:
         active = tuple(n for n, change in enumerate(self.node_changes) if change.first <= night <= change.last)
         if active not in self._rest:
             changes = {self.node_changes[n].node: self.node_changes[n] for n in active}
-            kept, models = (
+            kept, models, sources = (
                 [made for node in nodes if (made := _changed(node, changes.get(node["unique_id"]))) is not None]
-                for nodes in (self.tests, self.models)
+                for nodes in (self.tests, self.models, self.sources)
             )
             on = [test for test in kept if test["config"]["enabled"]]
             off = {test["unique_id"]: [test] for test in kept if not test["config"]["enabled"]}
             nodes = {node["unique_id"]: node for node in (*models, *on)}
             body: Node = {
                 "nodes": nodes,
-                "sources": {s["unique_id"]: s for s in self.sources},
+                "sources": {s["unique_id"]: s for s in sources},
                 "macros": {},
                 "docs": {},
             }
@@ -148,7 +163,7 @@ class Project:
         self, target: Path, day: int, name: str, moment: dt.datetime, results: Sequence[Node], which: str
     ) -> None:
         metadata = self._metadata(
-            "run-results/v6", moment + dt.timedelta(minutes=31 + day % 3), self.invocation(day, name)
+            "run-results/v6", moment + dt.timedelta(minutes=31 + day % 3), self.invocation(day, name), moment
         )
         body = {
             "results": list(results),
@@ -168,30 +183,18 @@ class Project:
         moment = self.size.evening(day, 3, 50)
         results = []
         for number, source in enumerate(self.sources):
-            age = 1800 + 60 * number
-            criteria = {
-                "warn_after": {"count": 12, "period": "hour"},
-                "error_after": {"count": 24, "period": "hour"},
-                "filter": None,
-            }
-            results.append(
-                {
-                    "unique_id": source["unique_id"],
-                    "max_loaded_at": _stamp(moment - dt.timedelta(seconds=age)),
-                    "snapshotted_at": _stamp(moment),
-                    "max_loaded_at_time_ago_in_s": float(age),
-                    "status": "pass",
-                    "criteria": criteria,
-                    "adapter_response": {},
-                    "timing": [],
-                    "thread_id": "Thread-2",
-                    "execution_time": 0.41,
-                }
-            )
+            change = self._measured(source["unique_id"], day)
+            if change is None or change.age is not None:
+                age = 3600 * change.age if change and change.age else 1800 + 60 * number
+                results.append(_measurement(source["unique_id"], moment, age))
         metadata = self._metadata("sources/v3", moment, self.invocation(day, "freshness"))
         (target / "sources.json").write_text(
             _file(metadata, json.dumps({"results": results, "elapsed_time": 12.5})[1:])
         )
+
+    def _measured(self, source: str, day: int) -> FreshnessChange | None:
+        found = (c for c in self.freshness_changes if c.source == source and c.first <= day <= c.last)
+        return next(found, None)
 
     def _other(self, folder: Path, day: int, name: str, hour: int) -> None:
         """A run on another target: fails, and must not count."""
@@ -232,20 +235,46 @@ class Project:
             _file(catalog, json.dumps({"nodes": nodes, "sources": {}, "errors": None})[1:])
         )
 
-    def _metadata(self, schema: str, moment: dt.datetime, invocation: str) -> Node:
-        sha = hashlib.sha256(f"{moment:%Y%W}".encode()).hexdigest()[:40]
+    def _metadata(self, schema: str, moment: dt.datetime, invocation: str, begun: dt.datetime | None = None) -> Node:
+        sha = release_of(moment)
         found = {"dbt_schema_version": _SCHEMA.format(schema), "dbt_version": VERSION, "generated_at": _stamp(moment)}
-        return found | {"invocation_id": invocation, "invocation_started_at": _stamp(moment), "env": {"GIT_SHA": sha}}
+        return found | {
+            "invocation_id": invocation,
+            "invocation_started_at": _stamp(begun or moment),
+            "env": {"GIT_SHA": sha},
+        }
+
+
+def release_of(moment: dt.datetime) -> str:
+    """Return the commit that production runs of that week were made from: a release a week."""
+    return hashlib.sha256(f"{moment:%Y%W}".encode()).hexdigest()[:40]
 
 
 def build_project(size: Size, catalog: Catalog) -> Project:
-    """Return the project: a model per table of staging, intermediate and mart, keys and references tested."""
+    """Return the project: a model per table of staging, intermediate, mart and serve, keys and references tested."""
     fillers = [t for t in catalog.filler if t.schema == "MART" and t.database not in {"DEV", "SANDBOX"}][:_FILLERS]
     tables = [t for t in catalog.named if t.schema in LAYERS] + fillers
     sources = [source_node(t) for t in catalog.named if t.schema == "RAW"]
-    models = [model_node(t) for t in tables]
+    models = [model_node(t, parents_of(t, catalog)) for t in tables]
     tests = [test for table in tables for test in test_nodes(table, catalog)]
     return Project(size, models, tests, sources)
+
+
+def _measurement(source: str, moment: dt.datetime, age: int) -> Node:
+    """Return what ``dbt source freshness`` says of a source that was loaded ``age`` seconds before."""
+    status = next((word for word, hours in (("error", 24), ("warn", 12)) if age > 3600 * hours), "pass")
+    return {
+        "unique_id": source,
+        "max_loaded_at": _stamp(moment - dt.timedelta(seconds=age)),
+        "snapshotted_at": _stamp(moment),
+        "max_loaded_at_time_ago_in_s": float(age),
+        "status": status,
+        "criteria": FRESHNESS,
+        "adapter_response": {},
+        "timing": [],
+        "thread_id": "Thread-2",
+        "execution_time": 0.41,
+    }
 
 
 def _changed(node: Node, change: NodeChange | None) -> Node | None:

@@ -1,23 +1,26 @@
 """One night of statements, accesses and sign-ins, drawn from the shapes with the night's own dice."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evidence.datasets.contract import Contract
 from evidence.demo.export import source_schema, table_of
 from evidence.demo.governance import VPCE
 from evidence.demo.people import Person, Workforce
-from evidence.demo.shapes import Shape
+from evidence.demo.shapes import DBT_TAG, Shape, dbt_tag
 from evidence.demo.size import Size
 
 QUERIES, ACCESSES, LOGINS = "snowflake.query_history", "snowflake.access_history", "snowflake.login_history"
-_DAY_MS = 86_400_000
+_DAY_MS, _HOUR_MS = 86_400_000, 3_600_000
+_SESSIONS = 18_260_702_100_000_000
+_SHARED = 9_900  # sessions of several statements are numbered beyond those of one
 _PLAIN = {
     "EXECUTION_STATUS": "SUCCESS",
     "WAREHOUSE_TYPE": "STANDARD",
@@ -29,7 +32,7 @@ _CORPORATE = "10.20."  # over the private endpoint addresses are the company's o
 
 @dataclass(frozen=True)
 class Statement:
-    """One planted statement: a shape at a second of the day, with its own id.
+    """One planted statement: a shape at a second of the day, with its own id, in a ``session`` of its own if it says so.
 
     One that runs over midnight is two: ``parts`` says which view shows it on this night; ``second`` may be negative.
     """
@@ -38,28 +41,42 @@ class Statement:
     second: int
     query_id: str
     parts: Literal["both", "access", "query"] = "both"
+    session: int | None = (
+        None  # statements of a night that say the same number share a session; a large one is the session's id
+    )
 
 
 class Events:
-    """Makes the event tables of a night."""
+    """Makes the event tables of a night. ``invocation`` gives the dbt run of a night, None if there was none."""
 
     def __init__(
-        self, size: Size, contracts: Mapping[str, Contract], workforce: Workforce, shapes: Sequence[Shape]
+        self,
+        size: Size,
+        contracts: Mapping[str, Contract],
+        workforce: Workforce,
+        shapes: Sequence[Shape],
+        invocation: Callable[[int], str | None],
     ) -> None:
         self._size, self._contracts, self._workforce = size, contracts, workforce
-        self._shapes = list(shapes)
+        self._shapes, self._invocation = list(shapes), invocation
+        self._builds = np.array([shape.tag == DBT_TAG for shape in shapes])
         self._people = {person.user: person for person in (*workforce.people, *workforce.services)}
 
     def queries(self, night: int, planted: Sequence[Statement] = ()) -> tuple[pa.Table, pa.Table]:
         """Return QUERY_HISTORY and ACCESS_HISTORY of one night, in the order of their watermarks."""
         dice = np.random.default_rng([self._size.seed, night, 1])
         present = {name for name, person in self._people.items() if person.signs_in(night)}
-        able = np.flatnonzero(np.array([shape.user in present for shape in self._shapes]))
+        can = np.array([shape.user in present for shape in self._shapes])
+        able = np.flatnonzero(can if self._invocation(night) else can & ~self._builds)
         drawn = dice.choice(able, self._size.queries)
-        starts = np.sort(dice.integers(6 * 3_600_000, 22 * 3_600_000, len(drawn)))
+        starts = np.sort(dice.integers(6 * _HOUR_MS, 22 * _HOUR_MS, len(drawn)))
         drawn_ids = [
             f"01{night:04x}{n % 65536:04x}-0b0e-{n // 65536:04x}-00{night:02x}-{s:012x}" for n, s in enumerate(starts)
         ]
+        # dbt builds while its run is under way, from two minutes past four.
+        starts = np.where(
+            self._builds[drawn], 4 * _HOUR_MS + 120_000 + (starts - 6 * _HOUR_MS) * 26 // (16 * 60), starts
+        )
         pool = [*self._shapes, *(item.shape for item in planted)]
         index = np.concatenate([drawn, len(self._shapes) + np.arange(len(planted))]).astype(np.int64)
         moments = np.concatenate([starts, np.array([item.second * 1000 for item in planted], dtype=np.int64)])
@@ -69,7 +86,12 @@ class Events:
             np.flatnonzero([True] * len(drawn) + [item.parts in {"both", part} for item in planted])
             for part in ("query", "access")
         )
-        table = self._history(night, dice, pool, index, moments, elapsed, ids, history)
+        sessions = _SESSIONS + night * 10_000 + index
+        for at, item in enumerate(planted, len(drawn)):
+            if item.session is not None:
+                shared = _SESSIONS + night * 10_000 + _SHARED + item.session
+                sessions[at] = item.session if item.session >= _SESSIONS else shared
+        table = self._history(night, dice, pool, index, moments, elapsed, ids, history, sessions)
         return table, self._access(night, pool, index, moments, ids, access)
 
     def logins(self, night: int, planted: Sequence[Mapping[str, Any]] = ()) -> pa.Table:
@@ -122,10 +144,11 @@ class Events:
         elapsed: Any,
         ids: Sequence[str],
         kept: Any,
+        sessions: Any,
     ) -> pa.Table:
         order = kept[np.argsort((moments + elapsed)[kept], kind="stable")]
         taken, count = pa.array(index[order]), len(order)
-        fixed = self._fixed if len(pool) == len(self._shapes) else fixed_columns(pool)
+        fixed = _joined(self._fixed, fixed_columns(pool[len(self._shapes) :]))
         start = _times(self._size, night, moments[order])
         columns = {name: values.take(taken) for name, values in fixed.items()}
         columns |= {
@@ -135,13 +158,14 @@ class Events:
             "TOTAL_ELAPSED_TIME": pa.array(elapsed[order]),
             "EXECUTION_TIME": pa.array(elapsed[order] * 9 // 10),
             "COMPILATION_TIME": pa.array(elapsed[order] // 10),
-            "SESSION_ID": pa.array(18_260_702_100_000_000 + night * 10_000 + index[order]),
+            "SESSION_ID": pa.array(sessions[order]),
             "AUTHN_EVENT_ID": pa.array(18_260_702_000_000_000 + night * 1_000_000 + index[order] % 50),
             "BYTES_SCANNED": pa.array(dice.integers(0, 10**10, count)),
             "PERCENTAGE_SCANNED_FROM_CACHE": pa.array(dice.integers(0, 100, count) / 100),
             "ROWS_PRODUCED": pa.array(dice.integers(0, 10**5, count)),
             "PARTITIONS_SCANNED": pa.array(dice.integers(0, 900, count)),
             "QUERY_PARAMETERIZED_HASH_VERSION": pa.array(np.ones(count, dtype=np.int64)),
+            "QUERY_TAG": pc.replace_substring(columns["QUERY_TAG"], DBT_TAG, dbt_tag(self._invocation(night) or "")),
         }
         return _filled(self._contracts[QUERIES], columns, count)
 
@@ -152,7 +176,7 @@ class Events:
         order = kept[seen[kept]]
         order = order[np.argsort(moments[order], kind="stable")]
         taken = pa.array(index[order])
-        fixed = self._lists if len(pool) == len(self._shapes) else access_columns(pool)
+        fixed = _joined(self._lists, access_columns(pool[len(self._shapes) :]))
         columns = {name: values.take(taken) for name, values in fixed.items()}
         columns["QUERY_ID"] = pa.array(np.array(ids, dtype=object)[order], pa.string())
         columns["QUERY_START_TIME"] = _times(self._size, night, moments[order])
@@ -189,7 +213,12 @@ def fixed_columns(pool: Sequence[Shape]) -> dict[str, pa.Array]:
         "QUERY_HASH": [f"{hash_of(s.text):016x}" for s in pool],
     }
     texts["EXECUTION_STATUS"] = ["FAIL" if s.error else "SUCCESS" for s in pool]
-    return {name: pa.array(values, pa.string()) for name, values in texts.items()}
+    counts = {
+        "ROWS_WRITTEN_TO_RESULT": [None if s.error else s.rows for s in pool],
+        "ROWS_UNLOADED": [s.unloaded for s in pool],
+    }
+    found = {name: pa.array(values, pa.string()) for name, values in texts.items()}
+    return found | {name: pa.array(values, pa.int64()) for name, values in counts.items()}
 
 
 def access_columns(pool: Sequence[Shape]) -> dict[str, pa.Array]:
@@ -205,6 +234,10 @@ def access_columns(pool: Sequence[Shape]) -> dict[str, pa.Array]:
         "EVENT_SOURCE": ["snowflake_sql" for _ in pool],
     }
     return {name: pa.array(values, pa.string()) for name, values in lists.items()}
+
+
+def _joined(fixed: Mapping[str, pa.Array], more: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+    return {name: pa.concat_arrays([values, more[name]]) for name, values in fixed.items()}
 
 
 def login(

@@ -73,12 +73,12 @@ def totals_of(contract: Contract, table: pa.Table) -> dict[str, Any]:
     return totals
 
 
-def write_night(folder: Path, contract: Contract, night: dt.date, body: Body) -> None:
-    """Write ``part.parquet`` and ``_export.json`` into ``folder/date=D``."""
+def write_night(folder: Path, contract: Contract, night: dt.date, body: Body, **overrides: Any) -> None:
+    """Write ``part.parquet`` and ``_export.json`` into ``folder/date=D``; ``overrides`` as in :func:`write_claims`."""
     target = folder / f"date={night.isoformat()}"
     target.mkdir(parents=True)
     (target / "part.parquet").write_bytes(body.parquet)
-    write_claims(target, contract, night, totals=body.totals)
+    write_claims(target, contract, night, totals=body.totals, **overrides)
 
 
 def write_claims(target: Path, contract: Contract, night: dt.date, **overrides: Any) -> None:

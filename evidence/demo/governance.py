@@ -25,7 +25,7 @@ _LENGTH = 16_777_216
 def build_governance(state: State, catalog: Catalog) -> None:
     """Add every row of tables, columns, dependencies, tags, policies, network rules and parameters."""
     for table in catalog.all:
-        _table(state, table)
+        add_table(state, table)
     for name, identity, kind, shown in POLICIES.values():
         state.add("snowflake.masking_policies", masking_policy(identity, name, kind, shown))
         state.add("snowflake.policy_references", _on_tag(name, identity))
@@ -123,7 +123,8 @@ def _on_tag(name: str, identity: int) -> dict[str, Any]:
     }
 
 
-def _table(state: State, table: Table) -> None:
+def add_table(state: State, table: Table) -> None:
+    """Add the rows of a table and of its columns."""
     where = {
         "TABLE_SCHEMA": table.schema,
         "TABLE_CATALOG": table.database,

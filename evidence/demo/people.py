@@ -35,7 +35,7 @@ SERVICES: dict[str, tuple[str, str]] = {
     "TABLEAU": ("TABLEAU_READER", "dashboards over plain aggregates"),
     "AIRFLOW": ("ORCHESTRATOR", "schedules"),
     "DATADOG": ("MONITORING_READER", "warehouse metrics"),
-    "TERRAFORM": ("TERRAFORM_DEPLOY", "infrastructure as code"),
+    "TERRAFORM": ("TERRAFORM", "infrastructure as code"),
     "EVIDENCE_COLLECTOR": ("EVIDENCE_COLLECTOR", "reads account usage for compliance evidence"),
 }
 ADMINS = (("MARTA.OYELARAN_ADM", "Marta", "Oyelaran"), ("IDRIS.HALVORSEN_ADM", "Idris", "Halvorsen"))

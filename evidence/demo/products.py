@@ -1,5 +1,6 @@
 """Data-product contracts in YAML, as each night's checkout had them (``docs/formats/product-contract.md``)."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +25,9 @@ OWNERS = {
     "pharmacy_core": "data-pharmacy",
     "care_feed": "data-care",
     "care_management": "data-care",
+    "loss_ratio": "data-actuarial",
 }
+DEIDENTIFIED = frozenset({"loss_ratio"})
 Product = dict[str, Any]
 Edit = Callable[[dict[str, Product]], None]
 
@@ -49,7 +52,8 @@ def write_products(
         current: dict[str, Product] = json.loads(json.dumps(products)) if active else dict(products)
         for edit in active:
             edit(current)
-        _write(folder, size, night, {name: _text(product, texts) for name, product in current.items()})
+        written = {name: (_text(product, texts), commit_of(product)) for name, product in current.items()}
+        _write(folder, size, night, written)
 
 
 def object_of(products: dict[str, Product], path: str) -> Product:
@@ -57,10 +61,15 @@ def object_of(products: dict[str, Product], path: str) -> Product:
     for product in products.values():
         for listed in product["interfaces"].values():
             for item in listed:
-                if item["name"] == path:
+                if isinstance(item, dict) and item["name"] == path:  # a share is a name alone
                     found: Product = item
                     return found
     raise LookupError(path)
+
+
+def commit_of(product: Product) -> str:
+    """Return the commit that gave a contract its present words."""
+    return hashlib.sha256(json.dumps(product).encode()).hexdigest()[:40]
 
 
 def _text(product: Product, known: dict[str, str]) -> str:
@@ -73,11 +82,12 @@ def _text(product: Product, known: dict[str, str]) -> str:
     return known[key]
 
 
-def _write(folder: Path, size: Size, night: int, products: Mapping[str, str]) -> None:
+def _write(folder: Path, size: Size, night: int, products: Mapping[str, tuple[str, str]]) -> None:
+    """Write one night's contracts, each with the commit that last changed it."""
     day = size.night(night)
     target = folder / f"date={day.isoformat()}"
     target.mkdir(parents=True)
-    for name, text in products.items():
+    for name, (text, _) in products.items():
         (target / f"{name}.yml").write_text(text)
     claims = {
         "format": "evidence-export-v1",
@@ -87,6 +97,7 @@ def _write(folder: Path, size: Size, night: int, products: Mapping[str, str]) ->
         "exported_at": format_time(start_of(day) + DAY + CAPTURE),
         "status": "complete",
         "system": {"repository": "data-products", "branch": "main"},
+        "files": {f"{name}.yml": {"commit": commit} for name, (_, commit) in products.items()},
     }
     (target / "_export.json").write_text(json.dumps(claims, indent=1) + "\n")
 
@@ -103,18 +114,22 @@ def _dumper() -> Any:
 
 
 def _product(name: str) -> Product:
+    made = {"deidentified": True, "deidentification": {"method": "safe_harbor"}} if name in DEIDENTIFIED else {}
+    # Feeds serve loaded tables too, which no dbt run dates.
+    promises = {} if name.endswith("_feed") else {"quality_slo": {"freshness": "<=26h", "completeness": ">=99%"}}
     return {
         "name": name,
         "version": "1.4.0",
         "owners": [f"{OWNERS[name]}@fernhollow.example"],
-        "classification": "PHI",
+        "classification": "de-identified" if name in DEIDENTIFIED else "PHI",
+        **made,
         "legal_basis": "treatment_payment_operations",
         "retention_policy": {"raw": "90d", "mart": "7y"},
         "security_controls": {"network_policy": "INTERNAL_ONLY"},
         "system_parents": list(PARENTS),
         "audit_evidence": [{"access_history": "enabled"}, {"dbt_tests": "required"}],
         "interfaces": {"tables": [], "views": [], "shares": []},
-        "quality_slo": {"freshness_p95": "<=26h"},
+        **promises,
     }
 
 

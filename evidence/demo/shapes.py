@@ -12,10 +12,11 @@ from typing import Any
 from evidence.demo import texts
 from evidence.demo.governance import POLICIES, POLICY_DB, POLICY_SCHEMA
 from evidence.demo.people import READERS, Person, Workforce
-from evidence.demo.tables import DOMAINS, Catalog, Table
+from evidence.demo.tables import DOMAINS, Catalog, Table, TableColumn
 from evidence.demo.texts import Phi
 
 UNREAD = frozenset({"RPT_OUTREACH"})  # only plants read it
+DBT_TAG = '{"app": "dbt", "target": "prod"}'  # on its night with the invocation's id
 _DOMAIN_SPELLINGS = ("Table", "Table", "Table", "TABLE")  # both are seen
 
 
@@ -48,6 +49,8 @@ class Shape:
     agent: str | None = None
     secondary: str | None = None
     service: bool = False
+    rows: int | None = 1  # that went to the result
+    unloaded: int | None = None  # rows that went to a stage
 
 
 def build_shapes(workforce: Workforce, catalog: Catalog, phi: Phi, *, each: int = 24) -> list[Shape]:
@@ -107,6 +110,56 @@ def _policies(table: Table, columns: Sequence[str]) -> list[dict[str, Any]]:
     return [found | {"columns": listed}]
 
 
+def builds(catalog: Catalog) -> Iterator[Shape]:
+    """Yield the nightly builds: each layer reads the one before it in its domain."""
+    order = ("RAW", "STAGING", "INTERMEDIATE", "MART")
+    for domain in DOMAINS:
+        tables = [t for t in catalog.named if t.database == domain and t.schema in order]
+        for target in tables:
+            sources = [t for t in tables if order.index(t.schema) < order.index(target.schema)]
+            if sources:
+                yield build_of(sources[-1], target)
+
+
+def build_of(source: Table, target: Table, origins: Mapping[str, str] | None = None) -> Shape:
+    """Return the build of a table from another; ``origins`` says from which column one comes, if not from one of its kind."""
+    read = [column.name for column in source.columns]
+    columns = []
+    for column in target.columns:
+        origin = (origins or {}).get(column.name) or _origin(source, column)
+        first = {"objectDomain": "Table", "objectId": source.id, "objectName": source.path, "columnName": origin}
+        sources = [first] if origin else []
+        columns.append(
+            {"columnId": column.id, "columnName": column.name, "directSources": sources, "baseSources": sources}
+        )
+    written = {"objectDomain": "Table", "objectId": target.id, "objectName": target.path, "columns": columns}
+    access = reading(source, read)
+    text = f"MERGE INTO {target.path} T USING (SELECT * FROM {source.path}) S ON T.{target.columns[0].name} = S.{read[0]} WHEN MATCHED THEN UPDATE SET T.V = S.V"
+    return Shape(
+        user="DBT_PROD",
+        role="DBT_PROD",
+        kind="MERGE",
+        text=text,
+        database=target.database,
+        schema=target.schema,
+        warehouse=_SERVICE_WAREHOUSES["DBT_PROD"],
+        access=Access(access.direct, access.base, json.dumps([written]), None, access.policies),
+        tag=DBT_TAG,
+        service=True,
+    )
+
+
+def _origin(source: Table, column: TableColumn) -> str:
+    """Return the column that one is made from: of the same name, else the first that holds PHI as it does, or as it does not."""
+    alike = [c.name for c in source.columns if c.phi == column.phi]
+    return column.name if column.name in alike else next(iter(alike), "")
+
+
+def dbt_tag(invocation: str) -> str:
+    """Return the query tag that dbt sets on the statements of an invocation."""
+    return f'{{"app": "dbt", "target": "prod", "invocation_id": "{invocation}"}}'
+
+
 class _Makers:
     """Shapes per kind of actor; holds the catalog sorted by what a role may read."""
 
@@ -153,7 +206,7 @@ class _Makers:
                 raw = next(t for t in self._catalog.named if t.path == "PROVIDER.RAW.ROSTER")
                 yield self._load(service, raw)
             case "DBT_PROD":
-                yield from self._builds(service)
+                yield from builds(self._catalog)
             case "TABLEAU":
                 tables = [t for t in self._catalog.named if t.database == "FINANCE" and t.schema == "MART"]
                 yield from (self._select(service, table) for table in tables)
@@ -163,7 +216,7 @@ class _Makers:
                 text = "SELECT USER_ID, NAME, TYPE FROM SNOWFLAKE.ACCOUNT_USAGE.USERS"
                 yield self._shape(service, "SELECT", text, database="SNOWFLAKE", tag="evidence/run")
             case "TERRAFORM":
-                yield self._shape(service, "GRANT", "GRANT USAGE ON DATABASE FINANCE TO ROLE PROJECT_00")
+                yield self._shape(service, "SHOW", "SHOW GRANTS ON DATABASE FINANCE")
                 yield self._shape(service, "ALTER_WAREHOUSE_SUSPEND", "ALTER WAREHOUSE WH_DBT SUSPEND")
             case _:
                 yield self._shape(service, "SHOW", "SHOW WAREHOUSES")
@@ -194,7 +247,9 @@ class _Makers:
             who = self._phi.patient()
             self._phi.plant(who.record)
             tag = f"case {who.record}"
-        return self._shape(person, "SELECT", text, table=table, access=access, binds=binds, tag=tag)
+        # Whole records are looked at in previews only.
+        rows = 1 + len(text) * 7 % (50 if len(columns) * 10 >= len(base.columns) * 9 else 500)
+        return self._shape(person, "SELECT", text, table=table, access=access, binds=binds, tag=tag, rows=rows)
 
     def _base(self, table: Table) -> Table:
         views = {
@@ -238,29 +293,6 @@ class _Makers:
         if self._random.random() < 0.4:
             kind, text = "INSERT", texts.correction(self._phi, table.path)
         return self._shape(service, kind, text, table=table, access=access)
-
-    def _builds(self, service: Person) -> Iterator[Shape]:
-        """Yield the nightly builds: each layer reads the one before it in its domain."""
-        order = ("RAW", "STAGING", "INTERMEDIATE", "MART")
-        for domain in DOMAINS:
-            tables = [t for t in self._catalog.named if t.database == domain and t.schema in order]
-            for target in tables:
-                sources = [t for t in tables if order.index(t.schema) < order.index(target.schema)]
-                if sources:
-                    yield self._build(service, sources[-1], target)
-
-    def _build(self, service: Person, source: Table, target: Table) -> Shape:
-        read = [column.name for column in source.columns]
-        first = {"objectDomain": "Table", "objectId": source.id, "objectName": source.path, "columnName": read[0]}
-        columns = [
-            {"columnId": c.id, "columnName": c.name, "directSources": [first], "baseSources": [first]}
-            for c in target.columns
-        ]
-        written = {"objectDomain": "Table", "objectId": target.id, "objectName": target.path, "columns": columns}
-        access = reading(source, read)
-        access = Access(access.direct, access.base, json.dumps([written]), None, access.policies)
-        text = f"MERGE INTO {target.path} T USING (SELECT * FROM {source.path}) S ON T.{target.columns[0].name} = S.{read[0]} WHEN MATCHED THEN UPDATE SET T.V = S.V"
-        return self._shape(service, "MERGE", text, table=target, access=access, tag='{"app": "dbt", "target": "prod"}')
 
     def _shape(
         self,

@@ -35,7 +35,7 @@ CLAIMS.STAGING.STG_CLAIM_LINES = claims_feed | | LINE_ID:n! CLAIM_ID:t PROCEDURE
 CLAIMS.INTERMEDIATE.INT_CLAIM_PRICED = claims_feed | | CLAIM_ID:t! MEMBER_ID:t* ALLOWED_AMOUNT:n PAID_AMOUNT:n
 CLAIMS.MART.FCT_CLAIM = claims_core | CLAIMS_ANALYST ACTUARIAL FRAUD | CLAIM_ID:t! MEMBER_ID:t*>DIM_MEMBER DIAGNOSIS_CODE:t* SERVICE_DATE:d* PAID_AMOUNT:n STATUS_CODE:t
 CLAIMS.MART.FCT_CLAIM_LINE = claims_core | CLAIMS_ANALYST FRAUD | LINE_ID:n! CLAIM_ID:t>FCT_CLAIM PROCEDURE_CODE:t* PAID_AMOUNT:n
-CLAIMS.MART.AGG_LOSS_RATIO = | | PERIOD_KEY:n! PLAN_CODE:t INCURRED:n EARNED:n
+CLAIMS.MART.AGG_LOSS_RATIO = loss_ratio | CLAIMS_ANALYST ACTUARIAL FRAUD | PERIOD_KEY:n! PLAN_CODE:t INCURRED:n EARNED:n SERVICE_YEAR:d
 CLAIMS.SERVE.V_CLAIM_SUMMARY = claims_core | CLAIMS_ANALYST | CLAIM_ID:t! DIAGNOSIS_CODE:t* SERVICE_DATE:d* PAID_AMOUNT:n
 PROVIDER.RAW.ROSTER = | | PROVIDER_NO:t! SPECIALTY:t NETWORK_CODE:t LOADED_AT:s
 PROVIDER.STAGING.STG_PROVIDERS = | | PROVIDER_ID:t! SPECIALTY:t NETWORK_CODE:t
@@ -66,6 +66,7 @@ _FILLER = (
     ("REGION_CODE_{}", "t"),
     ("FLAG_{}", "b"),
 )
+_MARTS_BELOW = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +167,14 @@ def _table(
 
 
 def _filler(start: int, count: int, columns: int) -> Iterator[Table]:
-    """Yield plain tables without PHI, spread over domains and layers; the columns are shared out evenly."""
+    """Yield plain tables without PHI, spread over domains and layers; the columns are shared out evenly.
+
+    No more than forty marts of production, whatever the size: each is a model of the dbt project.
+    """
     layers = ("RAW", "STAGING", "INTERMEDIATE", "MART", "STAGING")
     prefix = {"RAW": "SRC", "STAGING": "STG", "INTERMEDIATE": "INT", "MART": "RPT"}
     for at in range(count):
-        layer = layers[at % len(layers)]
+        layer = layers[at % len(layers)] if at < _MARTS_BELOW else layers[at % 3]
         database = ("DEV" if at % 11 == 10 else "SANDBOX") if at % 11 >= 9 else DOMAINS[at % len(DOMAINS)]
         share = max(1, columns * (at + 1) // count - columns * at // count)
         spelled = ["ROW_KEY:n!"] + [

@@ -83,8 +83,10 @@ def service(name: str, **extra: Any) -> Row:
     return row | {"approved_by": OFFICER, "approved_on": APPROVED, "expires": EXPIRES} | extra
 
 
-def write_workspace(folder: Path, registers: Mapping[str, Sequence[Row]]) -> None:
-    """Write the registers, ``system.toml`` and ``owners.toml``; nothing else of a workspace is ours."""
+def write_workspace(
+    folder: Path, registers: Mapping[str, Sequence[Row]], overlay: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Write the registers, ``system.toml``, ``owners.toml`` and ``overlay.toml``; nothing else of a workspace is ours."""
     target = folder / "registers"
     target.mkdir(parents=True)
     for name, rows in registers.items():
@@ -103,6 +105,13 @@ def write_workspace(folder: Path, registers: Mapping[str, Sequence[Row]]) -> Non
         for f in families
     ]
     (folder / "owners.toml").write_text(OWNERS.format(rows="\n".join(_row("owners", row) for row in rows)))
+    (folder / "overlay.toml").write_text("\n".join(_changed(*item) for item in overlay.items()))
+
+
+def _changed(control: str, parameters: Mapping[str, Any]) -> str:
+    """Return what the overlay says of a control."""
+    given = ", ".join(f"{name} = {_value(value)}" for name, value in parameters.items())
+    return f'[controls.{control}]\nreason = "Approved by {OFFICER}"\nparameters = {{ {given} }}\n'
 
 
 def _row(name: str, row: Row) -> str:
@@ -110,6 +119,11 @@ def _row(name: str, row: Row) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, dt.date):
+    """Return a value as TOML spells it."""
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_value(part) for part in value)}]"
+    if isinstance(value, dt.date):  # a moment is one too
         return value.isoformat()
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

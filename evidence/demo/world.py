@@ -43,6 +43,7 @@ class Names:
     snowflake: str = "carrier"
     dbt: str = "dbt"
     contracts: str = "products"
+    recovery: str = "recovery"  # the account that holds the replicas
 
 
 @dataclass(slots=True)
@@ -67,6 +68,11 @@ class World:
     happened: dict[str, dict[int, list[dict[str, Any]]]] = field(
         default_factory=dict
     )  # other event datasets: rows by night
+    recorded_there: dict[str, dict[int, list[dict[str, Any]]]] = field(
+        default_factory=dict
+    )  # event datasets of the account with the replicas: rows by night
+
+    overlay: dict[str, dict[str, Any]] = field(default_factory=dict)  # control -> parameters in the workspace's overlay
 
     def expect(
         self,
@@ -111,7 +117,8 @@ def build_world(size: Size, names: Names) -> World:
     build_governance(state, catalog)
     phi = Phi(Random(size.seed))  # noqa: S311 - invented people, nothing secret
     shapes = build_shapes(workforce, catalog, phi)
-    events = Events(size, contracts, workforce, shapes)
+    project = build_project(size, catalog)
+    events = Events(size, contracts, workforce, shapes, project.production)
     return World(
         size,
         names,
@@ -120,7 +127,7 @@ def build_world(size: Size, names: Names) -> World:
         state,
         workforce,
         events,
-        build_project(size, catalog),
+        project,
         build_products(catalog),
         build_registers(size),
         phi,

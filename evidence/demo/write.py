@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from evidence.demo.answer import AnswerKey
 from evidence.demo.events import ACCESSES, LOGINS, QUERIES
-from evidence.demo.export import Body, body_of, table_of, write_night
+from evidence.demo.export import SYSTEM, Body, body_of, table_of, write_night
 from evidence.demo.faults import FAULTS
 from evidence.demo.plants import plant_all
 from evidence.demo.products import write_products
@@ -21,19 +21,20 @@ def generate(
 ) -> AnswerKey:
     """Write the account below ``out``, which may hold no earlier demo, and return its answer key.
 
-    ``exports/{snowflake,dbt,contracts,…}``, ``workspace/``, ``answer-key.json`` and ``planted-phi.txt``. The same size gives the
-    same files. ``progress`` is called with the number of nights written. Raises ``FileExistsError`` rather than mix two demos.
+    ``exports/{snowflake,dbt,contracts,…}``, ``recovery/`` (the account with the replicas), ``workspace/``, ``answer-key.json`` and
+    ``planted-phi.txt``. The same size gives the same files. ``progress`` is called with the number of nights written. Raises ``FileExistsError`` rather than mix two demos.
     """
     world = build_world(size, names or Names())
     plant_all(world)
     exports = out / "exports"
     for number in range(size.nights):
         _night(exports, world, number)
+        _night_there(out / "recovery", world, number)
         if progress:
             progress(number + 1)
     world.project.write(exports / "dbt")
     write_products(exports / "contracts", size, world.products, world.product_edits)
-    write_workspace(out / "workspace", world.registers)
+    write_workspace(out / "workspace", world.registers, world.overlay)
     (out / "answer-key.json").write_text(world.key.to_text())
     (out / "planted-phi.txt").write_text("".join(f"{literal}\n" for literal in sorted(world.phi.planted)))
     return world.key
@@ -49,6 +50,15 @@ def _night(folder: Path, world: World, number: int) -> None:
     }
     for dataset in sorted({*world.state.datasets, *events}):
         _write(folder, world, dataset, number, events.get(dataset))
+
+
+def _night_there(folder: Path, world: World, number: int) -> None:
+    """Write what the account with the replicas records itself."""
+    system = SYSTEM | {"account": "FERNHOLLOW-CARRIER_DR", "region": "AWS_US_WEST_2"}
+    for dataset, nights in world.recorded_there.items():
+        contract = world.contracts[dataset]
+        body = body_of(contract, table_of(contract, nights.get(number, [])))
+        write_night(folder.joinpath(*dataset.split(".")), contract, world.size.night(number), body, system=system)
 
 
 def _write(folder: Path, world: World, dataset: str, number: int, table: pa.Table | None) -> None:

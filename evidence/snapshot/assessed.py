@@ -11,6 +11,7 @@ from evidence.snapshot import canonical
 
 SOURCE: Final = "log"  # the source that inputs name which no source gave: our own log
 FINDINGS: Final = "ops.findings"
+CHECKS: Final = "ops.checks"
 _INPUT: Final = ("source", "dataset", "night", "status", "rows", "rows_digest")
 
 

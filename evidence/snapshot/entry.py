@@ -29,6 +29,7 @@ EntryType = Literal[
     "configuration",
     "text",
     "sample",
+    "check",
 ]
 MAX_BYTES = 65_535  # uint16 length in C2SP tlog-tiles entry bundles
 

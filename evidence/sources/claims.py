@@ -80,6 +80,15 @@ class ClaimedSpan(_Model):
         return self
 
 
+class ClaimedFile(_Model):
+    """The commit that last changed a file of the folder, for exporters that read it from git."""
+
+    commit: str
+    author: str | None = None
+    authored_at: Moment = None
+    committed_at: Moment = None
+
+
 class Claims(_Model):
     """The whole file. Moments are ISO 8601 with a zone."""
 
@@ -91,6 +100,7 @@ class Claims(_Model):
     as_of: Moment = None
     covers: ClaimedSpan | None = None
     documents: int | None = None
+    files: Mapping[str, ClaimedFile] = {}
     status: Status = "complete"
     reason: str = ""
     system: Mapping[str, str] = {}

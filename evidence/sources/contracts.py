@@ -17,7 +17,7 @@ from typing import Any
 from evidence.datasets.contract import Contract
 from evidence.errors import ConfigError, SourceUnavailableError
 from evidence.snapshot.model import DAY, Statement, Window
-from evidence.sources.claims import Claims, read_claims
+from evidence.sources.claims import ClaimedFile, Claims, read_claims
 from evidence.sources.decode import Reject
 from evidence.sources.git import Blob, Branch, Checkout, Commit, checkout, current, last_changes
 from evidence.sources.product import Product, Row, parse_product, rows
@@ -99,8 +99,11 @@ class ContractsSource:
         claims = read_claims(folder, folder.name, DATASET, window.night)
         if isinstance(claims, Claims):
             claims.refuse(folder.name)
-        reading = self._read(contract, _plain_files(folder, folder.name + "/"), folder.name)
+        stated = claims.files if isinstance(claims, Claims) else {}
+        reading = self._read(contract, _plain_files(folder, folder.name + "/", stated), folder.name)
         reading.system, reading.notes = _system(""), _notes(Checkout("", frozenset()), reading.statements)
+        if stated:
+            reading.notes = [reading.notes[0], "the commits that last changed them are the exporter's words"]
         return _claimed(reading, claims, window)
 
     def close(self) -> None:
@@ -175,9 +178,21 @@ class ContractsSource:
         return RowsReading(contract, found, rejects, statements)
 
 
-def _plain_files(folder: Path, prefix: str) -> Iterator[ContractFile]:
+def _plain_files(folder: Path, prefix: str, stated: Mapping[str, ClaimedFile]) -> Iterator[ContractFile]:
     for file in _yaml_files(folder):
-        yield ContractFile(prefix + file.name, partial(_body, file), {"commit_sha": None})
+        facts = _claimed_change(stated.get(file.name))
+        yield ContractFile(prefix + file.name, partial(_body, file), {"commit_sha": None, **facts})
+
+
+def _claimed_change(change: ClaimedFile | None) -> dict[str, Any]:
+    if change is None:
+        return {}
+    return {
+        "file_commit_sha": change.commit,
+        "file_author": change.author,
+        "file_authored_at": change.authored_at,
+        "file_committed_at": change.committed_at,
+    }
 
 
 def _checked_out(folder: Path, git: Checkout) -> Iterator[ContractFile]:

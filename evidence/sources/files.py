@@ -6,6 +6,7 @@ state by the day the file last changed. What fits nowhere is a row of ``files.un
 """
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from evidence.sources.protocol import UNPROVEN, Reading
 from evidence.sources.shape import Shape, load_shapes
 from evidence.sources.tree import TreeFile, night_of, walk
 
+_SMALL = 1 << 20  # bytes; larger files are not hashed before they are read
 UNRECOGNISED = "files.unrecognised"
 Decoder = Callable[[TreeFile], Iterator[pa.RecordBatch | Reject]]
 
@@ -141,6 +143,21 @@ class DatedReading:
                 else:
                     self._per_file[file.name] += item.num_rows
                     yield item
+
+    @property
+    def identity(self) -> str | None:
+        """SHA-256 of the one small file, where the exporter states totals and nothing is wrong with the claims so far."""
+        if len(self._files) != 1 or self._faults or self._stated() is None:
+            return None
+        (file,) = self._files
+        if file.refusal or file.size > _SMALL:
+            return None
+        with file.path.open("rb") as handle:
+            return f"{file.name.rpartition('.')[2]} {hashlib.file_digest(handle, 'sha256').hexdigest()}"
+
+    def repeat(self, rows: int) -> None:
+        """See ``RepeatableReading``."""
+        self._per_file = {file.name: rows for file in self._files}
 
     @property
     def rejected(self) -> Iterator[tuple[str, str]]:

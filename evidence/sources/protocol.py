@@ -66,6 +66,18 @@ class PartialReading(Protocol):
         """
 
 
+@runtime_checkable
+class RepeatableReading(Protocol):
+    """A reading that can say what its rows are without reading them as rows: the same identity, the same batches."""
+
+    @property
+    def identity(self) -> str | None:
+        """Digest of all that decides what ``batches`` and ``rejected`` give; None if that is not known, or dear to know."""
+
+    def repeat(self, rows: int) -> None:
+        """Take it that ``batches`` gave ``rows`` rows and ``rejected`` none, as they did for the same identity."""
+
+
 class Source(Protocol):
     """A named system of record."""
 

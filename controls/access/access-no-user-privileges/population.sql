@@ -16,7 +16,11 @@ sources as (
 )
 select distinct source || '/' || spelled as item, granted_to, privilege, granted_on, null as value, false as is_parameter from grants
 union all
-select s.source || '/DISABLE_USER_PRIVILEGE_GRANTS', null, null, null, min(p.value), true
+-- shown twice, the parameter counts as set only if every value says so
+select
+  s.source || '/DISABLE_USER_PRIVILEGE_GRANTS', null, null, null,
+  case when count(*) = count(*) filter (where lower(p.value) = 'true') then 'true' else min(p.value) filter (where lower(p.value) <> 'true') end,
+  true
 from sources s
 left join snowflake.parameters p on p.source = s.source and upper(p.key) = 'DISABLE_USER_PRIVILEGE_GRANTS'
 group by s.source

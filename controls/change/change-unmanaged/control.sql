@@ -5,10 +5,12 @@ with managed as (
 ),
 by_terraform as (
   select distinct p.item
-  from population p
-  join managed m
-    on (m.index_key = p.path or m.name = lower(replace(p.path, '.', '_')))
-    and (m.kind = p.kind or starts_with(m.kind, p.kind || '_') or (p.kind = 'table' and m.kind in ('view', 'dynamic_table', 'materialized_view', 'external_table')))
+  from (
+    select p.item, p.kind, m.kind as type from population p join managed m on m.index_key = p.path
+    union all
+    select p.item, p.kind, m.kind from population p join managed m on m.name = lower(replace(p.path, '.', '_'))
+  ) p
+  where p.type = p.kind or starts_with(p.type, p.kind || '_') or (p.kind = 'table' and p.type in ('view', 'dynamic_table', 'materialized_view', 'external_table'))
 ),
 by_dbt as (
   select distinct upper(n.database || '.' || n.schema || '.' || coalesce(n.alias, n.name)) as path

@@ -28,15 +28,17 @@ moments as (
   select s.source, s.product, s.path, s.project, c.night::timestamp + to_days(1), true from served s cross join params c
 ),
 intervals as (
-  select source, product, path, built_at, lag(built_at) over (partition by source, product, path, project order by built_at, closing) as earlier from moments
+  select source, product, path, project, built_at, closing, lag(built_at) over (partition by source, product, path, project order by built_at, closing) as earlier from moments
 ),
--- an object that never succeeded in the two nights has one interval, without a beginning: longer than any promise
+-- an object that never succeeded in the two nights has one interval, without a beginning: longer than any promise; on the first night of a project
+-- nothing says when the interval up to the first success began
 fresh as (
   select l.item, count(*) as points, count(case when i.earlier >= i.built_at - to_minutes(l.minutes) then null else 1 end) as longer
   from limits l
   cross join params c
   join intervals i on i.source = l.source and i.product = l.product and i.built_at > c.night::timestamp
   where l.kind = 'freshness' and l.minutes > 0
+    and (i.earlier is not null or i.closing or exists (select 1 from dbt.run_results r where r.source = i.project and r.night < c.night))
   group by l.item
 ),
 tested as (

@@ -1,0 +1,63 @@
+with admins as (
+  select r.source, r.start_role as role, bool_and(r.role is null) as unknown
+  from fact.role_reach r
+  cross join params c
+  where r.role is null or list_contains(c.admin_roles, r.role)
+  group by all
+),
+holders as (
+  select
+    e.source, e.role,
+    bool_or(e.holder_kind = 'USER' and coalesce(u.kind, 'human') <> 'service') as people,
+    bool_or(e.holder_kind <> 'USER' and not list_contains(c.system_parents, e.holder)) as roles
+  from fact.role_edges e
+  cross join params c
+  left join fact.user u on u.source = e.source and u.user_name = e.holder and e.holder_kind = 'USER'
+  where coalesce(u.live, true)
+  group by all
+),
+entries as (
+  select role, place, privileges, false as expired from register.service_baselines
+  union all
+  select role, place, privileges, true from register_expired.service_baselines
+),
+allowed as (
+  select p.item, bool_or(not e.expired) as in_force
+  from population p
+  join entries e
+    on e.role = p.role and list_contains(e.privileges, p.privilege)
+    and (e.place = p.place or (e.place like '%.*' and starts_with(p.place || '.', e.place[:-2])))
+  group by all
+),
+judged as (
+  select
+    p.item, p.kind,
+    case p.kind
+      when 'role' then case
+        when a.role is null and not coalesce(h.people or h.roles, false) then ''
+        when h.people then 'held-by-person'
+        when h.roles then 'granted-to-role'
+        when a.unknown then 'unknown-value'
+        else 'reaches-admin'
+      end
+      when 'hold' then case
+        when l.in_force then ''
+        when l.item is not null then 'registration-expired'
+        when p.privilege is null or p.place is null then 'unknown-value'
+        else 'outside-baseline'
+      end
+      when 'missing' then 'missing-role'
+      else 'unknown-value'
+    end as reason
+  from population p
+  left join admins a on a.source = p.source and a.role = p.role
+  left join holders h on h.source = p.source and h.role = p.role
+  left join allowed l on l.item = p.item
+)
+select
+  item,
+  case when reason = '' then 'pass' else 'fail' end as result,
+  reason,
+  case kind when 'hold' then 'held' when 'missing' then 'no such role' when 'unknown' then 'a grant that does not say who holds which role' else 'holders and roles looked at' end as observed,
+  case kind when 'hold' then 'on record for the role and place' else 'held by services only, no administrator role' end as expected
+from judged

@@ -1,0 +1,7 @@
+select 'log/' || step as item, step, proved, failed, days_before
+from ops.checks
+where step is not null
+union all
+select 'log/' || r.step, r.step, 0, 0, (select max(days_before) from ops.checks)
+from (select unnest(required_steps) as step from params) r
+where r.step not in (select c.step from ops.checks c where c.step is not null)
