@@ -15,6 +15,7 @@ from evidence.control.definition import Library
 from evidence.control.engine import Engine, assess_night
 from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
 from evidence.control.ledger import waive
+from evidence.control.overlay import configuration
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
@@ -26,7 +27,7 @@ from evidence.snapshot.manifest import Manifest
 from evidence.store.index import Index
 from evidence.store.log import Log
 from evidence.store.objects import ObjectStore
-from evidence.store.sealing import append_new, put_object
+from evidence.store.sealing import append_new, configuration_entries, put_object, register_entries
 
 FORMAT = "evidence-assessment-v1"
 Judged = tuple[dt.date, list[NightFinding]]
@@ -156,7 +157,10 @@ def seal(
 
     With late controls every night is a commit of its own, so that the next night can read it; nights come in order then.
     """
-    pending: list[Entry] = _registers(log, registers)
+    pending: list[Entry] = [
+        *register_entries(log, registers.bodies),
+        *configuration_entries(log, configuration(library)),
+    ]
     late = sorted(control.id for control in library.controls.values() if control.late)
     if late:
         reader.earlier = earlier = Earlier(log)
@@ -210,6 +214,7 @@ def _put(
         **({"late": late, "earlier_log_size": reader.earlier.size} if reader.earlier and late else {}),
         "known_at": canonical.format_time(known_at),
         "library": {"version": library.version, "sha256": library.sha256},
+        "configuration": canonical.sha256_hex(configuration(library)),
         "registers": dict(registers.digests),
         "findings": spelled,
     }
@@ -244,14 +249,3 @@ def _object(entry: Entry) -> ObjectRef:
     if entry.object is None:
         raise MalformedError(f"assessment {entry.key} names no object")
     return entry.object
-
-
-def _registers(log: Log, registers: Registers) -> list[Entry]:
-    """Seal each register as used, once per content."""
-    entries = []
-    for name, body in sorted(registers.bodies.items()):
-        digest = canonical.sha256_hex(body)
-        if log.find("register", f"{name}/{digest}") is None:
-            ref = put_object(log.store, f"registers/{name}/{digest}.json", body)
-            entries.append(Entry("register", f"{name}/{digest}", ref, {"register": name}))
-    return entries

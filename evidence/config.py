@@ -222,7 +222,16 @@ class AssessConfig(_Section):
     max_unknown_nights: Annotated[int, Field(ge=0)] = 0
     registers: str = "registers"
     controls: tuple[str, ...] = ("controls",)
+    profile: Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]*)?$")] = ""
+    organisation: str = "organisation.toml"
     overlay: str = "overlay.toml"
+
+
+class GateConfig(_Section):
+    """What runs before a merge: beside the library's own list, and what of it does not."""
+
+    controls: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 class PacketConfig(_Section):
@@ -250,6 +259,7 @@ class Config(_Section):
     redaction: RedactionConfig = RedactionConfig()
     collect: CollectConfig = CollectConfig()
     assess: AssessConfig = AssessConfig()
+    gate: GateConfig = GateConfig()
     packet: PacketConfig = PacketConfig()
     sources: dict[SourceName, SourceConfig] = Field(default_factory=dict)
     demo: bool = False

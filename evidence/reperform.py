@@ -17,10 +17,11 @@ import pyarrow as pa
 from evidence.bag.exhibit import ENTRY, MANIFEST, OBJECT, ROOT, exhibit_folders, read_referenced
 from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
 from evidence.bag.findings import canonical_findings, canonical_night
-from evidence.control.definition import Library, load_library, load_overlay
+from evidence.control.definition import Library, load_layers, load_library
 from evidence.control.engine import assess_night
 from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
 from evidence.control.gate import requirements
+from evidence.control.overlay import FILES, within
 from evidence.control.period import assess_period
 from evidence.control.register import Registers, load_registers
 from evidence.control.result import NightFinding
@@ -213,16 +214,17 @@ def _whole(
 
 def _content(files: BagFiles, folder: Path, effective: Mapping[str, Any]) -> tuple[Library, Registers]:
     """Lay the bag's controls, facts and registers out as a library and load them."""
-    families = effective["families"]
+    families, held = effective["families"], set()
     for name in files.names():
         if name.startswith(CONTROLS):
             relative = name.removeprefix(CONTROLS)
             first = relative.split("/")[0]
+            held.add(first)
             target = folder / (f"{families[first]}/{relative}" if first in families else relative)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(read(files, name))
-    overlay = folder / "overlay.toml"
-    library = load_library([folder], load_overlay(overlay) if overlay.exists() else None)
+    layers = load_layers([(name, folder / file) for name, file in FILES.items()])
+    library = load_library([folder], within(layers, held))
     return library, load_registers(folder / "registers")
 
 

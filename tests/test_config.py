@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 SECTIONS = {
     "entity": config.EntityConfig, "store": config.StoreConfig, "log": config.LogConfig,
     "redaction": config.RedactionConfig, "collect": config.CollectConfig, "assess": config.AssessConfig,
-    "packet": config.PacketConfig,
+    "gate": config.GateConfig, "packet": config.PacketConfig,
 }  # fmt: skip
 SOURCES = {
     "carrier": config.SnowflakeSourceConfig, "carrier.elevated": config.SnowflakeElevatedConfig,
@@ -46,7 +46,7 @@ def test_the_example_names_every_key_of_each_kind_of_source(name):
 
 def test_the_example_loads_and_its_values_are_the_defaults():
     loaded = config.load(EXAMPLE)
-    for section in ("store", "log", "redaction", "assess", "packet"):
+    for section in ("store", "log", "redaction", "assess", "gate", "packet"):
         assert getattr(loaded, section) == SECTIONS[section](), section
     top = keys_of(config.Config) - {"workspace", "sha256"}
     assert top == set(SECTIONS) | {"sources", "demo", "retention"}

@@ -18,6 +18,7 @@ from fakes.sealed_store import FIRST, KEY
 from evidence import assess
 from evidence.assess import StoreReader
 from evidence.control.model import Library
+from evidence.control.overlay import configuration
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
 from evidence.errors import EvidenceError
@@ -94,6 +95,7 @@ def failures(store, checkpoint):
 def wanted(spool):
     keys = {("coverage", "prod/state/2026-07-01")}
     keys |= {("register", key) for key in [f"owners/{digest}" for digest in Registers({"owners": ()}).digests.values()]}
+    keys.add(("configuration", hashlib.sha256(configuration(LIBRARY)).hexdigest()))
     nights = [FIRST + n * DAY for n in range(4)]
     keys |= {("snapshot", f"prod/snowflake.users/{night}/0") for night in nights}
     return keys | {("assessment", f"{night}/0") for night in nights}

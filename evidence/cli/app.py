@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "diff",
     "compare",
     "respond",
+    "gate",
     "sample",
 )
 GROUPS: Final = ("controls", "review", "waive", "attest", "setup", "hold", "keys", "retention")

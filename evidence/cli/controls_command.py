@@ -1,11 +1,12 @@
 """``evidence controls``: what is tested, how, and whether the content is sound."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from evidence.cli import output
-from evidence.cli.workspace import library_of, now
+from evidence.cli.workspace import Workspace, library_of, now
 from evidence.control.cases import run_cases
 from evidence.control.coverage import Claim, Covered, claims_of, cover, tally
 from evidence.control.factcases import run_fact_cases
@@ -14,7 +15,9 @@ from evidence.control.lock import LOCK, renewed, roots
 from evidence.control.model import Library
 from evidence.control.mutants import KINDS, Kind
 from evidence.control.mutation import Score, score_control, score_fact
+from evidence.control.overlay import configuration
 from evidence.errors import ControlError, UsageError
+from evidence.snapshot.canonical import sha256_hex
 
 app = typer.Typer(help="List, show, lint and test controls.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
@@ -24,22 +27,35 @@ Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 def list_controls(context: typer.Context, json: Json = False) -> None:
     """List every control with what it maps to."""
     library = library_of(context.obj)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "control": control.id, "version": control.version, "severity": control.severity, "mode": control.mode,
             "title": control.title,
             "primary": [f"{m.framework} {m.requirement}" for m in control.maps if m.strength == "primary"],
+            "parameters": control.effective, "changes": [change.model_dump(mode="json") for change in control.changes],
         }
         for control in library.controls.values()
     ]  # fmt: skip
     if json:
         output.as_json(rows)
         return
+    layers = " < ".join(["library", *(layer.name for layer in library.layers)])
     output.table(
-        f"library {library.version}, {len(rows)} controls",
-        ["control", "version", "severity", "mode", "title", "primary for"],
-        [[*(r[k] for k in ("control", "version", "severity", "mode", "title")), ", ".join(r["primary"])] for r in rows],
+        f"library {library.version}, {len(rows)} controls; {layers}; configuration {sha256_hex(configuration(library))}",
+        ["control", "version", "severity", "mode", "title", "primary for", "changed"],
+        [
+            [
+                *(r[k] for k in ("control", "version", "severity", "mode", "title")),
+                ", ".join(r["primary"]),
+                _changed(r["changes"]),
+            ]
+            for r in rows
+        ],
     )
+
+
+def _changed(changes: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{each['what']} {each['direction']} by {each['layer']}" for each in changes)
 
 
 @app.command("show")
@@ -57,7 +73,16 @@ def show(context: typer.Context, control: str, json: Json = False) -> None:
         "statement": found.statement, "test": found.test, "sha256": found.content_sha256,
     })  # fmt: skip
     for name, parameter in found.parameters.items():
-        output.say(f"parameter {name} = {parameter.default}  ({parameter.about})")
+        value = found.effective[name]
+        default = parameter.check(parameter.default)
+        plain = list(default) if isinstance(default, tuple) else default
+        output.say(f"parameter {name} = {value}{'' if value == plain else f', library {plain}'}  ({parameter.about})")
+    for change in found.changes:
+        who = f" {change.by}" if change.by else ""
+        when = f" on {change.on}" if change.on else ""
+        output.say(
+            f"changed by {change.layer}{who}{when}: {change.what} {change.before} to {change.after}, {change.direction}: {change.reason}"
+        )
     for name, text in (("population.sql", found.population_sql), ("control.sql", found.control_sql)):
         output.say(f"\n-- {name}\n{text.rstrip()}")
 
@@ -118,6 +143,32 @@ def _spelled(covered: Covered) -> dict[str, object]:
         "not_counted": [{"control": c.control, "strength": c.strength, "why": c.refused} for c in covered.refused],
         "parts": dict(covered.parts),
     }
+
+
+@app.command("import-text")
+def import_text(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="eCFR XML (.xml), or text you have a licence for (.csv, .toml, .json).")],
+    framework: Annotated[str, typer.Option(help="The framework it is the text of.")] = "hipaa",
+    edition: Annotated[str, typer.Option(help="Edition or date of the text; an XML file may state its own.")] = "",
+    note: Annotated[str, typer.Option(help="Where it is from and by what right you keep it.")] = "",
+    json: Json = False,
+) -> None:
+    """Add official requirement text to this workspace: sealed with its source, printed in packets beside our own gist."""
+    from evidence.cli.official_text import bring
+
+    workspace = Workspace.open(context.obj)
+    found = bring(workspace, file, framework, edition, note)
+    output.undelivered(workspace.log.undelivered)
+    if json:
+        output.as_json(found)
+        return
+    output.say(
+        f"{found['requirements']} of {found['of']} requirements of {framework} have text, from {found['file']} (sha256 {found['file_sha256']})"
+    )
+    if found["without"]:
+        output.say(f"without text: {', '.join(found['without'])}")
+    output.say(f"sealed: {found['sealed']}")
 
 
 @app.command("lint")

@@ -15,12 +15,15 @@ from evidence import __version__
 from evidence.assess import sealed_findings
 from evidence.bag.rotations import Handover
 from evidence.cli.assess_command import periods_of
+from evidence.cli.official_text import texts_of
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
 from evidence.config import content_root
 from evidence.control.coverage import refusal
 from evidence.control.definition import Control, Fact, Library
+from evidence.control.framework import Framework
 from evidence.control.gate import requirements
+from evidence.control.overlay import FILES
 from evidence.control.register import Registers, Row
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import UsageError
@@ -82,8 +85,8 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         controls=[_control_text(library, library.controls[name], periods.get(name)) for name in sorted(mapped)],
         periods=list(periods.values()),
         nights=[finding for night in period.nights for finding in found[night]],
-        catalogues=[Catalogue.from_json(each.model_dump(mode="json")) for each in library.frameworks.values()],
-        exhibits=list(_exhibits(workspace, period, [f for fs in found.values() for f in fs], scratch)),
+        catalogues=[_catalogue(workspace, each, report) for each in library.frameworks.values()],
+        exhibits=list(_exhibits(workspace, report, period, [f for fs in found.values() for f in fs], scratch)),
         log_key=workspace.verifier,
         checkpoint=workspace.log.checkpoint,
         previous=_previous(workspace, report),
@@ -95,6 +98,19 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         demo=config.demo,
         responses=list(_responses(workspace.registers)),
     )
+
+
+def _catalogue(workspace: Workspace, framework: Framework, report: Report) -> Catalogue:
+    """Return the catalogue, with the official text that this workspace brought, if it did."""
+    found = Catalogue.from_json(framework.model_dump(mode="json"))
+    texts = texts_of(workspace, found.id) if found.id in report.frameworks else None
+    if texts is None:
+        return found
+    edition = f", {texts.edition}" if texts.edition else ""
+    note = f"; {texts.note}" if texts.note else ""
+    said = f"{texts.file}{edition}, SHA-256 {texts.file_sha256}, imported at {texts.imported_at}{note}"
+    rows = tuple(dataclasses.replace(each, text=texts.texts.get(each.id, "")) for each in found.requirements)
+    return dataclasses.replace(found, requirements=rows, text_from=said)
 
 
 def _responses(registers: Registers) -> Iterator[Response]:
@@ -145,7 +161,7 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         control_sql=control.control_sql,
         datasets=tuple(sorted(_datasets(library, control))),
         parameters=tuple(
-            Parameter(name, _text(effective[name]), _text(p.default), p.stricter or "", p.about)
+            Parameter(name, _text(effective[name]), _text(p.default), p.stricter or "", p.about, _why(control, name))
             for name, p in sorted(control.parameters.items())
         ),
         reasons=dict(control.reasons),
@@ -153,6 +169,15 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         remediation=control.remediation,
         false_positives=control.false_positives,
         files={name: (folder / name).read_bytes() for name in ("control.toml", "population.sql", "control.sql")},
+    )
+
+
+def _why(control: Control, name: str) -> str:
+    """Say who set a parameter otherwise than the library, layer by layer."""
+    return " ".join(
+        f"{change.direction.capitalize()} by {change.layer}{f' ({change.by})' if change.by else ''}: {change.reason}"
+        for change in control.changes
+        if change.what == name
     )
 
 
@@ -177,9 +202,9 @@ def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:
     registers = workspace.config.path(workspace.config.assess.registers)
     for path in sorted(registers.glob("*.toml")):
         files[f"registers/{path.name}"] = path.read_bytes()
-    overlay = workspace.config.path(workspace.config.assess.overlay)
-    if overlay.is_file():
-        files["overlay.toml"] = overlay.read_bytes()
+    for name, path in workspace.overlays:
+        if path.is_file():
+            files[FILES[name.partition(" ")[0]]] = path.read_bytes()
     files[EFFECTIVE] = canonical.encode(
         {
             "format": "evidence-effective-v1",
@@ -187,6 +212,7 @@ def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:
             "max_unknown_nights": workspace.config.assess.max_unknown_nights,
             "sources": {name: sorted(found) for name, found in workspace.datasets_asked().items()},
             "coverage_by_kind": {kind: _coverage(workspace, kind) for kind in get_args(Kind)},
+            "profile": workspace.config.assess.profile,
             "families": {c.id: Path(c.folder).parent.name for c in workspace.library.controls.values()},
         }
     )
@@ -200,7 +226,7 @@ def _coverage(workspace: Workspace, kind: Kind) -> dict[str, str]:
 
 
 def _exhibits(
-    workspace: Workspace, period: Period, findings: list[NightFinding], scratch: Path
+    workspace: Workspace, report: Report, period: Period, findings: list[NightFinding], scratch: Path
 ) -> Iterator[ExhibitInput]:
     chosen: dict[int, SealedEntry] = {}
     used = {i.manifest_sha256 for f in findings for i in f.inputs}
@@ -217,7 +243,14 @@ def _exhibits(
     others = [workspace.index.assessment(night) for night in period.nights]
     named = (*workspace.log.entries("assessment"), *workspace.log.entries("check"))
     others += [o for o in named if o[1].object and o[1].object.sha256 in used]
-    distinct = {o[0]: o[1] for o in [*others, *workspace.index.of_type("register")] if o}
+    content = [*workspace.index.of_type("register"), *workspace.index.of_type("configuration")]
+    printed = {
+        f"{name}/{canonical.sha256_hex(texts.to_bytes())}"
+        for name in report.frameworks
+        if (texts := texts_of(workspace, name))
+    }
+    content += [each for each in workspace.index.of_type("text") if each[1].key in printed]
+    distinct = {o[0]: o[1] for o in [*others, *content] if o}
     for index, entry in sorted(distinct.items()):
         if entry.object is not None:
             body = workspace.store.get(entry.object.path, sha256=entry.object.sha256)

@@ -27,8 +27,9 @@ from evidence.config import (
     load,
     prepare_environment,
 )
-from evidence.control.definition import Library, load_library, load_overlay
+from evidence.control.definition import Library, load_layers, load_library
 from evidence.control.engine import Engine
+from evidence.control.overlay import ACCOUNT, ORGANISATION, PROFILE
 from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
 from evidence.datasets.landings import Landings
@@ -207,9 +208,26 @@ class Workspace:
 
     @cached_property
     def library(self) -> Library:
-        """Controls of the product and of the workspace, with its overlay applied."""
-        overlay = self.config.path(self.config.assess.overlay)
-        return load_library(self.control_folders, load_overlay(overlay) if overlay.exists() else None)
+        """Controls of the product and of the workspace, with profile, organisation and account applied in this order."""
+        return load_library(self.control_folders, load_layers(self.overlays))
+
+    @property
+    def overlays(self) -> list[tuple[str, Path]]:
+        """Name and file of each overlay, in the order they apply. Raises ``ConfigError`` for a profile that is not there."""
+        settings, found = self.config.assess, []
+        if settings.profile:
+            places = [folder / "profiles" / f"{settings.profile}.toml" for folder in self.control_folders]
+            there = [path for path in places if path.is_file()]
+            if not there:
+                known = sorted(
+                    {path.stem for folder in self.control_folders for path in folder.glob("profiles/*.toml")}
+                )
+                raise ConfigError(
+                    f"assess.profile: no profile {settings.profile!r}", fix=f"profiles: {', '.join(known)}"
+                )
+            found.append((f"{PROFILE} {settings.profile}", there[0]))
+        found.append((ORGANISATION, self.config.path(settings.organisation)))
+        return [*found, (ACCOUNT, self.config.path(settings.overlay))]
 
     @property
     def control_folders(self) -> list[Path]:

@@ -1,14 +1,13 @@
 """Read a control library from directories: the product's own first, then a workspace's, then its overlay.
 
-A workspace may add ``org-`` controls and ``org_`` facts, set parameters inside their bounds, change a severity, or switch
-a control off until a date with a reason. It never changes SQL, population or evidence of a library control.
+A workspace may add ``org-`` controls and ``org_`` facts; what overlays may change is in ``evidence.control.overlay``. SQL, population
+and evidence of a library control are never changed.
 """
 
-import datetime as dt
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,17 +18,18 @@ from evidence.control.model import (
     WORKSPACE_PREFIX,
     Control,
     Fact,
+    Layer,
     Library,
-    Severity,
     Value,
 )
+from evidence.control.overlay import ACCOUNT, apply_layers
 from evidence.control.register import SHAPES
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
 from evidence.errors import ControlError
 from evidence.snapshot import canonical
 
-__all__ = ["Control", "Fact", "Library", "apply_overlay", "load_library", "load_overlay"]
+__all__ = ["Control", "Fact", "Library", "load_layers", "load_library", "load_overlay"]
 
 FIX = "docs/formats/control.md explains every key"
 Model = TypeVar("Model", bound=BaseModel)
@@ -37,11 +37,11 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def load_library(
     roots: Sequence[Path],
-    overlay: Mapping[str, Any] | None = None,
+    overlay: Mapping[str, Any] | Sequence[Layer] | None = None,
     *,
     contracts: Mapping[str, Contract] | None = None,
 ) -> Library:
-    """Return the library made of ``roots`` (the product's first) with ``overlay`` applied.
+    """Return the library made of ``roots`` (the product's first) with the layers of ``overlay`` applied in order.
 
     Raises ``ControlError`` that names the file and key for anything unknown, out of bounds or reaching for more than a
     workspace may change.
@@ -49,6 +49,7 @@ def load_library(
     contracts = load_contracts() if contracts is None else contracts
     head = _toml(roots[0] / "library.toml")
     settings = {name: _setting(name, value) for name, value in head.get("settings", {}).items()}
+    gate = head.get("gate", {})
     facts: dict[str, Fact] = {}
     frameworks: dict[str, Framework] = {}
     raw: dict[str, tuple[Path, dict[str, Any]]] = {}
@@ -63,7 +64,8 @@ def load_library(
         _check_names(str(folder / "control.toml"), control, facts, contracts)
         _check_maps(folder, control, frameworks)
         controls[name] = control
-    controls = apply_overlay(controls, overlay or {})
+    layers = (Layer(ACCOUNT, overlay),) if isinstance(overlay, Mapping) else tuple(overlay or ())
+    controls = apply_layers(controls, layers)
     return Library(
         version=str(head.get("version", "")),
         sha256=_library_digest(controls, facts, frameworks),
@@ -73,6 +75,9 @@ def load_library(
         contracts=contracts,
         settings=settings,
         crosswalk=load_crosswalk(roots[0] / "frameworks"),
+        gate=tuple(gate.get("controls", ())),
+        gate_later={name: tuple(codes) for name, codes in gate.get("later", {}).items()},
+        layers=layers,
     )
 
 
@@ -81,51 +86,10 @@ def load_overlay(path: Path) -> Mapping[str, Any]:
     return _toml(path)
 
 
-def apply_overlay(controls: Mapping[str, Control], overlay: Mapping[str, Any]) -> dict[str, Control]:
-    """Return ``controls`` with a workspace's changes. Raises ``ControlError`` for anything it may not change."""
-    changed = dict(controls)
-    for key in sorted(set(overlay) - {"controls"}):
-        raise ControlError(f"overlay: unknown key {key}", fix="only [controls.<id>] tables stand in an overlay")
-    for name, change in overlay.get("controls", {}).items():
-        if name not in controls:
-            raise ControlError(f"overlay: no control {name!r}", fix="`evidence controls list` names them")
-        changed[name] = _overlaid(controls[name], change)
-    return changed
-
-
-def _overlaid(control: Control, change: Mapping[str, Any]) -> Control:
-    where = f"overlay: controls.{control.id}"
-    may = {"reason", "parameters", "severity", "enabled", "until"}
-    for key in sorted(set(change) - may):
-        raise ControlError(
-            f"{where}: {key} cannot be changed by a workspace", fix=f"may be set: {', '.join(sorted(may))}"
-        )
-    if not str(change.get("reason", "")).strip():
-        raise ControlError(f"{where}: no reason", fix="say why, who agreed and when")
-    update: dict[str, Any] = {"values": dict(control.values)}
-    for name, value in change.get("parameters", {}).items():
-        if name not in control.parameters:
-            raise ControlError(
-                f"{where}: no parameter {name}", fix=f"parameters: {', '.join(control.parameters) or 'none'}"
-            )
-        try:
-            update["values"][name] = control.parameters[name].check(value)
-        except ValueError as exc:
-            raise ControlError(f"{where}: {name}: {exc}", fix="stay inside the control's bounds") from exc
-    if "severity" in change:
-        if change["severity"] not in get_args(Severity):
-            raise ControlError(
-                f"{where}: severity {change['severity']!r}", fix=f"one of {', '.join(get_args(Severity))}"
-            )
-        update["severity"] = change["severity"]
-    if change.get("enabled", True) is not True:
-        until = change.get("until")
-        if type(until) is not dt.date or change["enabled"] is not False:
-            raise ControlError(
-                f"{where}: enabled = false needs until = <date>", fix="a control is off for a time, not for ever"
-            )
-        update |= {"disabled_until": until, "disabled_reason": str(change["reason"])}
-    return control.model_copy(update=update)
+def load_layers(files: Sequence[tuple[str, Path]]) -> list[Layer]:
+    """Read overlays in the order they apply, by name; a file that is not there is no layer. Raises ``ControlError``."""
+    found = [(name, path) for name, path in files if path.is_file()]
+    return [Layer(name, _toml(path), canonical.sha256_hex(path.read_bytes())) for name, path in found]
 
 
 def _merge(into: dict[str, Any], more: Mapping[str, Any], prefix: str) -> None:

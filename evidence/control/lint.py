@@ -21,6 +21,7 @@ from evidence.control.made import MadeEvidence, registers_of
 from evidence.control.model import Control, Fact, Library
 from evidence.control.night import Night
 from evidence.control.sqlrules import check_sql
+from evidence.control.worse import chosen, later_of
 from evidence.errors import ControlError
 from evidence.snapshot.model import DAY, start_of
 
@@ -47,7 +48,7 @@ def lint_library(library: Library) -> list[Problem]:
         problems |= set(_sql(f"facts/{fact.name}.sql", fact.sql, _tables(fact) | ALWAYS))
     for control in library.controls.values():
         problems |= set(_control(library, control))
-    problems |= set(_locks(library))
+    problems |= set(_locks(library)) | set(_gated(library))
     with Engine(threads=1) as engine:
         problems |= set(_bound(library, engine))
     return sorted(problems)
@@ -97,6 +98,16 @@ def _locks(library: Library) -> Iterator[Problem]:
         if locked is not None:
             for each in moved(locked, lines(library, root)):
                 yield Problem(f"{each.kind}/{each.name}", 0, each.message)
+
+
+def _gated(library: Library) -> Iterator[Problem]:
+    """The list of controls that run before a merge names controls, and reasons of theirs."""
+    try:
+        if library.gate:
+            chosen(library)
+        later_of(library.gate_later, library)
+    except ControlError as exc:
+        yield Problem("library.toml", 0, str(exc))
 
 
 def _sql(file: str, sql: str, declared: Iterable[str], *, star: bool = True) -> Iterator[Problem]:

@@ -169,6 +169,19 @@ class Fact(_Frozen):
     folder: str = ""
 
 
+class Change(_Frozen):
+    """One thing that an overlay sets otherwise, and who said so. ``what`` is a parameter, ``severity`` or ``enabled``."""
+
+    layer: Text
+    what: Text
+    before: Any
+    after: Any
+    direction: Literal["tighter", "looser", "other"]
+    reason: Text
+    by: str = ""
+    on: dt.date | None = None
+
+
 class Control(_Frozen):
     """One control: what it says, what it reads and its two SELECTs.
 
@@ -204,6 +217,7 @@ class Control(_Frozen):
     values: dict[str, Value] = Field(default_factory=dict)  # effective parameters, overlay applied
     disabled_until: dt.date | None = None
     disabled_reason: str = ""
+    changes: tuple[Change, ...] = ()  # what overlays set, in order: the last of one thing is in force
     folder: str = ""
 
     @model_validator(mode="after")
@@ -268,6 +282,15 @@ class Control(_Frozen):
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """One overlay: ``profile NAME``, ``organisation`` or ``account``, its parsed file and that file's SHA-256."""
+
+    name: str
+    body: Mapping[str, Any]
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Library:
     """All controls, facts, frameworks and settings in force. ``sha256`` covers content and effective parameters."""
 
@@ -279,6 +302,9 @@ class Library:
     contracts: Mapping[str, Contract]
     settings: Mapping[str, Value] = field(default_factory=dict)
     crosswalk: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = ()
+    gate: tuple[str, ...] = ()  # controls that run before a merge
+    gate_later: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # their reasons that only show after it
 
     def control(self, name: str) -> Control:
         """Return a control by id; raise ``ControlError`` if there is none."""

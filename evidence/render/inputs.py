@@ -28,6 +28,7 @@ class Requirement:
     requirement: str = ""  # required, addressable or empty
     evidence_mode: str = ""
     parent: str = ""
+    text: str = ""  # official text that the workspace brought; never the product's
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Catalogue:
     version: str
     requirements: tuple[Requirement, ...]
     modes: Mapping[str, str] = field(default_factory=dict)
+    text_from: str = ""  # where the official text is from, if there is any
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:

@@ -25,6 +25,9 @@ EntryType = Literal[
     "rotation",
     "retention",
     "hold",
+    "change",
+    "configuration",
+    "text",
     "sample",
     "check",
 ]

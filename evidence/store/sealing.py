@@ -5,7 +5,7 @@ Where the store keeps retention, what it says of each new object is read back be
 commit. An object under a standing legal hold is held before its commit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
@@ -39,6 +39,25 @@ def put_object(store: ObjectStore, path: str, body: bytes) -> ObjectRef:
     """Put ``body`` at ``path`` (equal bytes are fine) and return the reference an entry names it by."""
     put_same(store, path, body)
     return ObjectRef(path, canonical.sha256_hex(body), len(body))
+
+
+def register_entries(log: Log, bodies: Mapping[str, bytes]) -> list[Entry]:
+    """Put each register as used, once per content, and return the entries that are not in the log yet."""
+    entries = []
+    for name, body in sorted(bodies.items()):
+        digest = canonical.sha256_hex(body)
+        if log.find("register", f"{name}/{digest}") is None:
+            ref = put_object(log.store, f"registers/{name}/{digest}.json", body)
+            entries.append(Entry("register", f"{name}/{digest}", ref, {"register": name}))
+    return entries
+
+
+def configuration_entries(log: Log, body: bytes) -> list[Entry]:
+    """Put what was in force, once per content, and return its entry if it is not in the log yet."""
+    digest = canonical.sha256_hex(body)
+    if log.find("configuration", digest) is not None:
+        return []
+    return [Entry("configuration", digest, put_object(log.store, f"configurations/{digest}.json", body))]
 
 
 def holds_of(log: Log) -> Holds:
