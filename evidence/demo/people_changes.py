@@ -19,21 +19,21 @@ _DEPLOY: Final = Shape(
     warehouse="WH_OPS",
     service=True,
 )
+_ADMIN: Final = ADMINS[0][0]
+_ROLE: Final = Shape(_ADMIN, "USERADMIN", "CREATE_ROLE", "CREATE ROLE IF NOT EXISTS PROJECT_00", warehouse="WH_OPS")
 _SECONDS: Final = {"morning": 7 * 3600 + 900, "evening": 22 * 3600 + 2400}
 
 
 def build_changes(world: World) -> None:
-    """Deploy once a day during the run, and cover what administrators do by a change a month."""
+    """Let one administrator add a role each morning, under a change a month."""
     build_deploys(world)
     for night in range(world.size.nights):
-        _run(world, night, _DEPLOY, "morning", "0c0d")
+        _run(world, night, _ROLE, "morning", "0c0d")
     for month in (7, 8, 9):
         starts = dt.datetime(2026, month, 1, tzinfo=dt.UTC)
         ends = dt.datetime(2026, month + 1, 1, tzinfo=dt.UTC)
         first = max(0, (starts.date() - world.size.start).days - 1)
-        for number, (user, _, _) in enumerate(ADMINS):
-            row = change_ticket(f"CHG-{month}{number:02}", user, starts, ends)
-            world.state.add(TICKETS, row, first=first)
+        world.state.add(TICKETS, change_ticket(f"CHG-{month}00", _ADMIN, starts, ends), first=first)
 
 
 def plant_changes(world: World) -> None:
@@ -41,7 +41,7 @@ def plant_changes(world: World) -> None:
     engineer = person_of(world.workforce, "DATA_ENG", 0)
     grant = Shape(engineer.user, engineer.role, "GRANT", "GRANT ROLE REPORTING TO ROLE PROJECT_01", warehouse="WH_DEV")
     unset = "ALTER TABLE FINANCE.MART.FCT_PREMIUM MODIFY COLUMN GROUP_CODE UNSET MASKING POLICY"
-    mask = Shape(ADMINS[1][0], "SYSADMIN", "ALTER_TABLE_MODIFY_COLUMN", unset, warehouse="WH_OPS")
+    mask = Shape(_ADMIN, "SYSADMIN", "ALTER_TABLE_MODIFY_COLUMN", unset, warehouse="WH_OPS")
     for plant, night, shape, reason in (
         ("grant-without-change", 7, grant, "no-change-record"),
         ("deployer-by-hand", 38, _DEPLOY, "deployer-by-hand"),

@@ -13,6 +13,7 @@ from evidence.demo import (
     estate_phi,
 )
 from evidence.demo.answer import Effect
+from evidence.demo.crossings import expect_crossings
 from evidence.demo.faults import FAULTS, RESTS_ON
 from evidence.demo.plants_access import plant_access
 from evidence.demo.plants_data import plant_data
@@ -39,6 +40,7 @@ def plant_all(world: World) -> None:
     plant_texts(world)
     for estate in ESTATES:
         estate.plant(world)
+    expect_crossings(world)
     world.key.controls = tuple(sorted({*CONTROLS, *(control for estate in ESTATES for control in estate.CONTROLS)}))
     _gaps(world)
 
