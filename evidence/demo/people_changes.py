@@ -28,7 +28,7 @@ def build_changes(world: World) -> None:
     """Let one administrator add a role each morning, under a change a month."""
     build_deploys(world)
     for night in range(world.size.nights):
-        _run(world, night, _ROLE, "morning", "0c0d")
+        _run(world, night, _ROLE, "morning", "0d0a")
     for month in (7, 8, 9):
         starts = dt.datetime(2026, month, 1, tzinfo=dt.UTC)
         ends = dt.datetime(2026, month + 1, 1, tzinfo=dt.UTC)
@@ -47,7 +47,7 @@ def plant_changes(world: World) -> None:
         ("deployer-by-hand", 38, _DEPLOY, "deployer-by-hand"),
         ("mask-taken-off", 66, mask, "protection-removed"),
     ):
-        item = _run(world, night, shape, "evening", "0c0e")
+        item = _run(world, night, shape, "evening", "0d0b")
         world.expect(plant, CHANGES, item, reason, night, night, "review")
 
 
