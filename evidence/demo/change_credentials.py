@@ -80,5 +80,5 @@ def plant_credentials(world: World) -> None:
         LEASES, static | {"issued_at": size.evening(20, 9), "expires_at": size.evening(20, 21)}, first=20, last=23
     )
     expect("static-lease", CREDENTIALS, "lease database legacy of old-scheduler", "static-lease", 20, 23)
-    state.find(STATE, index_key="TERRAFORM_DEPLOY").change(66, 68, sensitive_attributes='["rsa_private_key"]')
+    state.find(STATE, index_key="TERRAFORM_DEPLOY").change(66, 68, sensitive_attributes=["rsa_private_key"])
     expect("state-holds-secret", CREDENTIALS, DOCUMENT, "state-holds-secret", 66, 68)

@@ -60,14 +60,14 @@ def build_code(world: World) -> None:
         "requester": "MARTA.OYELARAN_ADM",
     }
     world.state.add(TICKETS, earlier | _approved(world, -9, -8) | {"outcome": "done"})
-    planned = {
+    planned: dict[str, Any] = {
         "document": DOCUMENT,
         "part": "document",
         "format": "show",
         "format_version": "1.2",
         "complete": True,
         "errored": False,
-        "actions": "[]",
+        "actions": [],
     }
     plan = world.state.add(PLAN, planned | {"resources": 0})
     plan.daily = lambda night: {"planned_at": world.size.evening(night, 5)}
@@ -202,7 +202,7 @@ def _drift(world: World) -> None:
         "type": "snowflake_warehouse",
         "name": "this",
     }
-    world.state.add(PLAN, found | {"address": resource, "instance": resource, "actions": '["update"]'}, first=5, last=6)
+    world.state.add(PLAN, found | {"address": resource, "instance": resource, "actions": ["update"]}, first=5, last=6)
     world.expect("terraform-drift", UNMANAGED, DOCUMENT, "drift", 5, 6)
     plan = world.state.find(PLAN, part="document")
     plan.daily = lambda night: {"planned_at": world.size.evening(min(night, 63) if night < 75 else night, 5)}

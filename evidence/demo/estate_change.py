@@ -55,7 +55,6 @@ def build(world: World) -> None:
     build_credentials(world)
     build_loads(world)
     build_commits(world)
-    build_statements(world)
 
 
 def plant(world: World) -> None:
@@ -66,4 +65,5 @@ def plant(world: World) -> None:
     plant_credentials(world)
     plant_loads(world)
     plant_commits(world)
+    build_statements(world)  # now that it is known on which morning no run was
     plant_statements(world)
