@@ -1,4 +1,4 @@
-"""The demo's structure under change: records of changes, what code declares, and the credentials of pipelines."""
+"""The demo's structure under change: records of changes, and what code declares."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -13,11 +13,10 @@ from evidence.demo.warehouses import USED, build_warehouses
 from evidence.demo.workspace import APPROVED, EXPIRES, OFFICER
 from evidence.demo.world import World
 
-RECORD, UNMANAGED, CREDENTIALS = "change-record", "change-unmanaged", "change-iac-credentials"
+RECORD, UNMANAGED = "change-record", "change-unmanaged"
 DDL, OWNERSHIP = "change-prod-ddl", "quality-ownership-lineage"
 TICKETS, STATE, PLAN = "records.tickets", "terraform.state", "terraform.plan"
-SCANS, LEASES, KEYS = "records.secret_scan", "records.secret_leases", "aws.iam_access_keys"
-DOCUMENT, REPO = "platform.json", "fernhollow/platform"
+DOCUMENT = "platform.json"
 VAULT = "10.20.9.0/24"
 RESOURCES = {
     "role": "account_role",
@@ -30,7 +29,7 @@ RESOURCES = {
 
 
 def build_code(world: World) -> None:
-    """Add deployers, what Terraform manages beside the tables, the secret store and the scanner."""
+    """Add deployers, what Terraform manages beside the tables, its plan, and an earlier change."""
     approved = {"owner": "Data platform", "approved_by": OFFICER, "approved_on": APPROVED, "expires": EXPIRES}
     raw = [f"{domain}.RAW" for domain in DOMAINS]
     world.registers["deployers"] = [
@@ -52,17 +51,25 @@ def build_code(world: World) -> None:
     ]
     build_warehouses(world)
     _routines(world)
-    _credentials(world)
-    planned = {
+    earlier = {
+        "system": "servicenow",
+        "id": "CHG-1000",
+        "type": "change",
+        "status": "closed",
+        "ci": "GOVERNANCE",
+        "requester": "MARTA.OYELARAN_ADM",
+    }
+    world.state.add(TICKETS, earlier | _approved(world, -9, -8) | {"outcome": "done"})
+    planned: dict[str, Any] = {
         "document": DOCUMENT,
         "part": "document",
         "format": "show",
         "format_version": "1.2",
         "complete": True,
         "errored": False,
-        "actions": "[]",
+        "actions": [],
     }
-    plan = world.state.add(PLAN, planned | {"resources": 90})
+    plan = world.state.add(PLAN, planned | {"resources": 0})
     plan.daily = lambda night: {"planned_at": world.size.evening(night, 5)}
 
 
@@ -94,47 +101,6 @@ def _routines(world: World) -> None:
         "owner_role_type": "ROLE",
     }
     world.state.add("snowflake.tasks", task)
-
-
-def _credentials(world: World) -> None:
-    size, state = world.size, world.state
-    if KEYS not in state.datasets:
-        # Rotated every two months.
-        for number, (first, last) in enumerate(((0, 39), (40, ALWAYS))):
-            key = {
-                "account": "210987654321",
-                "region": "global",
-                "user_name": "feed-relay",
-                "access_key_id": f"AKIAFERNHOLLOW000{number}",
-            }
-            made = {"status": "Active", "created_at": size.evening(first - 12, 9), "never_used": False}
-            state.add(KEYS, key | made, first=first, last=last)
-    found = {
-        "tool": "gitleaks",
-        "repo": REPO,
-        "finding_id": "7",
-        "secret_type": "generic",
-        "status": "resolved",
-        "resolution": "false_positive",
-    }
-    state.add(SCANS, found | {"active": False, "found_at": size.evening(-40, 9), "resolved_at": size.evening(-39, 9)})
-    lease = state.add(
-        LEASES, {"engine": "snowflake", "role": "dbt-prod", "kind": "dynamic", "client": "airflow", "renewable": False}
-    )
-    lease.daily = lambda night: {
-        "lease_id": f"snowflake/creds/dbt-prod/{night}",
-        "issued_at": size.evening(night, 3, 40),
-        "expires_at": size.evening(night, 6, 40),
-    }
-    earlier = {
-        "system": "servicenow",
-        "id": "CHG-1000",
-        "type": "change",
-        "status": "closed",
-        "ci": "GOVERNANCE",
-        "requester": "MARTA.OYELARAN_ADM",
-    }
-    state.add(TICKETS, earlier | _approved(world, -9, -8) | {"outcome": "done"})
 
 
 def declare(world: World) -> None:
@@ -191,7 +157,6 @@ def plant_code(world: World) -> None:
     _records(world)
     _by_hand(world)
     _drift(world)
-    _leaks(world)
 
 
 def _records(world: World) -> None:
@@ -237,53 +202,12 @@ def _drift(world: World) -> None:
         "type": "snowflake_warehouse",
         "name": "this",
     }
-    world.state.add(PLAN, found | {"address": resource, "instance": resource, "actions": '["update"]'}, first=5, last=6)
+    world.state.add(PLAN, found | {"address": resource, "instance": resource, "actions": ["update"]}, first=5, last=6)
     world.expect("terraform-drift", UNMANAGED, DOCUMENT, "drift", 5, 6)
     plan = world.state.find(PLAN, part="document")
     plan.daily = lambda night: {"planned_at": world.size.evening(min(night, 63) if night < 75 else night, 5)}
     # The capture of night 69 is at three o'clock of the day after: not quite seven days; that of night 70 is older.
     world.expect("plan-stands-still", UNMANAGED, DOCUMENT, "plan-old", 70, 74)
-
-
-def _leaks(world: World) -> None:
-    state, size, expect = world.state, world.size, world.expect
-    open_one = {
-        "tool": "gitleaks",
-        "repo": REPO,
-        "finding_id": "31",
-        "secret_type": "aws-access-key",
-        "status": "open",
-        "active": None,
-        "found_at": size.evening(8, 10),
-    }
-    state.add(SCANS, open_one, first=8).change(
-        13, ALWAYS, status="resolved", resolution="revoked", resolved_at=size.evening(13, 9)
-    )
-    expect("secret-left-open", CREDENTIALS, f"{REPO} finding 31", "secret-open", 9, 12)
-    kept = {
-        "tool": "gitleaks",
-        "repo": REPO,
-        "finding_id": "32",
-        "secret_type": "private-key",
-        "status": "resolved",
-        "resolution": "wont_fix",
-        "found_at": size.evening(40, 10),
-    }
-    state.add(SCANS, kept | {"resolved_at": size.evening(40, 15)}, first=40).change(45, ALWAYS, resolution="revoked")
-    expect("secret-kept", CREDENTIALS, f"{REPO} finding 32", "secret-not-revoked", 40, 44)
-    static = {
-        "lease_id": "database/static-creds/legacy",
-        "engine": "database",
-        "role": "legacy",
-        "kind": "static",
-        "client": "old-scheduler",
-    }
-    state.add(
-        LEASES, static | {"issued_at": size.evening(20, 9), "expires_at": size.evening(20, 21)}, first=20, last=23
-    )
-    expect("static-lease", CREDENTIALS, "lease database legacy of old-scheduler", "static-lease", 20, 23)
-    state.find(STATE, index_key="TERRAFORM").change(66, 68, sensitive_attributes='["rsa_private_key"]')
-    expect("state-holds-secret", CREDENTIALS, DOCUMENT, "state-holds-secret", 66, 68)
 
 
 def _column(world: World, database: str, table: str, column: str) -> Row:

@@ -4,6 +4,7 @@ from typing import Final
 
 from evidence.demo.change_commits import build_commits, plant_commits
 from evidence.demo.change_contracts import build_contracts, plant_contracts
+from evidence.demo.change_credentials import build_credentials, plant_credentials
 from evidence.demo.change_loads import build_loads, plant_loads
 from evidence.demo.change_quality import build_quality, plant_quality
 from evidence.demo.change_state import build_code, plant_code
@@ -51,9 +52,9 @@ def build(world: World) -> None:
     build_quality(world)
     build_contracts(world)
     build_code(world)
+    build_credentials(world)
     build_loads(world)
     build_commits(world)
-    build_statements(world)
 
 
 def plant(world: World) -> None:
@@ -61,6 +62,8 @@ def plant(world: World) -> None:
     plant_quality(world)
     plant_contracts(world)
     plant_code(world)
+    plant_credentials(world)
     plant_loads(world)
     plant_commits(world)
+    build_statements(world)  # now that it is known on which morning no run was
     plant_statements(world)

@@ -45,7 +45,7 @@ jobs as (
   group by all
 ),
 checks as (
-  select item, bool_and(last_success is not null) as present, bool_and(last_success >= last_start) as passed, min(case when last_success >= last_start then null else job end) as example
+  select item, bool_and(last_success is not null) as present, bool_and(coalesce(last_success >= last_start, false)) as passed, min(case when last_success >= last_start then null else job end) as example
   from jobs
   group by all
 ),

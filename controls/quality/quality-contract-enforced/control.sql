@@ -67,7 +67,7 @@ judged as (
   select
     p.item, m.model, k.missing, k.extra, k.differing,
     case
-      when m.enforced and m.open and k.accounts > 0 and k.missing = 0 and k.untyped = 0 and k.differing = 0 and (c.extra_columns or k.extra = 0) then ''
+      when m.enforced and m.open and not m.silent and k.accounts > 0 and k.missing = 0 and k.untyped = 0 and k.differing = 0 and (c.extra_columns or k.extra = 0) then ''
       when m.item is null then 'no-model'
       when not m.enforced then 'not-enforced'
       when m.private then 'access-private'

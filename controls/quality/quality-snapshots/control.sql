@@ -33,7 +33,7 @@ judged as (
     p.item, p.snapshot, s.last_success, c.max_age_hours,
     case
       when n.unique_key = list_sort(list_transform(p.business_key, lambda k: lower(k))) and (n.strategy = 'check' or (n.strategy = 'timestamp' and n.updated_at <> ''))
-        and n.hard_deletes in ('invalidate', 'new_record') and s.last_success >= c.as_of - to_hours(c.max_age_hours) and t.current_row and t.overlap and k.kept then ''
+        and n.hard_deletes in ('invalidate', 'new_record') and s.last_success >= c.as_of - to_hours(c.max_age_hours) and t.current_row and t.overlap and k.kept and not k.silent then ''
       when p.business_key is null then 'not-registered'
       when n.unique_id is null then 'no-snapshot'
       when n.unique_key is null or n.strategy is null or n.hard_deletes is null or k.silent then 'unknown-value'
