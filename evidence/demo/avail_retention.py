@@ -76,7 +76,8 @@ def _kept_too_long(world: World) -> None:
     for plant, product, change, first, last, reason in changes:
         folder = _FEEDS[product]
         row.change(first, last, lifecycle_rules=_rules(folder, **change))
-        world.expect(plant, CONTRACT, f"{product}: s3://{LANDING}/{folder}/", reason, first, last)
+        name = "pharmacy_intake" if product == "pharmacy_feed" else product  # renamed by then
+        world.expect(plant, CONTRACT, f"{name}: s3://{LANDING}/{folder}/", reason, first, last)
 
 
 def _not_purged(world: World) -> None:

@@ -22,4 +22,8 @@ def expect_crossings(world: World) -> None:
     expect("mask-taken-off", DDL, f"{one} as SYSADMIN in unknown database", "not-a-deployer", 66, 66)
     expect("deployer-by-hand", DDL, "TERRAFORM as TERRAFORM in unknown database", "deployer-used-by-hand", 38, 38)
     expect("unmatched-leaver", LEAVERS, "P-20017", "orphan-logins", 9, 12, "review")
+    sample = "DEV.SCRATCH.MEMBER_SAMPLE"
+    expect("phi-in-development", "access-contract-roles", sample, "no-contract", 22, 24)
+    expect("phi-in-development", "access-powerful-privileges", "schema DEV.SCRATCH", "unknown-value", 22, 24)
+    expect("service-admin", "change-iac-credentials", "deployer TERRAFORM", "admin-role", 53, 53)
     expect("rows-past-their-time", SLO, "claims_core: completeness", "breached", 11, 11, source=world.names.contracts)

@@ -6,6 +6,7 @@ from evidence.demo.state import ALWAYS
 from evidence.demo.world import World
 
 KEY_TESTS, RESULTS = "quality-key-tests", "quality-test-results"
+MISSING_RUN = 30  # the morning without a production run
 
 
 def plant_dbt(world: World) -> None:
@@ -60,9 +61,9 @@ def _failures(world: World) -> None:
 
 def _runs(world: World) -> None:
     project, expect = world.project, world.expect
-    project.missing_runs.add(30)
-    expect("missing-run", RESULTS, "runs", "run-missing", 30, 30)
-    expect("missing-run", RESULTS, "tests", "tests-dropped", 30, 30)
+    project.missing_runs.add(MISSING_RUN)
+    expect("missing-run", RESULTS, "runs", "run-missing", MISSING_RUN, MISSING_RUN)
+    expect("missing-run", RESULTS, "tests", "tests-dropped", MISSING_RUN, MISSING_RUN)
     staging = [node for node in project.tests if node["fqn"][1] == "staging"]
     project.unselected[35] = frozenset(node["unique_id"] for node in staging)
     expect("tests-left-out", RESULTS, "tests", "tests-dropped", 35, 35)
