@@ -35,6 +35,13 @@ def packet(demo):
     return zip_file
 
 
+# Judge the collecting itself and earlier findings: what they say of the demo follows from all other answers, and has none of its own yet.
+OF_OURSELVES = {
+    "change-evidence-tool", "monitor-audit-continuity", "monitor-collection-complete", "monitor-collector-visibility",
+    "monitor-evidence-integrity", "monitor-finding-response", "program-control-freshness", "program-exceptions", "retention-audit-6y",
+}  # fmt: skip
+
+
 def findings(folder):
     (path,) = (folder / "packets").glob("*hipaa*/data/findings.json")
     (other,) = (folder / "packets").glob("*soc2*/data/findings.json")
@@ -72,9 +79,9 @@ def test_every_control_is_satisfied_somewhere_and_most_fail_somewhere(demo):
     for (control, _), finding in findings(demo).items():
         if control in key["controls"]:
             statuses.setdefault(control, set()).add(finding["status"])
-    assert len(statuses) >= 12
+    assert len(statuses) >= 85
     assert all("satisfied" in seen for seen in statuses.values())
-    assert sum("not-satisfied" in seen for seen in statuses.values()) >= 11
+    assert all("not-satisfied" in seen for seen in statuses.values())
 
 
 def test_doing_it_again_seals_nothing(demo):
