@@ -23,6 +23,7 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("job") / "work"
     job.run("init", folder, "--demo", "--size", "small")
     job.run("-w", folder, "collect", codes=(5,))  # two nights are planted as denied
+    job.run("-w", folder, "check")  # so that packets carry one
     job.run("-w", folder, "assess", "--period", PERIOD)
     for report in ("quarterly-hipaa", "quarterly-soc2"):
         job.run("-w", folder, "packet", report, "--period", PERIOD)

@@ -101,6 +101,7 @@ def test_the_ending_says_how_and_what_is_kept_has_one_spelling():
     assert Texts.from_bytes(kept.to_bytes(), "x") == kept
 
 
+@pytest.mark.slow
 def test_it_is_sealed_printed_and_refused_when_it_was_changed(tmp_path):
     work = tmp_path / "work"
     job.workspace(work, FEW)

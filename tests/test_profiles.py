@@ -98,6 +98,7 @@ def test_the_configuration_is_one_object_of_what_is_in_force(tmp_path):
     assert configuration(set_) != configuration(plain)
 
 
+@pytest.mark.slow
 def test_a_workspace_layers_them_seals_the_outcome_and_a_packet_runs_again(tmp_path):
     work = tmp_path / "work"
     job.workspace(work, FEW)

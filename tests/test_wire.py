@@ -80,7 +80,7 @@ class Place:
             self.index.catch_up(self.log)
 
     def findings(self, size):
-        """Canonical findings of all nights, without what names a receipt's words."""
+        """Canonical findings of all nights, without what names a receipt's words: of controls that judge receipts themselves none."""
         library, contracts = self.workspace.library, self.workspace.contracts
         asked = {s.name: [name for name in s.datasets() if alike(contracts[name])] for s in self.sources}
         reader = assess.StoreReader(self.store, self.index, contracts, asked, KNOWN_AT)
@@ -89,10 +89,12 @@ class Place:
             f
             for _, fs in assess.judge(library, self.workspace.registers, reader, nights, self.workspace.engine)
             for f in fs
+            if not library.controls[f.control].ops
         ]
         periods = [
             assess_period(control, [f for f in found if f.control == name], nights[0], nights[-1])
             for name, control in library.controls.items()
+            if not control.ops
         ]
         body = canonical_findings(
             nights[0].isoformat(), nights[-1].isoformat(), [p.to_json() for p in periods], [n.to_json() for n in found]
