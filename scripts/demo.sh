@@ -1,9 +1,14 @@
 #!/bin/sh
 # The main job on a generated health carrier, command by command as a user would type it.
+# `sh scripts/demo.sh quarter` does the whole quarter, which takes about three times as long.
 # The demo account has planted refusals and exceptions: those commands are expected to say so by their exit codes.
 set -eu
 cd "$(dirname "$0")/.."
 work=build/demo
+case "${1:-month}" in
+quarter) size=full period=2026-Q3 ;;
+*) size=month period=2026-07 ;;
+esac
 rm -rf "$work"
 
 run() { # run <accepted exit codes> <command...>: show the command, then run it
@@ -22,10 +27,10 @@ run() { # run <accepted exit codes> <command...>: show the command, then run it
   esac
 }
 
-run 0 init "$work" --demo
-run 5 -w "$work" collect
-run 0 -w "$work" assess --period 2026-Q3
-run 0 -w "$work" packet quarterly-hipaa --period 2026-Q3
+run 0 init "$work" --demo --size "$size"
+run "0 5" -w "$work" collect
+run 0 -w "$work" assess --period "$period"
+run 0 -w "$work" packet quarterly-hipaa --period "$period"
 packet="$(ls "$work"/packets/*quarterly-hipaa*.zip)"
 run 0 verify "$packet" --trust "$work/trust"
 echo

@@ -25,7 +25,9 @@ TRUST = "trust"  # what is carried outside: the log's verifier key and the packe
 def init(
     directory: Annotated[Path, typer.Argument(help="Where to make the workspace.")] = Path(),
     demo: Annotated[bool, typer.Option("--demo", help="Fill it with a generated health carrier for 2026-Q3.")] = False,
-    size: Annotated[str, typer.Option(help="Size of the demo: full, small, or none (you bring the exports).")] = "full",
+    size: Annotated[
+        str, typer.Option(help="Size of the demo: full, month, small, or none (you bring the exports).")
+    ] = "full",
     entity: Annotated[str, typer.Option(help="Name printed on covers.")] = "",
     system: Annotated[str, typer.Option(help="Name of the system in scope.")] = "Member analytics platform",
     store: Annotated[str, typer.Option(help="file:DIR or s3://bucket/prefix.")] = "file:store",
