@@ -34,6 +34,11 @@ def build_changes(world: World) -> None:
         ends = dt.datetime(2026, month + 1, 1, tzinfo=dt.UTC)
         first = max(0, (starts.date() - world.size.start).days - 1)
         world.state.add(TICKETS, change_ticket(f"CHG-{month}00", _ADMIN, starts, ends), first=first)
+        # The other administrator has none on the day on which something is done without one (admin-without-change).
+        spans = [(starts, dt.datetime(2026, 7, 5, tzinfo=dt.UTC)), (dt.datetime(2026, 7, 6, tzinfo=dt.UTC), ends)]
+        for number, (opens, closes) in enumerate(spans if month == 7 else [(starts, ends)]):
+            row = change_ticket(f"CHG-{month}1{number}", ADMINS[1][0], opens, closes)
+            world.state.add(TICKETS, row, first=max(first, (opens.date() - world.size.start).days - 1))
 
 
 def plant_changes(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Who may sign in the demo, and the small helpers of registers that hold signatures."""
+"""Who may sign in the demo, and the rows of registers that hold signatures."""
 
 import datetime as dt
 import hashlib
