@@ -8,6 +8,7 @@ the tables handed in with it exist. Lint explains mistakes early; it is not the 
 
 import datetime as dt
 import hashlib
+import io
 import secrets
 import threading
 import time
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import pyarrow as pa
 
@@ -253,10 +254,25 @@ def _digest(seen: Mapping[str, _Seen]) -> bytes:
 
 def _column_digest(column: pa.Table) -> bytes:
     """SHA-256 of the column's Arrow stream: other bytes for the same values only mean that the statement runs again."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, column.schema) as writer:
-        writer.write_table(column)
-    return hashlib.sha256(sink.getvalue()).digest()
+    sink = _HashSink()
+    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), column.schema) as writer:
+        writer.write_table(column, max_chunksize=_BATCH_ROWS)
+    return sink.hash.digest()
+
+
+class _HashSink(io.RawIOBase):
+    """A file that only hashes what is written, so that no copy of a column is held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hash = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, body: Any) -> int:
+        self.hash.update(body)
+        return len(body)
 
 
 @dataclass(slots=True)
