@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -111,6 +111,14 @@ def periods_of(
         )
         for name in sorted(wanted)
     ]
+
+
+def sealed_periods(
+    workspace: Workspace, nights: Sequence[dt.date], only: list[str] | None = None
+) -> list[PeriodFinding]:
+    """Fold what is sealed of ``nights``, which are in order, into one finding per control."""
+    found = {night: verb.sealed_findings(workspace.store, workspace.index, night) for night in nights}
+    return periods_of(workspace, found, nights[0], nights[-1], only)
 
 
 def _nights(workspace: Workspace, date: str | None, period: str | None) -> list[dt.date]:

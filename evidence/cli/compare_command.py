@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from evidence.assess import sealed_findings
 from evidence.cli import output
-from evidence.cli.assess_command import periods_of
+from evidence.cli.assess_command import sealed_periods
 from evidence.cli.period import Period, parse_period
 from evidence.cli.workspace import Workspace
 from evidence.control import compare as pure
@@ -57,7 +56,6 @@ def compare(
 
 
 def _findings(workspace: Workspace, period: Period) -> list[PeriodFinding]:
-    found = {night: sealed_findings(workspace.store, workspace.index, night) for night in period.nights}
-    if not any(found.values()):
+    if not set(period.nights) & set(workspace.index.assessed_nights()):
         raise UsageError(f"nothing is assessed for {period.label}", fix=f"evidence assess --period {period.label}")
-    return periods_of(workspace, found, period.start, period.end)
+    return sealed_periods(workspace, period.nights)

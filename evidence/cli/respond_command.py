@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from evidence.assess import sealed_findings
 from evidence.cli import output
-from evidence.cli.assess_command import periods_of
+from evidence.cli.assess_command import sealed_periods
 from evidence.cli.period import parse_night, parse_period
 from evidence.cli.workspace import Workspace, now
 from evidence.control.registration import append_row
@@ -42,8 +41,7 @@ def respond(
 def _exception(workspace: Workspace, control: str, item: str, label: str, reason: str) -> Interval:
     period = parse_period(label)
     workspace.library.control(control)
-    found = {night: sealed_findings(workspace.store, workspace.index, night) for night in period.nights}
-    (finding,) = periods_of(workspace, found, period.start, period.end, [control])
+    (finding,) = sealed_periods(workspace, period.nights, [control])
     runs = [run for run in finding.exceptions if run.item == item and reason in ("", run.reason)]
     if not runs:
         raise UsageError(

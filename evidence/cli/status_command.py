@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from evidence.assess import sealed_findings
 from evidence.cli import output
-from evidence.cli.assess_command import periods_of
+from evidence.cli.assess_command import sealed_periods
 from evidence.cli.period import parse_period
 from evidence.cli.workspace import Workspace, now
 from evidence.errors import EvidenceError, UsageError
@@ -84,8 +83,7 @@ def _show_readiness(workspace: Workspace, label: str, moment: dt.datetime, *, js
     nights = [night for night in chosen.nights if night <= end]
     if not nights:
         raise UsageError(f"{label} has not begun", fix="name a period that has")
-    found = {night: sealed_findings(workspace.store, workspace.index, night) for night in nights}
-    periods = periods_of(workspace, found, chosen.start, end)
+    periods = sealed_periods(workspace, nights)
     lacking = [finding for finding in periods if finding.not_assessed > workspace.config.assess.max_unknown_nights]
     rows: list[dict[str, Any]] = [
         {

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from evidence.demo.access_account import ACCOUNT, APPROVED_HOLDS
+from evidence.demo.once import register
 from evidence.demo.people import ADMINS, BREAK_GLASS, READERS, SERVICES, access_roles
 from evidence.demo.shapes import SERVICE_WAREHOUSES
 from evidence.demo.tables import DOMAINS, SCHEMAS
@@ -35,7 +36,7 @@ def build_access_registers(world: World) -> None:
 
 
 def _add(world: World, name: str, rows: list[dict[str, Any]]) -> None:
-    world.registers.setdefault(name, []).extend(row | SIGNED for row in rows)
+    register(world, name, *(row | SIGNED for row in rows))
 
 
 def _both_sides() -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 import datetime as dt
 from typing import Any, Final
 
+from evidence.demo.once import register
 from evidence.demo.people import ADMINS
-from evidence.demo.people_signers import AUDITOR, CISO, PLATFORM, at, digest, register
+from evidence.demo.people_signers import AUDITOR, CISO, PLATFORM, at, digest
 from evidence.demo.world import World
 
 ACTIVITY = "monitor-activity-review"

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any, Final
 
-from evidence.demo.people_signers import register
+from evidence.demo.once import register
 from evidence.demo.products import Product
 from evidence.demo.shares import CARE, GRANTS, HOSPITAL, build_shares, of_table
 from evidence.demo.state import ALWAYS

@@ -4,8 +4,9 @@ import datetime as dt
 import json
 from typing import Any, Final
 
+from evidence.demo.once import register
 from evidence.demo.people_program import none_in
-from evidence.demo.people_signers import CISO, register
+from evidence.demo.people_signers import CISO
 from evidence.demo.state import ALWAYS, Row
 from evidence.demo.tickets import privacy_incident
 from evidence.demo.world import World

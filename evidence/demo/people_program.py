@@ -3,7 +3,8 @@
 import datetime as dt
 from typing import Any, Final
 
-from evidence.demo.people_signers import AUDITOR, CISO, document, register
+from evidence.demo.once import register
+from evidence.demo.people_signers import AUDITOR, CISO, document
 from evidence.demo.records_roster import ROSTER, build_roster
 from evidence.demo.world import World
 

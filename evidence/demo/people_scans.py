@@ -3,7 +3,8 @@
 import datetime as dt
 from typing import Any, Final
 
-from evidence.demo.people_signers import APPROVAL, register
+from evidence.demo.once import register
+from evidence.demo.people_signers import APPROVAL
 from evidence.demo.world import World
 
 SCANS = "monitor-scanners-run"

@@ -2,9 +2,9 @@
 
 from evidence.demo.avail_recovery import DATABASES, database
 from evidence.demo.aws_buckets import BUCKETS, LANDING, SUMMARY, bucket, summary
-from evidence.demo.once import once
+from evidence.demo.once import once, register
 from evidence.demo.organization_accounts import ACCOUNT, ACCOUNTS, account, build_accounts
-from evidence.demo.people_signers import APPROVAL, register
+from evidence.demo.people_signers import APPROVAL
 from evidence.demo.world import World
 
 SCOPE = "program-scope-reconciled"

@@ -2,8 +2,9 @@
 
 import datetime as dt
 import hashlib
-from typing import Any, Final
+from typing import Final
 
+from evidence.demo.once import register
 from evidence.demo.people import ADMINS
 from evidence.demo.workspace import APPROVED, EXPIRES, OFFICER
 from evidence.demo.world import World
@@ -11,11 +12,6 @@ from evidence.demo.world import World
 CISO, AUDITOR, PLATFORM = "Ingrid Solvang", "Tobias Renwick", "Marta Oyelaran"
 APPROVAL: Final = {"approved_by": OFFICER, "approved_on": APPROVED, "expires": EXPIRES}
 _ACTIVITY = ["access", "query", "login", "privileged_change", "incident"]
-
-
-def register(world: World, name: str, *rows: dict[str, Any]) -> None:
-    """Append rows to a register, which exists from then on."""
-    world.registers.setdefault(name, []).extend(rows)
 
 
 def digest(text: str) -> str:

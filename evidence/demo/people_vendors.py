@@ -3,9 +3,10 @@
 import datetime as dt
 from typing import Any, Final
 
+from evidence.demo.once import register
 from evidence.demo.organization_accounts import ACCOUNT, ACCOUNTS
 from evidence.demo.people_activity import KEPT
-from evidence.demo.people_signers import AUDITOR, CISO, digest, document, register
+from evidence.demo.people_signers import AUDITOR, CISO, digest, document
 from evidence.demo.workspace import APPROVED, OFFICER
 from evidence.demo.world import World
 
