@@ -201,7 +201,9 @@ def _put(
     index, known_at = reader.index, reader.known_at
     previous = index.assessment(night)
     spelled = [finding.to_json() for finding in findings]
-    if previous is not None and [f.to_json() for f in _read(log.store, previous[1])] == spelled:
+    in_force = canonical.sha256_hex(configuration(library))
+    cause = _cause(log.store, previous[1], spelled, in_force) if previous is not None else ""
+    if previous is not None and not cause:
         return None
     late = sorted(control.id for control in library.controls.values() if control.late)
     revision = previous[1].body["revision"] + 1 if previous else 0
@@ -209,12 +211,12 @@ def _put(
         "format": FORMAT,
         "night": night.isoformat(),
         "revision": revision,
-        "cause": "inputs or content changed" if previous else "",
+        "cause": cause,
         "log_size": index.size,
         **({"late": late, "earlier_log_size": reader.earlier.size} if reader.earlier and late else {}),
         "known_at": canonical.format_time(known_at),
         "library": {"version": library.version, "sha256": library.sha256},
-        "configuration": canonical.sha256_hex(configuration(library)),
+        "configuration": in_force,
         "registers": dict(registers.digests),
         "findings": spelled,
     }
@@ -233,6 +235,14 @@ def _put(
         "open_reviews": sum(finding.reason == "pending-review" for finding in findings),
     }
     return Entry("assessment", f"{night.isoformat()}/{revision}", ref, facts)
+
+
+def _cause(store: ObjectStore, entry: Entry, spelled: Sequence[Mapping[str, Any]], in_force: str) -> str:
+    """Return why the sealed assessment no longer says it all, or "": a reason or a name in an overlay is read beside the results."""
+    sealed = _decoded(store, entry)
+    if [NightFinding.from_json(finding).to_json() for finding in sealed["findings"]] != spelled:
+        return "inputs or content changed"
+    return "" if sealed.get("configuration") == in_force else "configuration changed, results did not"
 
 
 def _read(store: ObjectStore, entry: Entry) -> list[NightFinding]:
