@@ -7,10 +7,12 @@ size it read; the same evidence, content and clock give the same findings, and t
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
+from evidence.control.change import side_by_side
 from evidence.control.definition import Library
 from evidence.control.engine import Engine, assess_night
 from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
@@ -155,8 +157,10 @@ def seal(
 ) -> Iterator[Judged]:
     """Seal the findings that are new, ``batch`` nights to a commit; yield each night when its object is put.
 
-    With late controls every night is a commit of its own, so that the next night can read it; nights come in order then.
+    With late controls every night is a commit of its own, so that the next night can read it; nights come in order then. Where a control
+    is judged by another rule than on the night assessed before, that rule's result is sealed beside (``evidence.control.change``).
     """
+    last = _Last(log.store, reader.index)
     pending: list[Entry] = [
         *register_entries(log, registers.bodies),
         *configuration_entries(log, configuration(library)),
@@ -173,6 +177,13 @@ def seal(
             known_at = reader.known_at
             found = assess_night(library, registers, reader, night, known_at=known_at, controls=late, engine=engine)
             findings = waive(sorted([*base, *found], key=lambda finding: finding.control), registers)
+
+        def run(old: Library, names: Sequence[str], night: dt.date = night) -> list[NightFinding]:
+            known_at = reader.known_at
+            return assess_night(old, registers, reader, night, known_at=known_at, controls=names, engine=engine)
+
+        findings = side_by_side(library, findings, last.before(night), run, partial(last.revisions, night))
+        last.take(night, findings)
         entry = _put(log, library, registers, reader, night, findings, new_id())
         if entry is not None:
             pending.append(entry)
@@ -181,6 +192,31 @@ def seal(
             pending = []
         yield night, findings
     append_new(log, pending)
+
+
+@dataclass(slots=True)
+class _Last:
+    """What the night before was judged by: the one judged last in this run, or one that is sealed."""
+
+    store: ObjectStore
+    index: Index
+    _night: dt.date | None = None
+    _findings: Sequence[NightFinding] = ()
+
+    def take(self, night: dt.date, findings: Sequence[NightFinding]) -> None:
+        """Keep what was judged just now."""
+        self._night, self._findings = night, findings
+
+    def before(self, night: dt.date) -> Sequence[NightFinding]:
+        """Return the findings of the last assessed night before ``night``; nothing if there is none."""
+        sealed = max((each for each in self.index.assessed_nights() if each < night), default=None)
+        if self._night is not None and self._night < night and (sealed is None or sealed <= self._night):
+            return self._findings
+        return sealed_findings(self.store, self.index, sealed) if sealed else ()
+
+    def revisions(self, night: dt.date) -> list[tuple[int, Sequence[NightFinding]]]:
+        """Return every sealed assessment of ``night``, oldest first."""
+        return [(entry.body["revision"], _read(self.store, entry)) for entry in self.index.assessments(night)]
 
 
 def sealed_findings(store: ObjectStore, index: Index, night: dt.date) -> list[NightFinding]:
