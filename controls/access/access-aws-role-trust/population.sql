@@ -20,7 +20,7 @@ named as (
       lambda l: rtrim(regexp_replace(trim(l), '^s3[a-z]*://', ''), '/') || '/'
     ) as places
   from properties r
-  join properties p on p.source = r.source and p.integration_name = r.integration_name
+  join properties p on p.source = r.source and p.integration_name is not distinct from r.integration_name
   where r.kind = 'role' and r.value <> ''
   group by all
 ),
