@@ -22,14 +22,6 @@ UNNOTICED = {
     "quality-test-results/control.sql": 14,
 }
 
-# Takes minutes and has not been run to its end: to be scored, and to leave this list.
-UNSCORED = {"network-account-policy"}
-
-
-def names(every: list[str]) -> list[object]:
-    why = pytest.mark.skip(reason="not scored yet")
-    return [pytest.param(name, marks=why) if name in UNSCORED else name for name in every]
-
 
 @pytest.fixture(scope="module")
 def library():
@@ -41,7 +33,7 @@ def unnoticed(score: Score) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("control", names(CONTROLS))
+@pytest.mark.parametrize("control", CONTROLS)
 def test_every_change_of_a_control_is_noticed(library, control):
     for score in score_control(library, control):
         lost = unnoticed(score)
@@ -49,7 +41,7 @@ def test_every_change_of_a_control_is_noticed(library, control):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fact", names(FACTS))
+@pytest.mark.parametrize("fact", FACTS)
 def test_every_change_of_a_fact_is_noticed(library, fact):
     score = score_fact(library, fact)
     lost = unnoticed(score)
