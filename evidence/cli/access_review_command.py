@@ -22,6 +22,7 @@ from evidence.review.decisions import (
     open_removals,
     reviewer_of,
     signature,
+    signed,
     standings,
 )
 from evidence.review.workbook import write_csv, write_workbook
@@ -134,11 +135,11 @@ def _record(
 ) -> None:
     """Append the decisions in one step, then the signature: a crash between leaves decisions that nobody signed."""
     folder = workspace.config.path(workspace.config.assess.registers)
-    if owner is not None and moment < parse_time(sealed.body["listed_at"]):
+    if moment < parse_time(sealed.body["listed_at"]):
         raise UsageError("the list is of a later moment than this clock", fix="set the clock right")
     if fresh:
         append_rows(folder, "access_decisions", fresh)
-    if owner is not None:
+    if owner is not None and not signed(workspace.registers, sealed.digest, reviewer["person"]):
         removals = sum(row["decision"] == "remove" for row in decided.values())
         row = signature(
             sealed.body, sealed.digest, reviewer["person"], owner or reviewer["person"], moment, len(decided), removals
@@ -176,7 +177,7 @@ def _told(reviewing: Reviewing, sealed: SealedList, later: Any, execute: int) ->
     counts = Counter(each.state for each in found)
     return {
         "list": sealed.digest, "period_end": body["period_end"], "night": body["night"], "rows": body["population"],
-        "decided": len(decisions), "undecided": counts["undecided"], "keep": counts["keep"],
+        "decided": len(decisions), "decided_by": dict(sorted(Counter(row["reviewer"] for row in decisions.values()).items())), "undecided": counts["undecided"], "keep": counts["keep"],
         "removals_asked": sum(counts[state] for state in ("waiting", "open", "reopened", "closed")), "removals_open": open_removals(found),
         "removals": [_removal(each, execute) for each in found if each.state not in {"undecided", "keep"}],
     }  # fmt: skip
@@ -193,9 +194,9 @@ def _removal(each: Standing, execute: int) -> dict[str, Any]:
 
 def _show(told: dict[str, Any], night: dt.date) -> None:
     names = ("list", "period_end", "night", "rows", "decided", "undecided", "keep", "removals_asked", "removals_open")
-    output.pairs({name.replace("_", " "): told[name] for name in names})
+    by = ", ".join(f"{name} {count}" for name, count in told["decided_by"].items())
+    output.pairs({**{name.replace("_", " "): told[name] for name in names}, "decided by": by or "nobody"})
     if told["removals"]:
         columns = ("state", "days", "system", "holder", "access", "asked", "reviewer", "why")
-        output.table(
-            f"removals, as captured on {night}", columns, [[row[name] for name in columns] for row in told["removals"]]
-        )
+        rows = [[row[name] for name in columns] for row in told["removals"]]
+        output.table(f"removals, as captured on {night}", columns, rows)

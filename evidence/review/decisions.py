@@ -131,6 +131,14 @@ def signature(
     }  # fmt: skip
 
 
+def signed(registers: Registers, digest: str, reviewer: str) -> bool:
+    """Say whether this reviewer signed this list before: signing twice adds nothing."""
+    return any(
+        row["signed_sha256"] == row["list_sha256"] == digest and row["reviewer"] == reviewer
+        for row in registers.rows.get("access_reviews", ())
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where one row of a list stands: ``days`` since the decision, as of the capture looked at; ``why`` in words."""

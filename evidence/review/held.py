@@ -65,8 +65,7 @@ def held_on(library: Library, registers: Registers, reader: EvidenceReader, nigh
     """
     access, phi = _needs(library)
     gathered = gate.gather(access, reader, library.contracts, _EDITIONS, night)
-    problems = [f"{gap.why}: {gap.detail}" for gap in gathered.gaps]
-    problems += _partly(access, reader, night)
+    problems = {f"{gap.why}: {gap.detail}" for gap in gathered.gaps} | set(_partly(access, reader, night))
     if problems:
         raise IncompleteSnapshotError(
             f"who holds what on {night} is not known: {'; '.join(sorted(problems))}",
