@@ -21,7 +21,8 @@ from evidence.review.answers import list_digest, read_answers
 from evidence.review.decisions import counting, decided_rows, news, reviewer_of, signature, standings
 from evidence.review.held import Used, held_on, last_used, review_library
 from evidence.review.listing import keyed, list_of, period_end
-from evidence.review.workbook import COLUMNS, DECIDE, support_of, write_csv, write_workbook
+from evidence.review.support import support_of
+from evidence.review.workbook import COLUMNS, DECIDE, write_csv, write_workbook
 from evidence.snapshot import canonical
 
 CONTROLS = Path(__file__).parent.parent / "controls"

@@ -16,7 +16,7 @@ from evidence.errors import UsageError
 from evidence.review.decisions import counting, entitled
 from evidence.review.held import Held, held_on, last_used, review_library
 from evidence.review.listing import list_of, parse_list, period_end
-from evidence.review.workbook import Table, support_of
+from evidence.review.support import Table, support_of
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.store.sealing import append_new, put_object

@@ -179,16 +179,18 @@ def _told(reviewing: Reviewing, sealed: SealedList, later: Any, execute: int) ->
         "list": sealed.digest, "period_end": body["period_end"], "night": body["night"], "rows": body["population"],
         "decided": len(decisions), "decided_by": dict(sorted(Counter(row["reviewer"] for row in decisions.values()).items())), "undecided": counts["undecided"], "keep": counts["keep"],
         "removals_asked": sum(counts[state] for state in ("waiting", "open", "reopened", "closed")), "removals_open": open_removals(found),
-        "removals": [_removal(each, execute) for each in found if each.state not in {"undecided", "keep"}],
+        "removals": [_removal(each, execute, reviewing.moment) for each in found if each.state not in {"undecided", "keep"}],
     }  # fmt: skip
 
 
-def _removal(each: Standing, execute: int) -> dict[str, Any]:
+def _removal(each: Standing, execute: int, moment: dt.datetime) -> dict[str, Any]:
     decision = each.decision or {}
+    age = (moment - decision["decided_at"].replace(tzinfo=dt.UTC)).days
+    late = age if each.state == "waiting" else each.days  # without captures nothing is ever seen gone
     return {
         "system": each.row["system"], "holder": each.row["holder"], "access": each.row["access"], "asked": decision["asked"],
         "reviewer": decision["reviewer"], "decided_at": decision["decided_at"].isoformat(timespec="seconds") + "Z", "state": each.state,
-        "days": each.days, "why": each.why, "overdue": each.state == "reopened" or (each.state == "open" and each.days > execute),
+        "days": each.days, "why": each.why, "overdue": each.state == "reopened" or (each.state in {"open", "waiting"} and late > execute),
     }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ FORMAT: Final = "evidence-access-review-v1"
 SCOPE: Final = "snowflake"  # in register.access_reviews
 IDENTITY: Final = ("system", "kind", "holder", "access")
 GRAVE: Final = {
-    1: "administrator or not known", 2: "powerful privilege", 3: "changes PHI", 4: "reads PHI", 5: "future grant where PHI is",
+    1: "administrator", 2: "powerful privilege", 3: "changes PHI", 4: "reads PHI", 5: "future grant where PHI is",
     6: "privilege of a user himself", 7: "",
 }  # fmt: skip
 SHOWN: Final = {
@@ -182,6 +182,8 @@ def _shown(
 
 def _gravest(row: Row) -> str:
     word, names = GRAVE[row["rank"]], row["admin"] or row["powerful"]
+    if names and names.startswith("unknown"):
+        return str(names)
     return f"{word}: {names}" if names and row["rank"] <= 2 else word
 
 
