@@ -220,8 +220,10 @@ def test_a_workbook_comes_back_as_it_was_filled_in(book):
     assert answers["BOSS", "READER"].decision == ""
 
 
-def test_no_cell_is_a_formula(book, tmp_path):
-    path, sealed, _ = book
+def test_no_cell_is_a_formula(book, held, tmp_path):
+    path, sealed, digest = book
+    write_workbook(tmp_path / "again.xlsx", sealed, digest, support_of(held(evidence())), ["ann", "bob"])
+    assert (tmp_path / "again.xlsx").read_bytes() == path.read_bytes()
     with zipfile.ZipFile(path) as parts:
         sheets = [parts.read(name).decode() for name in parts.namelist() if name.startswith("xl/worksheets/")]
     assert any("=HYPERLINK(1)" in sheet for sheet in sheets)
@@ -239,6 +241,7 @@ def test_no_cell_is_a_formula(book, tmp_path):
         (lambda rows, _: setattr(rows["EVE", "ACCOUNTADMIN"]["Decision"], "value", "maybe"), "'maybe' is no decision"),
         (lambda rows, _: setattr(rows["EVE", "ACCOUNTADMIN"]["Decision"], "value", "change"), "needs a note"),
         (lambda rows, _: setattr(rows["EVE", "ACCOUNTADMIN"]["Date"], "value", "soon"), "'soon' is no date"),
+        (lambda rows, _: setattr(rows["EVE", "ACCOUNTADMIN"]["Note"], "value", "member 457-55-5462 called"), "ssn"),
         (lambda _, sheet: sheet.delete_rows(2), "EVE / ACCOUNTADMIN was removed"),
         (lambda _, sheet: sheet.append(["x"] * len(COLUMNS)), "is no row of the list"),
         (lambda _, sheet: sheet.append([cell.value for cell in sheet[2]]), "stands twice"),

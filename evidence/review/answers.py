@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from evidence.errors import UsageError
 from evidence.review.listing import SHOWN
 from evidence.review.workbook import ANSWERS, CHOICES, COLUMNS, COVER, DECIDE, LIST_DIGEST, shown_cell
+from evidence.snapshot import phi
 from evidence.snapshot.model import HEX64
 
 MAX_FILE: Final = 64 << 20  # bytes of the file
@@ -106,6 +107,8 @@ def _answer(line: int, name: str, cells: Mapping[str, Any]) -> tuple[Answer, lis
         wrong.append("change needs a note that says what is right")
     if len(why) > _NOTE:
         wrong.append(f"the note is longer than {_NOTE} characters")
+    if kind := phi.hit(why):
+        wrong.append(f"the note looks like it holds a {kind}: point to a ticket instead")
     day = _day(on)
     if day is None and _text(on).strip():
         wrong.append(f"{_text(on)[:30]!r} is no date: YYYY-MM-DD")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from evidence.errors import UsageError
 from evidence.review.listing import GRAVE, IDENTITY, SHOWN
 from evidence.review.support import SUPPORT, Table
 from evidence.snapshot import canonical
@@ -46,9 +47,16 @@ INSTRUCTIONS: Final = (
 def write_workbook(
     path: Path, sealed: Mapping[str, Any], digest: str, support: Mapping[str, Table], reviewers: Sequence[str]
 ) -> None:
-    """Write the workbook of a list to ``path``, row by row. ``digest`` is the SHA-256 of the list as sealed."""
+    """Write the workbook of a list to ``path``, row by row. ``digest`` is the SHA-256 of the list as sealed.
+
+    Raises ``UsageError`` for more rows than one sheet holds: what does not fit would be left out without a word.
+    """
     import xlsxwriter
 
+    if len(sealed["rows"]) > SHEET_ROWS:
+        raise UsageError(
+            f"{len(sealed['rows'])} rows are more than a sheet holds", fix="query the sealed list in parts: no person decides on that many"
+        )
     made = dt.datetime.fromisoformat(sealed["listed_at"]).replace(tzinfo=None)
     options = {
         "constant_memory": True,
