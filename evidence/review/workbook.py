@@ -55,7 +55,8 @@ def write_workbook(
 
     if len(sealed["rows"]) > SHEET_ROWS:
         raise UsageError(
-            f"{len(sealed['rows'])} rows are more than a sheet holds", fix="query the sealed list in parts: no person decides on that many"
+            f"{len(sealed['rows'])} rows are more than a sheet holds",
+            fix="query the sealed list in parts: no person decides on that many",
         )
     made = dt.datetime.fromisoformat(sealed["listed_at"]).replace(tzinfo=None)
     options = {
