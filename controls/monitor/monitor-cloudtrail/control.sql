@@ -30,24 +30,32 @@ recorded as (
     end as objects
   from spelled
 ),
+managed as (
+  select distinct source, arn from recorded where management
+),
+told as (
+  select
+    source, arn, bool_and(is_multi_region) as regional, bool_and(is_logging) as logging, bool_and(log_validation) as validated, bool_and(kms_key_id <> 'unset') as encrypted,
+    bool_and(latest_delivery_error = 'unset') as clean, max(latest_delivery_at) as delivered_at
+  from aws.trails
+  group by all
+),
 graded as (
   select
     t.source, t.arn,
     case
-      when bool_and(t.is_multi_region) and bool_and(t.is_logging) and bool_and(t.log_validation) and bool_and(t.kms_key_id <> 'unset')
-        and max(t.latest_delivery_at) >= c.as_of - to_hours(c.max_delivery_hours) and bool_and(t.latest_delivery_error = 'unset')
-        then case when bool_or(m.management) then 0 else 1 end
-      when not bool_and(t.is_multi_region) then 7
-      when not bool_and(t.is_logging) then 6
-      when not bool_and(t.log_validation) then 5
-      when not bool_and(t.kms_key_id <> 'unset') then 4
-      when not bool_and(t.latest_delivery_error = 'unset') or max(t.latest_delivery_at) < c.as_of - to_hours(c.max_delivery_hours) then 3
+      when t.regional and t.logging and t.validated and t.encrypted and t.clean and t.delivered_at >= c.as_of - to_hours(c.max_delivery_hours)
+        then case when m.arn is not null then 0 else 1 end
+      when not t.regional then 7
+      when not t.logging then 6
+      when not t.validated then 5
+      when not t.encrypted then 4
+      when not t.clean or t.delivered_at < c.as_of - to_hours(c.max_delivery_hours) then 3
       else 2
     end as grade
-  from aws.trails t
+  from told t
   cross join params c
-  left join recorded m on m.source = t.source and m.arn = t.arn
-  group by t.source, t.arn, c.as_of, c.max_delivery_hours
+  left join managed m on m.source = t.source and m.arn = t.arn
 ),
 of_account as (
   select distinct t.source, t.account, t.arn, g.grade from aws.trails t join graded g on g.source = t.source and g.arn = t.arn
