@@ -6,7 +6,7 @@ with tests as (
     case
       when not t.enabled then 4
       when lower(t.severity) is distinct from 'error' then 3
-      when t.where_clause is not null or replace(coalesce(t.error_if, '!=0'), ' ', '') not in ('!=0', '<>0', '>0') then 2
+      when t.where_clause is not null or replace(t.error_if, ' ', '') not in ('!=0', '<>0', '>0') then 2
       else 1
     end as strength
   from dbt.tests t
@@ -64,7 +64,7 @@ select
     when strength = 3 then 'test-warns'
     when strength = 4 then 'test-disabled'
     when strength = 8 then 'no-key'
-    when strength = 9 and column_name is not null then 'foreign-key-untested'
+    when column_name is not null then 'foreign-key-untested'
     when strength = 9 then 'key-untested'
     else 'unknown-value'
   end as reason,
