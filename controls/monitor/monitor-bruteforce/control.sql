@@ -51,8 +51,7 @@ ip_windows as (
     c.n_spray, c.night as tonight
   from attempts a
   cross join params c
-  join wide w on w.source = a.source and w.client_ip = a.client_ip
-  where a.failed
+  where a.failed and (a.source, a.client_ip) in (select source, client_ip from wide)
 ),
 sprays as (
   select distinct source, client_ip from ip_windows where users >= n_spray and night = tonight
