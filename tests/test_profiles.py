@@ -120,7 +120,7 @@ def test_a_workspace_layers_them_seals_the_outcome_and_a_packet_runs_again(tmp_p
     assert "max_idle_days = 85, library 90" in shown
     assert "changed by organisation CISO on 2026-06-01: max_idle_days 90 to 80, tighter: agreed by the board" in shown
     job.run("-w", work, "collect", "--jobs", "1")
-    job.run("-w", work, "assess", "--period", "2026-07-01..2026-07-02", "--jobs", "1")
+    job.run("-w", work, "assess", "--date", "2026-07-01", "--jobs", "1")
     log = job.open_log(work)
     ((_, sealed),) = log.entries("configuration")
     body = log.store.get(sealed.object.path, sha256=sealed.object.sha256)
@@ -129,6 +129,10 @@ def test_a_workspace_layers_them_seals_the_outcome_and_a_packet_runs_again(tmp_p
     assert sealed.key in listed
     for _, entry in log.entries("assessment"):
         assert json.loads(log.store.get(entry.object.path, sha256=entry.object.sha256))["configuration"] == sealed.key
+    (work / "overlay.toml").write_text(
+        '[controls.identity-dormant]\nreason = "board wants less"\nrequested_by = "Audit committee"\nby = "CISO"\nparameters = { max_idle_days = 30 }\n'
+    )
+    job.run("-w", work, "assess", "--date", "2026-07-02", "--jobs", "1")
     job.run("-w", work, "packet", "quarterly-hipaa", "--period", "2026-07-01..2026-07-02", "--partial")
     (packet,) = (work / "packets").glob("*.zip")
     out = job.run("verify", packet, "--trust", work / "trust", "--reperform").stdout
@@ -138,4 +142,13 @@ def test_a_workspace_layers_them_seals_the_outcome_and_a_packet_runs_again(tmp_p
         path.name for path in (data / "controls").iterdir()
     }
     assert any(Path(data / "evidence" / "_configuration").iterdir())
-    assert "Tighter by organisation (CISO): agreed by the board" in (data / "packet.html").read_text()
+    page = (data / "packet.html").read_text()
+    assert "Tighter by organisation (CISO): agreed by the board" in page
+    assert "Another rule from 2026-07-02 on" in page
+    assert "board wants less (account). Requested by: Audit committee. Approved by: CISO." in page
+    assert "Noted by the new rule alone: 1." in page
+    periods = json.loads((data / "findings.json").read_bytes())["periods"]
+    ((changed, (change,)),) = [(each["control"], each["changes"]) for each in periods if "changes" in each]
+    assert (changed, change["night"]) == ("identity-dormant", "2026-07-02")
+    old, new = change["replaced"]["result"], change["result"]
+    assert (len(old["exceptions"]), len(new["exceptions"])) == (1, 2)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from evidence.control.coverage import RELIABILITY
 from evidence.control.result import Disposed, Interval, NightFinding, PeriodFinding
 from evidence.render import chart
+from evidence.render.changes import ChangeView, changes
 from evidence.render.collected import Evidenced, collected, completeness_chart, evidenced
 from evidence.render.inputs import Content, ControlText, Requirement, Response
 from evidence.render.matrix import matrices
@@ -56,6 +57,7 @@ class ControlView:
     disposed: tuple[tuple[dt.date, Disposed], ...]
     responses: tuple[Response, ...]
     versions: tuple[str, ...]
+    changes: tuple[ChangeView, ...]
 
     @property
     def id(self) -> str:
@@ -118,6 +120,7 @@ def _control(
         disposed=tuple((night.night, record) for night in nights for record in night.disposed),
         responses=_responses(content, finding),
         versions=tuple(sorted({night.version for night in nights} | {text.version})),
+        changes=changes(finding),
     )
 
 
