@@ -44,7 +44,7 @@ judged as (
   select
     p.item, p.column_name, p.key,
     case
-      when p.column_name is not null then coalesce(r.strength, 9)
+      when p.column_name is not null then r.strength
       when coalesce(len(p.key), 0) = 0 then coalesce(i.strength, 8)
       else greatest(n.strength, coalesce(least(u.strength, b.strength), 9))
     end as strength
