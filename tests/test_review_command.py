@@ -20,7 +20,11 @@ REVIEWERS = "".join(
 @pytest.fixture(scope="module")
 def assessed(tmp_path_factory):
     work = tmp_path_factory.mktemp("demo") / "work"
-    job.workspace(work, FEW)
+    job.workspace(
+        work,
+        FEW,
+        only=("access-no-raw-grants", "monitor-bruteforce", "monitor-evidence-integrity", "quality-key-tests"),
+    )
     job.run("-w", work, "collect", "--jobs", "1")
     job.run("-w", work, "assess", "--jobs", "1")
     return work
