@@ -21,7 +21,7 @@ from evidence.control.definition import Library, load_layers, load_library
 from evidence.control.engine import assess_night
 from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
 from evidence.control.gate import requirements
-from evidence.control.overlay import FILES, within
+from evidence.control.overlay import FILES, as_configured, within
 from evidence.control.period import assess_period
 from evidence.control.register import Registers, load_registers
 from evidence.control.result import NightFinding
@@ -131,6 +131,7 @@ def _compare(files: BagFiles) -> Iterator[Check]:
         library, registers = _content(files, Path(folder), effective)
         contracts = load_contracts()
         snapshots, assessments, recorded = _snapshots(files), _assessments(files), _checks(files)
+        configured = _configured(files, library)
         nights: list[NightFinding] = []
         concluded = sorted({finding["control"] for finding in sealed["nights"]})
         wanted = [name for name in concluded if name not in _out_of_reach(files, library, snapshots)]
@@ -143,7 +144,8 @@ def _compare(files: BagFiles) -> Iterator[Check]:
                 known_at, size = canonical.parse_time(assessment["known_at"]), assessment["log_size"]
                 seen = assessment.get("earlier_log_size", size)
                 reader = BagReader(files, snapshots, contracts, effective, known_at, size, assessments, seen, recorded)
-                nights += assess_night(library, registers, reader, night, known_at=known_at, controls=wanted)
+                then = configured.get(assessment.get("configuration", ""), library)
+                nights += assess_night(then, registers, reader, night, known_at=known_at, controls=wanted)
     kept = {**sealed, **{part: [f for f in sealed[part] if f["control"] in wanted] for part in ("nights", "periods")}}
     yield from _night_checks(nights, kept["nights"])
     yield _whole(library, nights, effective, canonical.encode(kept), whole=len(wanted) == len(concluded))
@@ -159,6 +161,16 @@ def _checks(files: BagFiles) -> tuple[tuple[int, Checked], ...]:
             index = parse_inclusion(read(files, f"{folder}/tlog-proof").decode()).index
             found.append((index, checked_of(canonical.decode(body, what=folder), canonical.sha256_hex(body))))
     return tuple(sorted(found, key=lambda pair: pair[0]))
+
+
+def _configured(files: BagFiles, library: Library) -> dict[str, Library]:
+    """Return the library as each sealed configuration of the bag set it, by the configuration's SHA-256: nights name theirs."""
+    found = {}
+    for folder in exhibit_folders(files):
+        if folder.startswith(f"{ROOT}_configuration/"):
+            body = read(files, f"{folder}/{OBJECT}")
+            found[canonical.sha256_hex(body)] = as_configured(library, canonical.decode(body, what=folder))
+    return found
 
 
 def _out_of_reach(

@@ -31,16 +31,7 @@ def main() -> int:
         work = args.keep or Path(scratch) / "work"
         key = job.workspace(work, size)
         print(job.run("-w", work, "collect", "--jobs", args.jobs, codes=(0, 5, 6)).stdout.splitlines()[-6:])
-        job.run(
-            "-w",
-            work,
-            "assess",
-            "--period",
-            f"{size.start}..{size.night(size.nights - 1)}",
-            "--jobs",
-            args.jobs,
-            codes=(0, 3),
-        )
+        job.assess(work, size.start, size.night(size.nights - 1), jobs=args.jobs, codes=(0, 3))
         wrong = list(_differences(work, size, key, args.control or key["controls"]))
     for line in wrong:
         print(line)
@@ -59,13 +50,7 @@ def _differences(work: Path, size: Size, key: Mapping[str, Any], controls: list[
         found = {f.control: f for f in sealed_findings(log.store, index, night)}
         for control in controls:
             wanted, finding = key["controls"][control]["nights"][night.isoformat()], found[control]
-            mine: dict[str, Any] = {"status": finding.status}
-            if finding.status in {"not-assessed", "not-applicable"}:
-                mine["reason"] = finding.reason
-            for name in ("exceptions", "reviews"):
-                pairs = sorted([o.item, o.reason] for o in getattr(finding, name))
-                if pairs:
-                    mine[name] = pairs
+            mine = job.spelled(finding)
             if mine != wanted:
                 yield f"{number:3} {night} {control}\n    key   {wanted}\n    found {mine} {finding.detail[:200]}"
 

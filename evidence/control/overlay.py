@@ -4,6 +4,7 @@ Each may set parameters inside their bounds, a severity, or switch a control off
 what is kept in :attr:`Control.changes`. The *configuration* is the outcome as one object: it is sealed with what was assessed by it.
 """
 
+import dataclasses
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, get_args
@@ -70,6 +71,33 @@ def configuration(library: Library) -> bytes:
                 }
                 for control in library.controls.values()
             },
+        }
+    )
+
+
+def as_configured(library: Library, body: Mapping[str, Any]) -> Library:
+    """Return ``library`` with what the sealed configuration ``body`` had in force, whatever overlays ``library`` was loaded with.
+
+    A control that the configuration does not have, or has with another content, stays as it is: nobody can tell what it was then.
+    """
+    controls = dict(library.controls)
+    for name, said in body["controls"].items():
+        control = controls.get(name)
+        if control is not None and control.content_sha256 == said["content_sha256"]:
+            controls[name] = _set_to(control, said)
+    return dataclasses.replace(library, controls=controls)
+
+
+def _set_to(control: Control, said: Mapping[str, Any]) -> Control:
+    until = said["disabled_until"]
+    why = [change["reason"] for change in said["changes"] if change["what"] == "disabled until"]
+    values = {name: control.parameters[name].check(value) for name, value in said["parameters"].items()}
+    return control.model_copy(
+        update={
+            "values": values,
+            "severity": said["severity"],
+            "disabled_until": dt.date.fromisoformat(until) if until else None,
+            "disabled_reason": why[-1] if until and why else "",
         }
     )
 

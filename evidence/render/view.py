@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -225,7 +225,19 @@ def _summary(content: Content, views: Sequence[ControlView]) -> tuple[str, ...]:
             f"The findings rest on {_n(len(sealed), 'sealed snapshot')}; {number(matched)} match the totals the source returned, "
             f"{number(len(sealed) - matched)} do not or could not be read, and are never counted in favour of a control."
         ),
+        *_changed(views),
     )
+
+
+def _changed(views: Sequence[ControlView]) -> Iterator[str]:
+    """Name controls whose rule changed inside the period, those that became looser apart."""
+    changed = [view for view in views if len(view.text.parts) > 1]
+    looser = [v.id for v in changed if any(c.endswith(", looser") for part in v.text.parts for c in part.changes)]
+    if changed:
+        names = ", ".join(view.id for view in changed)
+        direction = f"Looser: {', '.join(looser)}" if looser else "None became looser"
+        rules = _n(len(changed), "control")
+        yield f"The rule of {rules} changed inside the period: {names}. {direction}. The whole takes the worse part."
 
 
 def _open(views: Sequence[ControlView]) -> list[tuple[ControlView, Interval]]:
