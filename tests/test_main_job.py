@@ -172,7 +172,7 @@ def test_status_and_query_and_controls_speak_json(demo):
     (row,) = json.loads(job.run("-w", demo, "query", sql, "--as-of", "2026-07-10", "--json").stdout)
     assert row["n"] > 30
     listed = json.loads(job.run("-w", demo, "controls", "list", "--json").stdout)
-    assert len(listed) == 12
+    assert len(listed) == 101
 
 
 def test_a_query_that_is_no_select_is_refused(demo):

@@ -14,7 +14,7 @@ UNANSWERED: Final = (
     "password-set",
     "evidence-lock-short",
 )  # plants without a ticket
-NONE: Final = "network-service-policy"
+PINNED: Final = "network-service-policy"
 WAIVERS: Final = "waivers"
 
 
@@ -40,7 +40,7 @@ _HITS: Final = ("data-select-star", "data-phi-unload", "access-admin-use", "moni
 
 def waive(world: World) -> None:
     """Accept some exceptions: as it should be, late, by whoever asked, without anything that makes up for it, and too short."""
-    _waiver(world, "waiver-granted", 1, "legacy-service", (1, 14), compensating=NONE)
+    _waiver(world, "waiver-granted", 1, "legacy-service", (1, 14), compensating=PINNED)
     _waiver(world, "waiver-retroactive", 2, "never-signed-in", (0, 30), recorded=5)
     _waiver(world, "waiver-self-approved", 3, "warehouse-never-suspends", (6, 9), approved_by=PLATFORM)
     _waiver(world, "waiver-without-compensation", 4, "floor-unset", (68, 70))
