@@ -1,5 +1,6 @@
 """Overlays in layers: profile, organisation, account; the last wins, each with its reason, and the outcome is sealed with what it judged."""
 
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from test_control_cases import write
 from evidence.config import content_root
 from evidence.control.definition import load_layers, load_library
 from evidence.control.model import Layer
-from evidence.control.overlay import configuration, within
+from evidence.control.overlay import as_configured, configuration, within
 from evidence.demo import Size
 from evidence.errors import ControlError
 from evidence.snapshot.canonical import sha256_hex
@@ -45,8 +46,6 @@ def test_the_last_layer_wins_and_all_are_kept(tmp_path):
 
 
 def test_a_layer_may_switch_on_again_what_another_switched_off(tmp_path):
-    import datetime as dt
-
     off = layer("organisation", enabled=False, until=dt.date(2026, 12, 1))
     assert control(tmp_path / "a", off).disabled(dt.date(2026, 11, 30))
     both = control(tmp_path / "b", off, layer("account", enabled=True))
@@ -96,6 +95,21 @@ def test_the_configuration_is_one_object_of_what_is_in_force(tmp_path):
         load_library([tmp_path], [layer("account", parameters={"grace_hours": 12})])
     )
     assert configuration(set_) != configuration(plain)
+
+
+def test_what_was_in_force_comes_back_whatever_is_in_force_now(tmp_path):
+    until = dt.date(2026, 12, 1)
+    then = load_library(
+        [write(tmp_path)],
+        [layer("account", parameters={"grace_hours": 12}, severity="low", enabled=False, until=until)],
+    )
+    now = load_library([tmp_path], [layer("account", parameters={"grace_hours": 48})])
+    kept = ("effective", "severity", "disabled_until", "disabled_reason")
+    body = json.loads(configuration(then))
+    back = as_configured(now, body).controls["identity-two"]
+    assert [getattr(back, name) for name in kept] == [getattr(then.controls["identity-two"], name) for name in kept]
+    body["controls"]["identity-two"]["content_sha256"] = "0" * 64  # another control under the same name: not known
+    assert as_configured(now, body).controls["identity-two"].effective == {"grace_hours": 48}
 
 
 @pytest.mark.slow
