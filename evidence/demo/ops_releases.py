@@ -46,7 +46,7 @@ def texts(world: World) -> tuple[str, str]:
 
 
 def _changed(world: World, identity: str) -> None:
-    """The night after shows it: three nights without a registration, two with one whose author reviewed himself."""
+    """The night after shows it: two nights without a registration, two with one whose author reviewed himself."""
     first = world.change_night + 1
     by_hand, reviewed = world.size.night(first + 2), world.size.night(first + 4)
     register(
