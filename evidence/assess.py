@@ -7,10 +7,12 @@ size it read; the same evidence, content and clock give the same findings, and t
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
+from evidence.control.change import side_by_side
 from evidence.control.definition import Library
 from evidence.control.engine import Engine, assess_night
 from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
@@ -155,8 +157,10 @@ def seal(
 ) -> Iterator[Judged]:
     """Seal the findings that are new, ``batch`` nights to a commit; yield each night when its object is put.
 
-    With late controls every night is a commit of its own, so that the next night can read it; nights come in order then.
+    With late controls every night is a commit of its own, so that the next night can read it; nights come in order then. Where a control
+    is judged by another rule than on the night assessed before, that rule's result is sealed beside (``evidence.control.change``).
     """
+    last = _Last(log.store, reader.index)
     pending: list[Entry] = [
         *register_entries(log, registers.bodies),
         *configuration_entries(log, configuration(library)),
@@ -173,6 +177,13 @@ def seal(
             known_at = reader.known_at
             found = assess_night(library, registers, reader, night, known_at=known_at, controls=late, engine=engine)
             findings = waive(sorted([*base, *found], key=lambda finding: finding.control), registers)
+
+        def run(old: Library, names: Sequence[str], night: dt.date = night) -> list[NightFinding]:
+            known_at = reader.known_at
+            return assess_night(old, registers, reader, night, known_at=known_at, controls=names, engine=engine)
+
+        findings = side_by_side(library, findings, last.before(night), run, partial(last.revisions, night))
+        last.take(night, findings)
         entry = _put(log, library, registers, reader, night, findings, new_id())
         if entry is not None:
             pending.append(entry)
@@ -181,6 +192,31 @@ def seal(
             pending = []
         yield night, findings
     append_new(log, pending)
+
+
+@dataclass(slots=True)
+class _Last:
+    """What the night before was judged by: the one judged last in this run, or one that is sealed."""
+
+    store: ObjectStore
+    index: Index
+    _night: dt.date | None = None
+    _findings: Sequence[NightFinding] = ()
+
+    def take(self, night: dt.date, findings: Sequence[NightFinding]) -> None:
+        """Keep what was judged just now."""
+        self._night, self._findings = night, findings
+
+    def before(self, night: dt.date) -> Sequence[NightFinding]:
+        """Return the findings of the last assessed night before ``night``; nothing if there is none."""
+        sealed = max((each for each in self.index.assessed_nights() if each < night), default=None)
+        if self._night is not None and self._night < night and (sealed is None or sealed <= self._night):
+            return self._findings
+        return sealed_findings(self.store, self.index, sealed) if sealed else ()
+
+    def revisions(self, night: dt.date) -> list[tuple[int, Sequence[NightFinding]]]:
+        """Return every sealed assessment of ``night``, oldest first."""
+        return [(entry.body["revision"], _read(self.store, entry)) for entry in self.index.assessments(night)]
 
 
 def sealed_findings(store: ObjectStore, index: Index, night: dt.date) -> list[NightFinding]:
@@ -201,7 +237,9 @@ def _put(
     index, known_at = reader.index, reader.known_at
     previous = index.assessment(night)
     spelled = [finding.to_json() for finding in findings]
-    if previous is not None and [f.to_json() for f in _read(log.store, previous[1])] == spelled:
+    in_force = canonical.sha256_hex(configuration(library))
+    cause = _cause(log.store, previous[1], spelled, in_force) if previous is not None else ""
+    if previous is not None and not cause:
         return None
     late = sorted(control.id for control in library.controls.values() if control.late)
     revision = previous[1].body["revision"] + 1 if previous else 0
@@ -209,12 +247,12 @@ def _put(
         "format": FORMAT,
         "night": night.isoformat(),
         "revision": revision,
-        "cause": "inputs or content changed" if previous else "",
+        "cause": cause,
         "log_size": index.size,
         **({"late": late, "earlier_log_size": reader.earlier.size} if reader.earlier and late else {}),
         "known_at": canonical.format_time(known_at),
         "library": {"version": library.version, "sha256": library.sha256},
-        "configuration": canonical.sha256_hex(configuration(library)),
+        "configuration": in_force,
         "registers": dict(registers.digests),
         "findings": spelled,
     }
@@ -233,6 +271,14 @@ def _put(
         "open_reviews": sum(finding.reason == "pending-review" for finding in findings),
     }
     return Entry("assessment", f"{night.isoformat()}/{revision}", ref, facts)
+
+
+def _cause(store: ObjectStore, entry: Entry, spelled: Sequence[Mapping[str, Any]], in_force: str) -> str:
+    """Return why the sealed assessment no longer says it all, or "": a reason or a name in an overlay is read beside the results."""
+    sealed = _decoded(store, entry)
+    if [NightFinding.from_json(finding).to_json() for finding in sealed["findings"]] != spelled:
+        return "inputs or content changed"
+    return "" if sealed.get("configuration") == in_force else "configuration changed, results did not"
 
 
 def _read(store: ObjectStore, entry: Entry) -> list[NightFinding]:

@@ -227,11 +227,19 @@ class AssessConfig(_Section):
     overlay: str = "overlay.toml"
 
 
+class MaskingConfig(_Section):
+    """How the dbt project masks: macros that return a column masked, and macros that set policies as a post-hook."""
+
+    macros: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
+
+
 class GateConfig(_Section):
     """What runs before a merge: beside the library's own list, and what of it does not."""
 
     controls: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    masking: MaskingConfig | None = None
 
 
 class PacketConfig(_Section):

@@ -4,6 +4,7 @@
 that the packet only references, it says "not checked", never ok; receipts and earlier findings are always in the packet.
 """
 
+import dataclasses
 import datetime as dt
 import tempfile
 import zipfile
@@ -17,11 +18,12 @@ import pyarrow as pa
 from evidence.bag.exhibit import ENTRY, MANIFEST, OBJECT, ROOT, exhibit_folders, read_referenced
 from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
 from evidence.bag.findings import canonical_findings, canonical_night
+from evidence.control.change import in_force, repeated
 from evidence.control.definition import Library, load_layers, load_library
 from evidence.control.engine import assess_night
 from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
 from evidence.control.gate import requirements
-from evidence.control.overlay import FILES, as_configured, within
+from evidence.control.overlay import FILES, within
 from evidence.control.period import assess_period
 from evidence.control.register import Registers, load_registers
 from evidence.control.result import NightFinding
@@ -131,26 +133,82 @@ def _compare(files: BagFiles) -> Iterator[Check]:
         library, registers = _content(files, Path(folder), effective)
         contracts = load_contracts()
         snapshots, assessments, recorded = _snapshots(files), _assessments(files), _checks(files)
-        configured = _configured(files, library)
         nights: list[NightFinding] = []
         concluded = sorted({finding["control"] for finding in sealed["nights"]})
-        wanted = [name for name in concluded if name not in _out_of_reach(files, library, snapshots)]
-        if concluded and not wanted:
+        chosen = {
+            night: revisions[-1][1]
+            for night, revisions in sorted(assessments.items())
+            if effective["period"]["start"] <= night.isoformat() <= effective["period"]["end"]
+        }
+        rules = _Rules(library, _configurations(files))
+        other = set().union(*(rules.moved(assessment) for assessment in chosen.values())) & set(concluded)
+        reach = _out_of_reach(files, library, snapshots)
+        wanted = [name for name in concluded if name not in reach | other]
+        if concluded and not wanted and not other:
             yield Check(STEP, ok=None, detail="the packet only references its evidence: give the store", subject=ROOT)
             return
-        for night, revisions in sorted(assessments.items()):
-            if effective["period"]["start"] <= night.isoformat() <= effective["period"]["end"]:
-                assessment = revisions[-1][1]
-                known_at, size = canonical.parse_time(assessment["known_at"]), assessment["log_size"]
-                seen = assessment.get("earlier_log_size", size)
-                reader = BagReader(files, snapshots, contracts, effective, known_at, size, assessments, seen, recorded)
-                then = configured.get(assessment.get("configuration", ""), library)
-                nights += assess_night(then, registers, reader, night, known_at=known_at, controls=wanted)
+        for night, assessment in chosen.items():
+            known_at, size = canonical.parse_time(assessment["known_at"]), assessment["log_size"]
+            seen = assessment.get("earlier_log_size", size)
+            reader = BagReader(files, snapshots, contracts, effective, known_at, size, assessments, seen, recorded)
+            nights += _judged(rules.library(assessment), registers, reader, night, assessment, wanted)
     kept = {**sealed, **{part: [f for f in sealed[part] if f["control"] in wanted] for part in ("nights", "periods")}}
     yield from _night_checks(nights, kept["nights"])
     yield _whole(library, nights, effective, canonical.encode(kept), whole=len(wanted) == len(concluded))
     for name in sorted(set(concluded) - set(wanted)):
-        yield Check(STEP, ok=None, detail=f"{name}: its rows are referenced only: give the store", subject=ROOT)
+        why = "its rows are referenced only: give the store"
+        if name in other:
+            why = "its content changed inside the period, and the packet has only the last"
+        yield Check(STEP, ok=None, detail=f"{name}: {why}", subject=ROOT)
+
+
+def _judged(
+    library: Library,
+    registers: Registers,
+    reader: BagReader,
+    night: dt.date,
+    assessment: Mapping[str, Any],
+    wanted: Sequence[str],
+) -> list[NightFinding]:
+    """Judge a night by what was in force, and what it says that it replaced by what was in force before."""
+
+    def run(by: Library, names: Sequence[str]) -> list[NightFinding]:
+        return assess_night(by, registers, reader, night, known_at=reader.known_at, controls=names)
+
+    sealed = [NightFinding.from_json(each) for each in assessment["findings"] if each["control"] in wanted]
+    replaced = repeated(library, sealed, run)
+    return [dataclasses.replace(each, replaced=replaced.get(each.control)) for each in run(library, wanted)]
+
+
+@dataclass(slots=True)
+class _Rules:
+    """The library as each night's assessment names it; assessments of earlier releases name none."""
+
+    content: Library
+    configurations: Mapping[str, Mapping[str, Any]]
+    _known: dict[str, tuple[Library, frozenset[str]]] = field(default_factory=dict)
+
+    def library(self, assessment: Mapping[str, Any]) -> Library:
+        """Return what was in force."""
+        return self._of(assessment)[0]
+
+    def moved(self, assessment: Mapping[str, Any]) -> frozenset[str]:
+        """Return the controls whose content then is not what the packet carries."""
+        return self._of(assessment)[1]
+
+    def _of(self, assessment: Mapping[str, Any]) -> tuple[Library, frozenset[str]]:
+        digest = str(assessment.get("configuration", ""))
+        if digest not in self._known:
+            said = self.configurations.get(digest)
+            self._known[digest] = (self.content, frozenset()) if said is None else in_force(self.content, said)
+        return self._known[digest]
+
+
+def _configurations(files: BagFiles) -> dict[str, Mapping[str, Any]]:
+    bodies = [
+        read(files, f"{each}/{OBJECT}") for each in exhibit_folders(files) if each.startswith(f"{ROOT}_configuration/")
+    ]
+    return {canonical.sha256_hex(body): canonical.decode(body) for body in bodies}
 
 
 def _checks(files: BagFiles) -> tuple[tuple[int, Checked], ...]:
@@ -161,16 +219,6 @@ def _checks(files: BagFiles) -> tuple[tuple[int, Checked], ...]:
             index = parse_inclusion(read(files, f"{folder}/tlog-proof").decode()).index
             found.append((index, checked_of(canonical.decode(body, what=folder), canonical.sha256_hex(body))))
     return tuple(sorted(found, key=lambda pair: pair[0]))
-
-
-def _configured(files: BagFiles, library: Library) -> dict[str, Library]:
-    """Return the library as each sealed configuration of the bag set it, by the configuration's SHA-256: nights name theirs."""
-    found = {}
-    for folder in exhibit_folders(files):
-        if folder.startswith(f"{ROOT}_configuration/"):
-            body = read(files, f"{folder}/{OBJECT}")
-            found[canonical.sha256_hex(body)] = as_configured(library, canonical.decode(body, what=folder))
-    return found
 
 
 def _out_of_reach(

@@ -229,6 +229,22 @@ def test_late_controls_read_the_nights_sealed_before_in_the_same_run(tmp_path):
     assert body["log_size"] < body["earlier_log_size"]
 
 
+def test_a_reason_that_changed_alone_is_a_new_assessment(tmp_path):
+    log = Log.init(MemoryStore(), KEY, anchors=[MemoryAnchor()])
+    late_library(tmp_path / "controls")
+    names, bodies = itertools.count(), []
+    for reason in ("first words", "other words", "other words"):
+        overlay = {"controls": {"program-late": {"reason": reason, "severity": "high"}}}
+        run(log, load_library([tmp_path / "controls"], overlay), names)
+        _, entry = Index().catch_up(log).assessment(NIGHT)
+        bodies.append(canonical.decode(log.store.get(entry.object.path), what="assessment"))
+    first, second, same = bodies
+    assert (second["revision"], second["cause"]) == (1, "configuration changed, results did not")
+    assert second["findings"] == first["findings"]
+    assert {first["configuration"], second["configuration"]} == {e.key for _, e in log.entries("configuration")}
+    assert same == second, "the same again seals nothing"
+
+
 def test_a_packet_knows_assessments_as_inputs():
     value = assessment(NIGHT, [finding("a-b", NIGHT)])
 

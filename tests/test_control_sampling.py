@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence.control.sampling import Policy, draw, load_policies
+from evidence.control.sampling import NightPopulation, Policy, draw, draw_period, load_policies
 from evidence.errors import ControlError
 
 ROOT = Path(__file__).parent.parent / "controls"
@@ -55,12 +55,47 @@ def test_the_sample_is_what_sha256sum_and_sort_give(tmp_path):
     )
 
 
+NIGHTS = {f"2026-07-{n:02}": [f"carrier/USER {n * k}" for k in range(1, 30 + n)] for n in (3, 1, 2)}
+TESTED = [NightPopulation(night, len(items), f"{night}-digest") for night, items in NIGHTS.items()]
+
+
+def of_period(nights=TESTED, **rule):
+    return draw_period(nights, lambda night: NIGHTS[night], Policy(about="x", **rule), "p", "seed")
+
+
+def test_a_period_is_one_population_and_is_drawn_as_by_hand(tmp_path):
+    line = """while read -r i; do printf '%s %s\\n' "$(printf 'seed\\n%s' "$i" | sha256sum | cut -d' ' -f1)" "$i"; done < items"""
+    lines = [f"{night} {item}" for night, items in NIGHTS.items() for item in items]
+    (tmp_path / "items").write_text("\n".join(lines) + "\n")
+    script = f"{line} | sort | head -9 | cut -d' ' -f2-"
+    assert line.replace("seed", "SEED") in (ROOT.parent / "docs" / "formats" / "sample.md").read_text()
+    by_hand = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    found = of_period(kind="fixed", size=9)
+    assert by_hand.splitlines() == list(found.items)
+    assert found.population == len(lines)
+    stated = "".join(
+        f"{each.night} {each.population} {each.fingerprint}\n" for each in sorted(TESTED, key=lambda t: t.night)
+    )
+    assert found.fingerprint == hashlib.sha256(stated.encode()).hexdigest()
+    assert of_period(TESTED[::-1], kind="fixed", size=9) == found
+    assert of_period(TESTED[1:], kind="fixed", size=9).fingerprint != found.fingerprint
+
+
+def test_a_stratum_gives_every_night_its_own_sample():
+    found = of_period(kind="fixed", size=2, stratum="night").items
+    assert [item.split()[0] for item in found] == [night for night in sorted(NIGHTS) for _ in range(2)]
+    alone = {
+        night: drawn([f"{night} {i}" for i in items], "seed", kind="fixed", size=2) for night, items in NIGHTS.items()
+    }
+    assert found == tuple(item for night in sorted(NIGHTS) for item in alone[night])
+
+
 @pytest.mark.parametrize(
     "text",
     [
         '[policies.x]\nkind = "fixed"\nabout = "x"', '[policies.x]\nkind = "all"\nsize = 3\nabout = "x"', "policies = 3", "[", "",
         '[policies.x]\nkind = "percent"\npercent = 0\nabout = "x"', '[policies.all]\nkind = "all"\nabout = "again"',
-        '[policies.x]\nkind = "percent"\npercent = 5\nmin = 9\nmax = 3\nabout = "x"',
+        '[policies.x]\nkind = "percent"\npercent = 5\nmin = 9\nmax = 3\nabout = "x"', '[policies.x]\nkind = "all"\nstratum = "week"\nabout = "x"',
     ],
 )  # fmt: skip
 def test_a_policy_that_says_nothing_sensible_is_refused(tmp_path, text):
@@ -70,4 +105,4 @@ def test_a_policy_that_says_nothing_sensible_is_refused(tmp_path, text):
 
 
 def test_the_library_has_policies():
-    assert {"all", "small", "moderate", "tenth"} <= set(load_policies(ROOT))
+    assert {"all", "small", "moderate", "tenth", "each-night"} <= set(load_policies(ROOT))

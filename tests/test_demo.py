@@ -17,6 +17,7 @@ from evidence.control.register import load_registers
 from evidence.datasets.load import load_contracts
 from evidence.demo import FULL, SMALL, AnswerKey, Names, Size, generate, size_named
 from evidence.demo.answer import Disposed, Expected, Gap, Waiver
+from evidence.demo.export import table_of
 from evidence.demo.faults import FAULTS
 from evidence.demo.judges import Judges
 from evidence.demo.plants import plant_all
@@ -260,3 +261,10 @@ def test_every_plant_is_written_down(small):
     text = DOCS.read_text()
     plants = {part.plant for parts in (key.expected, key.gaps, key.disposed, key.waivers) for part in parts}
     assert [plant for plant in sorted(plants) if f"`{plant}`" not in text] == []
+
+
+def test_one_text_is_no_list_of_texts():
+    contract = load_contracts()["aws.s3_inventory"]
+    assert table_of(contract, [{"fields": ["Size"]}, {}])["fields"].to_pylist() == [["Size"], None]
+    with pytest.raises(ValueError, match="fields: 'Size' is one text"):
+        table_of(contract, [{"fields": ["Size"]}, {"fields": "Size"}])

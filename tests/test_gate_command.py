@@ -165,3 +165,24 @@ def test_what_it_saw_is_sealed_once_and_nothing_without_being_asked(work):
     assert worse["quality-key-tests"] == ["dbt/model.fernhollow.dim_member"]
     assert any("sha256:" in each["text"] for one in body["inputs"] for each in one["receipt"]["statements"])
     assert "0 failed" in job.run("verify", work / "store", "--trust", work / "trust").stdout
+
+
+def test_phi_that_the_projects_macros_leave_out_fails(work):
+    toml = work / "evidence.toml"
+    toml.write_text(toml.read_text() + '\n[gate.masking]\nmacros = ["mask_it"]\n')
+    manifest = work / "pr" / "target" / "manifest.json"
+
+    def masked(value):
+        value["macros"] = {"macro.fernhollow.mask_it": {}}
+        for node in value["nodes"].values():
+            named = ", ".join(f"{{{{ mask_it('{name}') }}}} as {name}" for name in node.get("columns") or {})
+            node["raw_code"] = f"select {named} from t"
+
+    change(work, masked)
+    change(work, lambda value: value["nodes"]["model.fernhollow.stg_members"].update(raw_code="select ssn from t"))
+    asked = ("-w", work, "gate", "--manifest", manifest, "--night", NIGHT, "--json")
+    found = json.loads(job.run(*asked, codes=(7,), cwd=work).stdout)
+    (each,) = [each for each in found["controls"] if each["control"] == "gate-phi-masked"]
+    assert each["outcome"] == "worse"
+    assert {o["item"].rsplit(".", 1)[0] for o in each["worse"]} == {"dbt/model.fernhollow.stg_members"}
+    assert "dbt/model.fernhollow.stg_members.ssn" in {o["item"] for o in each["worse"]}

@@ -47,6 +47,28 @@ def test_paragraphs_go_to_the_most_specific_requirement():
     assert not any("[68 FR" in text or "back" in text for text in found.values())
 
 
+def test_the_odd_places_of_part_164():
+    """A heading, a dash, the next designation; capitals right under a number (164.404(c)(1)); what the editors put beside the text."""
+    xml = """<ECFR><DIV6 N="D" TYPE="SUBPART"><DIV8 N="164.404" TYPE="SECTION"><HEAD>h</HEAD>
+<XREF ID="1">Link to an amendment</XREF><EDNOTE><HED>Note:</HED><P>(z) By the editors.</P></EDNOTE>
+<P>(a) <I>Standard</I>\u2014(1) <I>Rule.</I> One.</P><P>(2) <I>When.</I> Two.</P><P>(b) <I>Time.</I> Three.</P>
+<P>(c) <I>Content</I>\u2014(1) <I>Elements.</I> It holds:</P><P>(A) four;</P><EXTRACT><P>(B) five.</P></EXTRACT><P>(2) <I>Plain words.</I> Six.</P>
+<P>(d) <I>How.</I> Seven: (1) <I>In writing.</I></P><P>(1) Eight. (i) nine</P><P>(i) ten</P><FTNT><P>(9) A footnote.</P></FTNT></DIV8>
+<DIV8 N="164.310" TYPE="SECTION"><P>(a)(1) One.</P><P>(2) <I>Specs:</I></P><P>(i) two</P><P>(b) [Reserved]</P><P>(c) <I>Standard.</I> three</P></DIV8>
+<DIV9 N="Appendix A to Subpart C of Part 164" TYPE="APPENDIX"><P>(a) A table of what is said above.</P></DIV9></DIV6></ECFR>"""
+    found, _ = read_texts(xml.encode(), "ecfr-xml", ["164.404(a)", "164.404(c)", "164.404(c)(1)", "164.404(c)(2)", "164.404(d)", "164.310(a)(2)(i)", "164.310(b)", "164.310(c)"], "x.xml")  # fmt: skip
+    assert found == {
+        "164.404(a)": "(a) Standard\n(1) Rule. One.\n(2) When. Two.",
+        "164.404(c)": "(c) Content",
+        "164.404(c)(1)": "(1) Elements. It holds:\n(A) four;\n(B) five.",
+        "164.404(c)(2)": "(2) Plain words. Six.",
+        "164.404(d)": "(d) How. Seven: (1) In writing.\n(1) Eight. (i) nine\n(i) ten",
+        "164.310(a)(2)(i)": "(i) two",
+        "164.310(b)": "(b) [Reserved]",
+        "164.310(c)": "(c) Standard. three",
+    }
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

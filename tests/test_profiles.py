@@ -1,6 +1,5 @@
 """Overlays in layers: profile, organisation, account; the last wins, each with its reason, and the outcome is sealed with what it judged."""
 
-import datetime as dt
 import json
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from test_control_cases import write
 from evidence.config import content_root
 from evidence.control.definition import load_layers, load_library
 from evidence.control.model import Layer
-from evidence.control.overlay import as_configured, configuration, within
+from evidence.control.overlay import configuration, within
 from evidence.demo import Size
 from evidence.errors import ControlError
 from evidence.snapshot.canonical import sha256_hex
@@ -46,6 +45,8 @@ def test_the_last_layer_wins_and_all_are_kept(tmp_path):
 
 
 def test_a_layer_may_switch_on_again_what_another_switched_off(tmp_path):
+    import datetime as dt
+
     off = layer("organisation", enabled=False, until=dt.date(2026, 12, 1))
     assert control(tmp_path / "a", off).disabled(dt.date(2026, 11, 30))
     both = control(tmp_path / "b", off, layer("account", enabled=True))
@@ -97,21 +98,6 @@ def test_the_configuration_is_one_object_of_what_is_in_force(tmp_path):
     assert configuration(set_) != configuration(plain)
 
 
-def test_what_was_in_force_comes_back_whatever_is_in_force_now(tmp_path):
-    until = dt.date(2026, 12, 1)
-    then = load_library(
-        [write(tmp_path)],
-        [layer("account", parameters={"grace_hours": 12}, severity="low", enabled=False, until=until)],
-    )
-    now = load_library([tmp_path], [layer("account", parameters={"grace_hours": 48})])
-    kept = ("effective", "severity", "disabled_until", "disabled_reason")
-    body = json.loads(configuration(then))
-    back = as_configured(now, body).controls["identity-two"]
-    assert [getattr(back, name) for name in kept] == [getattr(then.controls["identity-two"], name) for name in kept]
-    body["controls"]["identity-two"]["content_sha256"] = "0" * 64  # another control under the same name: not known
-    assert as_configured(now, body).controls["identity-two"].effective == {"grace_hours": 48}
-
-
 @pytest.mark.slow
 def test_a_workspace_layers_them_seals_the_outcome_and_a_packet_runs_again(tmp_path):
     work = tmp_path / "work"
@@ -134,7 +120,7 @@ def test_a_workspace_layers_them_seals_the_outcome_and_a_packet_runs_again(tmp_p
     assert "max_idle_days = 85, library 90" in shown
     assert "changed by organisation CISO on 2026-06-01: max_idle_days 90 to 80, tighter: agreed by the board" in shown
     job.run("-w", work, "collect", "--jobs", "1")
-    job.run("-w", work, "assess", "--period", "2026-07-01..2026-07-02", "--jobs", "1")
+    job.run("-w", work, "assess", "--date", "2026-07-01", "--jobs", "1")
     log = job.open_log(work)
     ((_, sealed),) = log.entries("configuration")
     body = log.store.get(sealed.object.path, sha256=sealed.object.sha256)
@@ -143,6 +129,10 @@ def test_a_workspace_layers_them_seals_the_outcome_and_a_packet_runs_again(tmp_p
     assert sealed.key in listed
     for _, entry in log.entries("assessment"):
         assert json.loads(log.store.get(entry.object.path, sha256=entry.object.sha256))["configuration"] == sealed.key
+    (work / "overlay.toml").write_text(
+        '[controls.identity-dormant]\nreason = "board wants less"\nrequested_by = "Audit committee"\nby = "CISO"\nparameters = { max_idle_days = 30 }\n'
+    )
+    job.run("-w", work, "assess", "--date", "2026-07-02", "--jobs", "1")
     job.run("-w", work, "packet", "quarterly-hipaa", "--period", "2026-07-01..2026-07-02", "--partial")
     (packet,) = (work / "packets").glob("*.zip")
     out = job.run("verify", packet, "--trust", work / "trust", "--reperform").stdout
@@ -152,4 +142,13 @@ def test_a_workspace_layers_them_seals_the_outcome_and_a_packet_runs_again(tmp_p
         path.name for path in (data / "controls").iterdir()
     }
     assert any(Path(data / "evidence" / "_configuration").iterdir())
-    assert "Tighter by organisation (CISO): agreed by the board" in (data / "packet.html").read_text()
+    page = (data / "packet.html").read_text()
+    assert "Tighter by organisation (CISO): agreed by the board" in page
+    assert "Another rule from 2026-07-02 on" in page
+    assert "board wants less (account). Requested by: Audit committee. Approved by: CISO." in page
+    assert "Noted by the new rule alone: 1." in page
+    periods = json.loads((data / "findings.json").read_bytes())["periods"]
+    ((changed, (change,)),) = [(each["control"], each["changes"]) for each in periods if "changes" in each]
+    assert (changed, change["night"]) == ("identity-dormant", "2026-07-02")
+    old, new = change["replaced"]["result"], change["result"]
+    assert (len(old["exceptions"]), len(new["exceptions"])) == (1, 2)

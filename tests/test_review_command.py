@@ -186,6 +186,11 @@ def test_a_sample_is_drawn_sealed_and_drawn_again(work):
     assert 0 < len(first["items"]) <= 60
     assert first["fingerprint"] == assess(work, "2026-07-06")["access-no-raw-grants"]["fingerprint"]
     assert len(list((work / "store" / "samples" / "access-no-raw-grants").rglob("*.json"))) == 2
+    whole = json.loads(job.run(*asked[:4], "--period", "2026-07-06..2026-07-08", *asked[6:]).stdout)
+    nights = {each["night"]: each for each in whole["nights"]}
+    assert nights["2026-07-06"]["fingerprint"] == first["fingerprint"]
+    assert whole["population"] == sum(each["population"] for each in nights.values())
+    assert len(nights) + len(whole["not_tested"]) == 3
     assert "0 failed" in job.run("verify", work / "store", "--trust", work / "trust").stdout
     assert "no sampling policy" in job.run(*asked[:6], "--policy", "x", codes=(2,)).stderr
     assert "tested nothing" in job.run(*asked[:4], "--night", "2026-05-01", codes=(2,)).stderr

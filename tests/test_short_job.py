@@ -29,7 +29,8 @@ def test_four_nights_end_in_a_packet_whose_findings_are_the_answer_key(tmp_path)
     }
     loosened = next(p for p in found["periods"] if p["control"] == "identity-dormant")
     assert [s["parameters"]["max_idle_days"] for s in loosened["stretches"]] == [90, 120]
-    assert "max_idle_days: 90 to 120, looser" in (packet.with_suffix("") / "data" / "packet.html").read_text()
+    change = f"Another rule from {loosened['stretches'][1]['start']} on"
+    assert change in (packet.with_suffix("") / "data" / "packet.html").read_text()
     planted = [line.encode() for line in (work / "planted-phi.txt").read_text().splitlines() if line]
     pages = [
         (packet.with_suffix("") / "data" / name).read_bytes()

@@ -14,6 +14,7 @@ from evidence import __version__
 from evidence import gate as verb
 from evidence.cli import output
 from evidence.cli.assess_command import SEVERITIES, reader_of
+from evidence.cli.gate_masks import with_masks
 from evidence.cli.period import parse_night
 from evidence.cli.workspace import Workspace, new_id, now
 from evidence.collect import Task, collect
@@ -98,6 +99,8 @@ def gate(
             controls=names,
             everything=everything,
         )
+        if not control:
+            judged = with_masks(workspace, judged, manifest, proposed, reader)
         code = _exit_code(judged, fail_on, accept_removed=accept_removed)
         found = _as_json(workspace, judged, commit, code, accept_removed=accept_removed)
         if do_seal:

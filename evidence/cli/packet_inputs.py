@@ -16,7 +16,6 @@ from evidence.assess import sealed_findings
 from evidence.bag.rotations import Handover
 from evidence.cli.assess_command import periods_of
 from evidence.cli.official_text import texts_of
-from evidence.cli.packet_parts import parts, spelled
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
 from evidence.config import content_root
@@ -162,16 +161,13 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         control_sql=control.control_sql,
         datasets=tuple(sorted(_datasets(library, control))),
         parameters=tuple(
-            Parameter(
-                name, spelled(effective[name]), spelled(p.default), p.stricter or "", p.about, _why(control, name)
-            )
+            Parameter(name, _text(effective[name]), _text(p.default), p.stricter or "", p.about, _why(control, name))
             for name, p in sorted(control.parameters.items())
         ),
         reasons=dict(control.reasons),
         maps=tuple(Mapped(m.framework, m.requirement, m.strength, refusal(control, m, finding)) for m in control.maps),
         remediation=control.remediation,
         false_positives=control.false_positives,
-        parts=tuple(parts(control, finding.stretches if finding else ())),
         files={name: (folder / name).read_bytes() for name in ("control.toml", "population.sql", "control.sql")},
     )
 
@@ -189,6 +185,12 @@ def _datasets(library: Library, control: Control) -> set[str]:
     """Datasets a control reads, through its facts too."""
     readers: list[Control | Fact] = [control, *library.facts_of(control)]
     return {evidence.dataset for reader in readers for evidence in reader.evidence}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(value) if isinstance(value, list | tuple) else str(value)
 
 
 def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 """``evidence sample``: items of a control's population for a person to look at, drawn so that anybody can draw them again."""
 
+import dataclasses
 import datetime as dt
 import secrets
 from typing import Annotated, Any
@@ -9,67 +10,129 @@ import typer
 from evidence.assess import sealed_findings
 from evidence.cli import output
 from evidence.cli.assess_command import reader_of
-from evidence.cli.period import parse_night
+from evidence.cli.period import parse_night, parse_period
 from evidence.cli.workspace import Workspace, new_id, now
+from evidence.control.change import ruled
 from evidence.control.engine import population_of
-from evidence.control.sampling import draw, load_policies
+from evidence.control.result import NightFinding
+from evidence.control.sampling import NightPopulation, Policy, Sample, draw, draw_period, load_policies
 from evidence.errors import UsageError
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.store.sealing import append_new, put_object
 
 FORMAT = "evidence-sample-v1"
+_CONTROL = "The control whose population is sampled."
 
 
 def sample(
     context: typer.Context,
-    control: Annotated[str, typer.Argument(help="The control whose population is sampled.")],
-    night: Annotated[str, typer.Option(help="The night, YYYY-MM-DD.")],
+    control: Annotated[str, typer.Argument(help=_CONTROL)],
+    night: Annotated[str | None, typer.Option(help="One night, YYYY-MM-DD.")] = None,
+    period: Annotated[str | None, typer.Option(help="All nights of a period, for example 2026-Q3.")] = None,
     policy: Annotated[str, typer.Option(help="A policy of controls/sampling.toml.")] = "small",
     seed: Annotated[str, typer.Option(help="Any text, best from the auditor; default: a random one, printed.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Draw a sample of the population that was tested that night, and seal what was drawn, from what, and how."""
+    """Draw a sample of the population that was tested on a night or in a period, and seal what was drawn, from what, and how."""
     workspace = Workspace.open(context.obj)
-    day = parse_night(night)
+    if (night is None) == (period is None):
+        raise UsageError("a night or a period", fix="--night 2026-07-01, or --period 2026-Q3")
     policies = load_policies(*workspace.control_folders)
     if policy not in policies:
         raise UsageError(f"no sampling policy {policy!r}", fix=f"policies: {', '.join(sorted(policies))}")
-    items, fingerprint = _population(workspace, control, day)
-    drawn = draw(items, fingerprint, policies[policy], policy, seed or secrets.token_hex(16))
-    rule = policies[policy].model_dump(mode="json", exclude_none=True)
-    body = {"format": FORMAT, "control": control, "night": night, "rule": rule, **drawn.to_json()}
+    workspace.library.control(control)
+    chosen, seed = policies[policy], seed or secrets.token_hex(16)
+    try:
+        if night is not None:
+            drawn, said = _of_night(workspace, control, parse_night(night), (policy, chosen, seed))
+        else:
+            drawn, said = _of_period(workspace, control, str(period), (policy, chosen, seed))
+    finally:
+        workspace.close()
+    rule = chosen.model_dump(mode="json", exclude_none=True)
+    body = {"format": FORMAT, "control": control, **said, "rule": rule, **drawn.to_json()}
     _seal(workspace, body)
     if json:
         output.as_json(body)
-        return
+    else:
+        _show(body, chosen.about)
+
+
+def _show(body: dict[str, Any], about: str) -> None:
     output.pairs(
-        {"population": f"{drawn.population} items, {fingerprint}", "policy": policies[policy].about, "seed": drawn.seed}
+        {"population": f"{body['population']} items, {body['fingerprint']}", "policy": about, "seed": body["seed"]}
     )
-    for item in drawn.items:
+    if "nights" in body:
+        output.say(f"{len(body['nights'])} nights tested, {len(body['not_tested'])} not: nothing is drawn from these")
+        for day, why in body["not_tested"].items():
+            output.say(f"not tested: {day}: {why}")
+    for item in body["items"]:
         output.say(item)
 
 
-def _population(workspace: Workspace, control: str, night: dt.date) -> tuple[list[str], str]:
-    """Return the items that population.sql gives now; they must be the ones that were tested. Raises ``UsageError``."""
-    workspace.library.control(control)
-    tested = next((f for f in sealed_findings(workspace.store, workspace.index, night) if f.control == control), None)
+Choice = tuple[str, Policy, str]  # name, policy, seed
+
+
+def _of_night(workspace: Workspace, control: str, night: dt.date, choice: Choice) -> tuple[Sample, dict[str, Any]]:
+    name, policy, seed = choice
+    tested = _tested(workspace, control, night)
     if tested is None or not tested.fingerprint:
         raise UsageError(f"{control} tested nothing on {night}", fix=f"evidence assess --date {night} says why")
-    items, fingerprint = population_of(
-        workspace.library, workspace.registers, reader_of(workspace, now()), night, control, workspace.engine
-    )
+    items = _population(workspace, tested)
+    return draw(items, tested.fingerprint, policy, name, seed), {"night": night.isoformat()}
+
+
+def _of_period(workspace: Workspace, control: str, period: str, choice: Choice) -> tuple[Sample, dict[str, Any]]:
+    name, policy, seed = choice
+    span = parse_period(period)
+    found = {night: _tested(workspace, control, night) for night in span.nights}
+    whole = {night.isoformat(): each for night, each in found.items() if each is not None and each.fingerprint}
+    if not whole:
+        raise UsageError(f"{control} tested nothing in {period}", fix=f"evidence assess --period {period} says why")
+    nights = [NightPopulation(night, each.population, each.fingerprint) for night, each in whole.items()]
+    drawn = draw_period(nights, lambda night: _population(workspace, whole[night]), policy, name, seed)
+    said = {
+        "period": {"start": span.start.isoformat(), "end": span.end.isoformat()},
+        "nights": [dataclasses.asdict(each) for each in nights],
+        "not_tested": {
+            night.isoformat(): f"{each.reason}: {each.detail}" if each else "never assessed"
+            for night, each in found.items()
+            if night.isoformat() not in whole
+        },
+    }
+    return drawn, said
+
+
+def _tested(workspace: Workspace, control: str, night: dt.date) -> NightFinding | None:
+    findings = sealed_findings(workspace.store, workspace.index, night)
+    return next((finding for finding in findings if finding.control == control), None)
+
+
+def _population(workspace: Workspace, tested: NightFinding) -> list[str]:
+    """Return the items that population.sql gives by the night's parameters; they must be the ones that were tested. Raises ``UsageError``."""
+    library, control, night = workspace.library, tested.control, tested.night
+    judged = ruled(library.controls[control], tested)
+    items: list[str] = []
+    fingerprint = ""
+    if judged is not None:
+        library = dataclasses.replace(library, controls={**library.controls, control: judged})
+        reader = reader_of(workspace, now())
+        items, fingerprint = population_of(library, workspace.registers, reader, night, control, workspace.engine)
     if fingerprint != tested.fingerprint:
         raise UsageError(
             f"the population of {control} on {night} is not the one that was tested: evidence or content moved since",
             fix=f"evidence assess --date {night}, then draw",
         )
-    return items, fingerprint
+    return items
 
 
 def _seal(workspace: Workspace, body: dict[str, Any]) -> None:
-    key = f"{body['control']}/{body['night']}/{new_id()}"
-    facts = {name: body[name] for name in ("control", "night", "policy", "seed", "population", "fingerprint")}
+    span = body.get("period")
+    place = f"{span['start']}..{span['end']}" if span else body["night"]
+    key = f"{body['control']}/{place}/{new_id()}"
+    names = ("control", "night", "period", "policy", "seed", "population", "fingerprint")
+    facts = {name: body[name] for name in names if name in body}
     with workspace.lease():
         ref = put_object(workspace.store, f"samples/{key}.json", canonical.encode(body))
         append_new(workspace.log, [Entry("sample", key, ref, {**facts, "drawn": len(body["items"])})])

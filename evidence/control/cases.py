@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evidence.control import gate, verdict
 from evidence.control.engine import Engine
-from evidence.control.made import Fault, MadeEvidence, lenient, product_of, registers_of
+from evidence.control.made import Fault, Lenient, MadeEvidence, product_of, registers_of
 from evidence.control.model import Control, Fact, Library
 from evidence.control.night import Night, Select, Tables
 from evidence.control.result import FindingStatus, NightFinding
@@ -123,11 +123,11 @@ class Setting:
         night = Night(library, registers, evidence, self.case.night, self.case.clock, select, controls, evidence.look)
         return night.findings()[0], seen[0] if seen else None
 
-    def _contracts(self, made: MadeEvidence) -> dict[str, Contract]:
+    def _contracts(self, made: MadeEvidence) -> Mapping[str, Contract]:
         """What a case does not list is rightly empty; what it lists as ``[]`` meets the same suspicion as in life."""
         suspected = {name for name, rows in self.case.evidence.items() if not rows}
         suspected |= {name for name, fault in made.faults.items() if fault == "empty"}
-        return lenient(self.library.contracts, suspected)
+        return Lenient(self.library.contracts, suspected)
 
 
 def run_cases(library: Library, control_id: str, *, automatic: bool = True) -> list[CaseResult]:

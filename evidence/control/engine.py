@@ -8,19 +8,17 @@ the tables handed in with it exist. Lint explains mistakes early; it is not the 
 
 import datetime as dt
 import hashlib
-import io
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
 
 from evidence.control.evidence import EvidenceReader
+from evidence.control.loaded import Rooms, Seen, Slots
 from evidence.control.model import Library
 from evidence.control.night import Night, Shown, Tables
 from evidence.control.register import Registers
@@ -46,14 +44,21 @@ LOCKED: Final[dict[str, str | bool | int | float | list[str]]] = {
 }
 TIME_LIMIT: Final = 300.0  # seconds for one statement
 RESULT_LIMIT: Final = 4 << 30  # bytes one statement may return
-_BATCH_ROWS: Final = 100_000
+BATCH_ROWS: Final = 100_000
 FIX: Final = "docs/formats/control.md says what control SQL sees and may do"
 
 
 class Engine:
     """One locked connection, reused for many statements. Use as a context manager."""
 
-    def __init__(self, *, time_limit: float = TIME_LIMIT, result_limit: int = RESULT_LIMIT, threads: int = 2) -> None:
+    def __init__(
+        self,
+        *,
+        time_limit: float = TIME_LIMIT,
+        result_limit: int = RESULT_LIMIT,
+        threads: int = 2,
+        remember: bool = True,
+    ) -> None:
         import duckdb
 
         self._connection = duckdb.connect(":memory:", config={**LOCKED, "threads": threads})
@@ -63,8 +68,9 @@ class Engine:
         self._connection.execute("SET lock_configuration = true")
         self._parsed: dict[str, duckdb.Statement] = {}
         self._sights: dict[str, Sight] = {}
-        self._rooms: dict[str, _Room] = {}
-        self._held: dict[str, _Held] = {}
+        self._slots = Slots(self._connection)
+        self._rooms = Rooms(self._connection, self._slots)
+        self._remember = remember  # worth it where statements are asked again, night after night
         self._answers: dict[tuple[str, str], tuple[bytes, pa.Table]] = {}
         self._time_limit = time_limit  # seconds
         self._watch = Watch(self._connection.interrupt, time_limit)
@@ -95,6 +101,8 @@ class Engine:
         statement = self._parse(sql)
         sight = self._sight(sql)
         seen = {name: self._seen(name, given, sight) for name, given in tables.items()}
+        if not self._remember:
+            return self._run(statement, room, seen)
         asked = _digest(seen)
         before = self._answers.get((room, sql))
         if before and before[0] == asked:
@@ -103,12 +111,12 @@ class Engine:
         self._answers[room, sql] = asked, answer
         return answer
 
-    def _run(self, statement: "duckdb.Statement", room: str, seen: Mapping[str, "_Seen"]) -> pa.Table:
+    def _run(self, statement: "duckdb.Statement", room: str, seen: Mapping[str, Seen]) -> pa.Table:
         import duckdb
 
         with self._watch:
             try:
-                self._furnish(room, seen)
+                self._rooms.enter(room, seen)
                 return self._read_only(statement)
             except (duckdb.Error, OSError) as exc:  # the second when it fails after the first rows were read
                 if self._watch.expired:
@@ -127,7 +135,7 @@ class Engine:
 
         Not ``execute()``, which gathers the whole result outside the limit (seen: 9 GB in 6 s).
         """
-        with self._connection.sql(statement).to_arrow_reader(_BATCH_ROWS) as reader:
+        with self._connection.sql(statement).to_arrow_reader(BATCH_ROWS) as reader:
             batches, size = [], 0
             for batch in reader:
                 size += batch.nbytes
@@ -151,37 +159,11 @@ class Engine:
             raise ControlError(f"not exactly one SELECT but {', '.join(kinds) or 'nothing'}", fix=FIX)
         return self._parsed.setdefault(sql, statements[0])
 
-    def _furnish(self, room: str, seen: Mapping[str, "_Seen"]) -> None:
-        """Enter ``room`` and make exactly the tables that are ``seen`` visible there."""
-        place = self._rooms.get(room)
-        if place is None:
-            place = self._rooms[room] = _Room(_secret())
-            self._connection.execute(f"ATTACH ':memory:' AS {place.catalog}")
-        wanted = {_dotted(name): self._definition(each) for name, each in seen.items()}
-        self._connection.execute(f"USE {place.catalog}")
-        for view in [view for view, definition in place.views.items() if wanted.get(view) != definition]:
-            self._connection.execute(f"DROP VIEW {view}")
-            del place.views[view]
-        for schema in sorted({name.rpartition(".")[0] for name in seen} - place.schemas - {""}):
-            self._connection.execute(f"CREATE SCHEMA {_quoted(schema)}")
-            place.schemas.add(schema)
-        for view, definition in wanted.items():
-            if view not in place.views:
-                self._connection.execute(f"CREATE VIEW {view} AS {definition}")
-                place.views[view] = definition
-
-    def _definition(self, seen: "_Seen") -> str:
-        columns = ", ".join(map(_quoted, seen.columns)) or "true AS present"  # rows can be counted
-        return f"SELECT {columns} FROM {self._load(seen.held)}"
-
-    def _seen(self, name: str, given: pa.Table | Shown, sight: Sight) -> "_Seen":
+    def _seen(self, name: str, given: pa.Table | Shown, sight: Sight) -> Seen:
         shown = given if isinstance(given, Shown) else Shown(name, given)
-        held = self._held.get(shown.slot)
-        if held is None or held.table is not shown.table:
-            loaded = held.loaded if held else None
-            held = self._held[shown.slot] = _Held(shown.table, loaded)
         columns = shown.columns or tuple(shown.table.column_names)
-        return _Seen(held, sight.columns(name, columns) if isinstance(given, Shown) else columns)
+        named = sight.columns(name, columns) if isinstance(given, Shown) else columns
+        return Seen(self._slots.held(shown.slot, shown.table), named)
 
     def _sight(self, sql: str) -> Sight:
         if sql not in self._sights:
@@ -189,99 +171,15 @@ class Engine:
             self._sights[sql] = Sight.of(sql, tree)
         return self._sights[sql]
 
-    def _load(self, held: "_Held") -> str:
-        """Return the name of the DuckDB table that holds these rows; it takes the place of what the slot held before.
 
-        Own tables, because over Arrow the planner knows no distinct counts and joins by ``source`` first (seen: 12 million
-        rows between, 2 s instead of 40 ms). The name cannot be guessed: undeclared tables stay out of reach.
-        """
-        before = held.loaded
-        if before and before.table is held.table:
-            return before.name
-        same = before is not None and before.table.schema.equals(held.table.schema)
-        name = before.name if before and same else f"memory.main.{_secret()}"  # views over another shape would not fit
-        self._connection.register("_arrow", without_zones(held.table))
-        try:
-            self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM _arrow")
-        finally:
-            self._connection.unregister("_arrow")
-        if before and not same:
-            self._connection.execute(f"DROP TABLE {before.name}")
-        held.loaded = _Loaded(held.table, name)
-        return name
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Loaded:
-    """Rows that DuckDB has, and under which name."""
-
-    table: pa.Table
-    name: str
-
-
-@dataclass(slots=True, eq=False)
-class _Held:
-    """What a slot holds now, with the digest of each column once it was asked for; ``loaded`` may still be what it held before."""
-
-    table: pa.Table
-    loaded: _Loaded | None
-    digests: dict[str, bytes] = field(default_factory=dict)
-
-    def digest(self, column: str) -> bytes:
-        """Return the SHA-256 of one column, type and order included."""
-        if column not in self.digests:
-            self.digests[column] = _column_digest(self.table.select([column]))
-        return self.digests[column]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """A table as one statement sees it."""
-
-    held: _Held
-    columns: tuple[str, ...]
-
-
-def _digest(seen: Mapping[str, _Seen]) -> bytes:
+def _digest(seen: Mapping[str, Seen]) -> bytes:
     whole = hashlib.sha256()
     for name, each in sorted(seen.items()):
-        whole.update(f"{name}\n{each.held.table.num_rows}\n".encode())
+        whole.update(f"{name}\n{each.held.rows.table.num_rows}\n".encode())
         for column in each.columns:
             whole.update(f"{name}\n{column}\n".encode())
-            whole.update(each.held.digest(column))
+            whole.update(each.held.rows.digest(column))
     return whole.digest()
-
-
-def _column_digest(column: pa.Table) -> bytes:
-    """SHA-256 of the column's Arrow stream: other bytes for the same values only mean that the statement runs again."""
-    sink = _HashSink()
-    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), column.schema) as writer:
-        writer.write_table(column, max_chunksize=_BATCH_ROWS)
-    return sink.hash.digest()
-
-
-class _HashSink(io.RawIOBase):
-    """A file that only hashes what is written, so that no copy of a column is held."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hash = hashlib.sha256()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, body: Any) -> int:
-        self.hash.update(body)
-        return len(body)
-
-
-@dataclass(slots=True)
-class _Room:
-    """A catalog of views that one reader sees; its name cannot be guessed."""
-
-    catalog: str
-    views: dict[str, str] = field(default_factory=dict)
-    schemas: set[str] = field(default_factory=set)
 
 
 class Watch:
@@ -366,30 +264,6 @@ def population_of(
     return items.to_pylist(), fingerprint(items)
 
 
-def without_zones(table: pa.Table) -> pa.Table:
-    """Return ``table`` with UTC times spelled without their zone: DuckDB's zoned times need an extension."""
-    fields = [
-        pa.field(field.name, pa.timestamp(field.type.unit))
-        if pa.types.is_timestamp(field.type) and field.type.tz
-        else field
-        for field in table.schema
-    ]
-    schema = pa.schema(fields)
-    return table if schema.equals(table.schema) else table.cast(schema)
-
-
 def first_line(exc: Exception) -> str:
     """Return what DuckDB says, without the statement it repeats below."""
     return str(exc).partition("\n")[0][:300]
-
-
-def _secret() -> str:
-    return f"_{secrets.token_hex(16)}"
-
-
-def _dotted(name: str) -> str:
-    return ".".join(_quoted(part) for part in name.split("."))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

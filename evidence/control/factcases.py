@@ -15,7 +15,7 @@ from sqlglot import exp
 from evidence.control import gate
 from evidence.control.cases import CAPTURE, NIGHT, SECOND, CaseResult, beside, names_sources
 from evidence.control.engine import Engine
-from evidence.control.made import MadeEvidence, lenient, registers_of
+from evidence.control.made import Lenient, MadeEvidence, registers_of
 from evidence.control.model import Fact, Library
 from evidence.control.night import Night, Select
 from evidence.errors import ControlError
@@ -111,7 +111,7 @@ def fact_rows(library: Library, fact: Fact, case: FactCase, select: Select) -> l
     made = MadeEvidence(library.contracts, case.night, captured, {name: case.evidence.get(name, []) for name in needed})
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in case.settings.items()}
     varied = dataclasses.replace(
-        library, contracts=lenient(library.contracts, set()), settings={**library.settings, **settings}
+        library, contracts=Lenient(library.contracts, frozenset()), settings={**library.settings, **settings}
     )
     registers = registers_of(case.registers, case.night)
     night = Night(varied, registers, made, case.night, captured, select, [])

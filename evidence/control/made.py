@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -182,6 +182,9 @@ def registers_of(rows: Mapping[str, Sequence[Row]], night: dt.date, missing: fro
     for name, shape in SHAPES.items():
         if name in missing:
             continue
+        if not rows.get(name):
+            filled[name] = ()
+            continue
         defaults = {
             column: _filler(column, kind, shape.choices, night)
             for column, kind in shape.columns.items()
@@ -207,12 +210,22 @@ def _filler(column: str, kind: str, choices: Mapping[str, Sequence[str]], night:
     return choices.get(column, (f"some {column}",))[0]
 
 
-def lenient(contracts: Mapping[str, Contract], suspected: AbstractSet[str]) -> dict[str, Contract]:
-    """Return ``contracts`` in which only ``suspected`` datasets are expected to have rows."""
-    return {
-        name: contract if name in suspected else contract.model_copy(update={"empty_means": "nothing"})
-        for name, contract in contracts.items()
-    }
+@dataclass(frozen=True, slots=True, eq=False)
+class Lenient(Mapping[str, Contract]):
+    """``contracts`` in which only ``suspected`` datasets are expected to have rows; copied as they are asked for."""
+
+    contracts: Mapping[str, Contract]
+    suspected: AbstractSet[str]
+
+    def __getitem__(self, name: str) -> Contract:
+        contract = self.contracts[name]
+        return contract if name in self.suspected else contract.model_copy(update={"empty_means": "nothing"})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.contracts)
+
+    def __len__(self) -> int:
+        return len(self.contracts)
 
 
 def _json(value: object) -> object:

@@ -178,6 +178,7 @@ class Change(_Frozen):
     after: Any
     direction: Literal["tighter", "looser", "other"]
     reason: Text
+    requested_by: str = ""
     by: str = ""
     on: dt.date | None = None
 

@@ -112,7 +112,7 @@ def score_control(library: Library, control_id: str, *, step: Callable[[str], ob
     known = equivalents(Path(control.folder).parent.parent)
     scores = []
     for key, name in (("population_sql", "population.sql"), ("control_sql", "control.sql")):
-        with Engine(time_limit=TIME_LIMIT, threads=1) as engine:
+        with Engine(time_limit=TIME_LIMIT, threads=1, remember=False) as engine:
             trials = [*_written(settings | two, key, engine), *_automatic(settings, key, engine)]
             scores.append(_score(f"{control_id}/{name}", getattr(control, key), known, trials))
         step(scores[-1].file)
@@ -125,7 +125,7 @@ def score_fact(library: Library, name: str, *, step: Callable[[str], object] = s
     Raises ``ControlError`` if a case fails as it is.
     """
     fact = library.facts[name]
-    with Engine(time_limit=TIME_LIMIT, threads=1) as engine:
+    with Engine(time_limit=TIME_LIMIT, threads=1, remember=False) as engine:
         score = _score(
             f"facts/{name}.sql", fact.sql, equivalents(Path(fact.folder).parent), list(_of_fact(library, fact, engine))
         )

@@ -123,7 +123,9 @@ class Night:
 
     def population(self, control: Control) -> pa.Table:
         """Return what population.sql gives over whatever rows are there, unchecked."""
-        return self._named("population.sql", control.population_sql, self._inputs(control), control.id)
+        return self._named(
+            "population.sql", control.population_sql, self._inputs(control), f"population of {control.id}"
+        )
 
     def results(self, control: Control, population: pa.Table) -> pa.Table:
         """Return what control.sql gives, unchecked."""

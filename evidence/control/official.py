@@ -24,6 +24,11 @@ _LEVELS: Final = ("letter", "number", "roman", "capital", "italic number", "ital
 _ITALIC: Final = "\x01"  # before a designation in italics: the fifth and sixth level, (1) and (i), are printed so
 _MARKS: Final = re.compile(r"\s*\((\x01?(?:[a-z]{1,5}|[A-Z]{1,2}|\d{1,3}))\)")
 _TO: Final = re.compile(r"\s*(?:-|\u2013|\u2014|through)\s*(?=\()")
+_AFTER_HEADING: Final = re.compile(r"\s*[.:]?\s*[-\u2013\u2014]?\s*(?=\()")  # (b) Heading\u2014(1) Further heading.
+# What stands inside a section and is not its text: notes of the editors and of amendments, footnotes, sources.
+_BESIDE: Final = frozenset(
+    {"EDNOTE", "EFFDNOT", "EFFDNOTP", "CROSSREF", "XREF", "FTNT", "SECAUTH", "CITA", "AUTH", "SOURCE", "APPRO"}
+)
 _ROMANS: Final = tuple(
     tens + ones
     for tens in ("", "x", "xx", "xxx", "xl")
@@ -146,9 +151,7 @@ def _path(name: str) -> tuple[str, tuple[str, ...] | None]:
 def _paragraphs(section: ET.Element, what: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield each paragraph with its place; a heading in italics before a further designation is a paragraph of the outer place."""
     place = _Place(what)
-    for paragraph in section.iter():
-        if paragraph.tag not in {"P", "FP"}:
-            continue
+    for paragraph in _printed(section):
         text = _plain(paragraph)
         marks, rest = _leading(text)
         if not marks:
@@ -158,12 +161,22 @@ def _paragraphs(section: ET.Element, what: str) -> Iterator[tuple[tuple[str, ...
             continue
         outer = place.move(marks)
         heading = _heading(paragraph)
-        inner, after = _leading(rest[len(heading) :]) if heading and rest.startswith(heading) else ((), "")
+        tail = _AFTER_HEADING.sub("", rest[len(heading) :], count=1) if heading and rest.startswith(heading) else ""
+        inner, after = _leading(tail)
         if inner:
             yield outer, f"{_spelled(marks)} {heading}"
             yield place.move(inner), f"{_spelled(inner)} {after}"
         else:
             yield outer, text
+
+
+def _printed(element: ET.Element) -> Iterator[ET.Element]:
+    """Yield the paragraphs of a section, without those of notes that are not its text."""
+    for child in element:
+        if child.tag in {"P", "FP"}:
+            yield child
+        elif child.tag not in _BESIDE:
+            yield from _printed(child)
 
 
 def _plain(element: ET.Element) -> str:
@@ -245,6 +258,8 @@ def _follow(stack: tuple[tuple[int, str], ...], marks: tuple[str, ...]) -> tuple
             found = _follow((*stack[: size - 1], (at, mark)), rest)
             if found is not None:
                 return found
+    if stack and _LEVELS[stack[-1][0]] == "number" and mark == "A":  # 164.404(c)(1)(A) to (E): no roman level between
+        return _follow((*stack, (_LEVELS.index("capital"), mark)), rest)
     return None
 
 

@@ -4,7 +4,6 @@ Each may set parameters inside their bounds, a severity, or switch a control off
 what is kept in :attr:`Control.changes`. The *configuration* is the outcome as one object: it is sealed with what was assessed by it.
 """
 
-import dataclasses
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, get_args
@@ -21,7 +20,7 @@ FILES: Final[Mapping[str, str]] = {
     ACCOUNT: "overlay.toml",
 }  # in a packet
 _HEAD: Final = frozenset({"controls", "title", "about"})
-_MAY: Final = ("reason", "by", "on", "parameters", "severity", "enabled", "until")
+_MAY: Final = ("reason", "requested_by", "by", "on", "parameters", "severity", "enabled", "until")
 _SEVERITIES: Final = ("low", "medium", "high", "critical")
 
 
@@ -67,7 +66,7 @@ def configuration(library: Library) -> bytes:
                     "severity": control.severity,
                     "disabled_until": control.disabled_until.isoformat() if control.disabled_until else None,
                     "parameters": control.effective,
-                    "changes": [change.model_dump(mode="json") for change in control.changes],
+                    "changes": [_spelled(change) for change in control.changes],
                 }
                 for control in library.controls.values()
             },
@@ -75,31 +74,9 @@ def configuration(library: Library) -> bytes:
     )
 
 
-def as_configured(library: Library, body: Mapping[str, Any]) -> Library:
-    """Return ``library`` with what the sealed configuration ``body`` had in force, whatever overlays ``library`` was loaded with.
-
-    A control that the configuration does not have, or has with another content, stays as it is: nobody can tell what it was then.
-    """
-    controls = dict(library.controls)
-    for name, said in body["controls"].items():
-        control = controls.get(name)
-        if control is not None and control.content_sha256 == said["content_sha256"]:
-            controls[name] = _set_to(control, said)
-    return dataclasses.replace(library, controls=controls)
-
-
-def _set_to(control: Control, said: Mapping[str, Any]) -> Control:
-    until = said["disabled_until"]
-    why = [change["reason"] for change in said["changes"] if change["what"] == "disabled until"]
-    values = {name: control.parameters[name].check(value) for name, value in said["parameters"].items()}
-    return control.model_copy(
-        update={
-            "values": values,
-            "severity": said["severity"],
-            "disabled_until": dt.date.fromisoformat(until) if until else None,
-            "disabled_reason": why[-1] if until and why else "",
-        }
-    )
+def _spelled(change: Change) -> dict[str, Any]:
+    body = change.model_dump(mode="json")
+    return body if change.requested_by else {name: value for name, value in body.items() if name != "requested_by"}
 
 
 def _overlaid(control: Control, change: Mapping[str, Any], layer: Layer) -> Control:
@@ -108,8 +85,9 @@ def _overlaid(control: Control, change: Mapping[str, Any], layer: Layer) -> Cont
         raise ControlError(f"{where}: {key} cannot be changed by an overlay", fix=f"may be set: {', '.join(_MAY)}")
     if not str(change.get("reason", "")).strip():
         raise ControlError(f"{where}: no reason", fix="say why, who agreed and when")
-    if type(change.get("on", dt.date.min)) is not dt.date or not isinstance(change.get("by", ""), str):
-        raise ControlError(f"{where}: `on` is a date and `by` a name", fix="write on = 2026-01-31")
+    names = [change.get(who, "") for who in ("by", "requested_by")]
+    if type(change.get("on", dt.date.min)) is not dt.date or not all(isinstance(name, str) for name in names):
+        raise ControlError(f"{where}: `on` is a date, `by` and `requested_by` are names", fix="write on = 2026-01-31")
     update: dict[str, Any] = {"values": {**control.values, **_values(control, change, where)}}
     if "severity" in change:
         if change["severity"] not in get_args(Severity):
@@ -151,11 +129,12 @@ def _enabled(change: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _changes(before: Control, after: Control, change: Mapping[str, Any], layer: Layer) -> Iterator[Change]:
     """Yield what differs now; a value that an overlay repeats is no change."""
-    said = {"layer": layer.name, "reason": str(change["reason"]), "by": change.get("by", ""), "on": change.get("on")}
+    who = {name: change.get(name, "") for name in ("requested_by", "by")}
+    said = {"layer": layer.name, "reason": str(change["reason"]), **who, "on": change.get("on")}
     for name in change.get("parameters", {}):
         old, new = before.effective[name], after.effective[name]
         if old != new:
-            yield Change(what=name, before=old, after=new, direction=_direction(before, name, old, new), **said)
+            yield Change(what=name, before=old, after=new, direction=direction_of(before, name, old, new), **said)
     if before.severity != after.severity:
         rise = _SEVERITIES.index(after.severity) > _SEVERITIES.index(before.severity)
         yield Change(
@@ -171,7 +150,8 @@ def _changes(before: Control, after: Control, change: Mapping[str, Any], layer: 
         yield Change(what="disabled until", before=old, after=new, direction="looser" if longer else "tighter", **said)
 
 
-def _direction(control: Control, name: str, old: Any, new: Any) -> Literal["tighter", "looser", "other"]:
+def direction_of(control: Control, name: str, old: Any, new: Any) -> Literal["tighter", "looser", "other"]:
+    """Return which way a parameter goes from ``old`` to ``new``; ``other`` where it states none. Raises ``ValueError`` for no value of it."""
     parameter = control.parameters[name]
     was, now = parameter.check(old), parameter.check(new)
     if parameter.looser(now, was):

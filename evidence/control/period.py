@@ -9,10 +9,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 
+from evidence.control.change import unknown
 from evidence.control.model import Control, Mode
-from evidence.control.result import FindingStatus, Interval, NightFinding, Observation, PeriodFinding, Stretch
+from evidence.control.result import (
+    FindingStatus,
+    Interval,
+    NightFinding,
+    Observation,
+    PeriodFinding,
+    RuleChange,
+    Stretch,
+)
 from evidence.errors import UsageError
-from evidence.snapshot import canonical
 from evidence.snapshot.model import DAY
 
 WORST_FIRST: tuple[FindingStatus, ...] = ("not-satisfied", "not-assessed", "satisfied", "not-applicable")
@@ -61,6 +69,7 @@ def assess_period(
         unknown={night.isoformat(): _why(nights.get(night)) for night in unknown},
         strip={night.isoformat(): each for night, each in strip.items()},
         stretches=stretches(nights.values()),
+        changes=tuple(_changes(list(nights.values()))),
     )
 
 
@@ -81,7 +90,7 @@ def intervals(findings: Iterable[NightFinding], kind: str) -> tuple[Interval, ..
 def stretches(findings: Iterable[NightFinding]) -> tuple[Stretch, ...]:
     """Return the parts of a period assessed by the same version, content and parameters, in order of nights."""
     found = []
-    for _, group in groupby(findings, key=_rule):
+    for _, group in groupby(findings, key=lambda finding: finding.rule):
         run = list(group)
         first, last = run[0], run[-1]
         tally: Counter[FindingStatus] = Counter(finding.status for finding in run)
@@ -190,8 +199,16 @@ def _why(finding: NightFinding | None) -> str:
     return f"{finding.reason}: {finding.detail}" if finding.detail else finding.reason
 
 
-def _rule(finding: NightFinding) -> tuple[str, str, bytes]:
-    return finding.version, finding.content_sha256, canonical.encode(dict(finding.parameters))
+def _changes(findings: Sequence[NightFinding]) -> Iterator[RuleChange]:
+    """Yield the first night of every other rule: what its assessment says of the old one, or that it says nothing."""
+    for before, finding in zip([None, *findings], findings, strict=False):
+        replaced = finding.replaced
+        if before is not None and before.rule == finding.rule:
+            continue
+        if before is not None and (replaced is None or replaced.rule != before.rule):
+            replaced = unknown(before, finding)
+        if replaced is not None:
+            yield RuleChange(finding.night, replaced, finding.result)
 
 
 def _concluded(finding: NightFinding) -> bool:

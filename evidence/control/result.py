@@ -9,33 +9,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from evidence.control.replaced import FindingStatus, Observation, Replaced, Result, Verdict
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
 
-Verdict = Literal["pass", "fail", "review"]
-FindingStatus = Literal["satisfied", "not-satisfied", "not-assessed", "not-applicable"]
+__all__ = [
+    "VERDICTS",
+    "Disposed",
+    "FindingStatus",
+    "Input",
+    "Interval",
+    "NightFinding",
+    "Observation",
+    "Outcome",
+    "PeriodFinding",
+    "RuleChange",
+    "Stretch",
+    "Verdict",
+    "Waived",
+]
 Outcome = Literal["benign", "confirmed", "late"]  # late: benign, but after the review was due
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "review")
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """The row for one population item that did not pass: ``item, result, reason, observed, expected``, all text."""
-
-    item: str
-    result: Verdict
-    reason: str
-    observed: str = ""
-    expected: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON spelling."""
-        return {name: getattr(self, name) for name in ("item", "result", "reason", "observed", "expected")}
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Self:
-        """Parse the JSON spelling."""
-        return cls(**body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +111,8 @@ class NightFinding:
     ``reason`` says why a night is not assessed or not applicable (``missing-evidence``, ``denied``, ``incomplete``,
     ``unavailable``, ``stale``, ``edition``, ``empty``, ``before-coverage``, ``disabled``, ``pending``, ``pending-review``,
     ``control-error``) with the detail in ``detail``. ``population`` items are identified by count and order-free fingerprint; only items that did not pass
-    are listed. ``disposed`` are records of the review ledger, ``waived`` the exceptions a waiver accepts; both stand in the JSON only
-    if there are any.
+    are listed. ``disposed`` are records of the review ledger, ``waived`` the exceptions a waiver accepts,
+    ``replaced`` the rule before, on the night that another one came into force; these stand in the JSON only if there are any.
     """
 
     control: str
@@ -138,6 +132,19 @@ class NightFinding:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     disposed: tuple[Disposed, ...] = ()
     waived: tuple[Waived, ...] = ()
+    replaced: Replaced | None = None
+
+    @property
+    def result(self) -> Result:
+        """What was found, without what it was found by and in."""
+        return Result(
+            self.status, self.population, self.passed, self.reason, self.detail, self.exceptions, self.reviews
+        )
+
+    @property
+    def rule(self) -> tuple[str, str, bytes]:
+        """What it was judged by: version, content and parameters."""
+        return self.version, self.content_sha256, canonical.encode(dict(self.parameters))
 
     @property
     def open(self) -> int:
@@ -164,6 +171,7 @@ class NightFinding:
             "inputs": [i.to_json() for i in self.inputs],
             "parameters": dict(self.parameters),
             **{name: [each.to_json() for each in found] for name, found in people.items() if found},
+            **({"replaced": self.replaced.to_json()} if self.replaced else {}),
         }
 
     @classmethod
@@ -179,6 +187,7 @@ class NightFinding:
                     "inputs": tuple(Input.from_json(i) for i in body["inputs"]),
                     "disposed": tuple(Disposed.from_json(d) for d in body.get("disposed", ())),
                     "waived": tuple(Waived.from_json(w) for w in body.get("waived", ())),
+                    "replaced": Replaced.from_json(body["replaced"]) if "replaced" in body else None,
                 }
             )
         except (KeyError, TypeError, ValueError) as exc:
@@ -254,6 +263,20 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleChange:
+    """The first night of another rule, with what either rule found on it. ``replaced`` says what the old one was, and found."""
+
+    night: dt.date
+    replaced: Replaced
+    result: Result
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON spelling."""
+        both = {"replaced": self.replaced.to_json(), "result": self.result.to_json()}
+        return {"night": self.night.isoformat(), **both}
+
+
+@dataclass(frozen=True, slots=True)
 class PeriodFinding:
     """The conclusion for one control over a period, with what people read (auditor-rules section 1)."""
 
@@ -275,6 +298,7 @@ class PeriodFinding:
     unknown: Mapping[str, str] = field(default_factory=dict)  # night -> reason and detail
     strip: Mapping[str, FindingStatus] = field(default_factory=dict)  # night -> status, for the heat strip
     stretches: tuple[Stretch, ...] = ()  # more than one: content or parameters changed inside the period
+    changes: tuple[RuleChange, ...] = ()  # one per night on which another rule came into force
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling."""
@@ -299,4 +323,5 @@ class PeriodFinding:
             "unknown": dict(self.unknown),
             "strip": dict(self.strip),
             "stretches": [s.to_json() for s in self.stretches],
+            **({"changes": [change.to_json() for change in self.changes]} if self.changes else {}),
         }

@@ -10,7 +10,7 @@ from evidence.demo.access_tickets import (
     request_change,
     request_emergency,
 )
-from evidence.demo.events import Statement, login
+from evidence.demo.events import login, query_id
 from evidence.demo.people import ADMINS, BREAK_GLASS, person_of, user_grant
 from evidence.demo.plants_access import TO_USERS, between
 from evidence.demo.shapes import Access, Shape, reading
@@ -85,12 +85,11 @@ def _seen(world: World, path: str) -> Access:
 
 def _runs(world: World, night: int, number: int, shape: Shape) -> None:
     """Add a statement at 10:00 with a session of its own."""
-    statement = Statement(shape, 36_000, _query(number), session=number)
-    world.statements.setdefault(night, []).append(statement)
+    world.run(night, shape, 36_000, _query(number), session=number)
 
 
 def _query(number: int) -> str:
-    return f"01acce55-0b0e-0000-0000-{number:012x}"
+    return query_id("01acce55-0b0e", number)
 
 
 def _approvals(world: World) -> None:

@@ -128,7 +128,7 @@ def inventory(name: str, prefix: str) -> dict[str, Any]:
         "format": "Parquet",
         "destination_bucket": "fernhollow-inventory",
         "destination_prefix": "s3/",
-        "fields": '["LastModifiedDate", "Size"]',
+        "fields": ["LastModifiedDate", "Size"],
         "report": "read",
         "objects": 4200,
         "older_versions": 0,

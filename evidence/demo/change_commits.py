@@ -5,6 +5,7 @@ import hashlib
 from typing import Any
 
 from evidence.demo.change_contracts import PRS, as_text, pull_request
+from evidence.demo.ci_runs import pipeline_run
 from evidence.demo.dbt_project import release_of
 from evidence.demo.state import ALWAYS
 from evidence.demo.world import World
@@ -101,17 +102,7 @@ def deployment(number: str, sha: str, moment: dt.datetime) -> dict[str, Any]:
 
 
 def _run(number: str, job: str, sha: str, moment: dt.datetime, **extra: Any) -> dict[str, Any]:
-    row = {
-        "repo": REPO,
-        "run_id": number,
-        "attempt": 1,
-        "workflow": "release",
-        "job": job,
-        "sha": sha,
-        "event": "pull_request",
-    }
-    times = {"started_at": moment, "completed_at": moment + dt.timedelta(minutes=8), "conclusion": "success"}
-    return row | times | extra
+    return pipeline_run(REPO, number, "release", job, moment, 8, sha=sha, event="pull_request", **extra)
 
 
 def _releases(world: World) -> dict[str, int]:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from evidence.demo.change_state import TICKETS
-from evidence.demo.events import Statement, login
+from evidence.demo.events import login, query_id
 from evidence.demo.people import person_of
 from evidence.demo.shapes import Access, Shape, dbt_tag, element
 from evidence.demo.world import World
@@ -137,5 +137,4 @@ def _session(world: World, night: int, number: int, user: str, client: str, addr
 
 
 def _run(world: World, night: int, number: int, shape: Shape, second: int, session: int | None = None) -> None:
-    identity = f"01c0ffee-0c0d-0000-{night:04x}-{number:012x}"
-    world.statements.setdefault(night, []).append(Statement(shape, second, identity, session=session))
+    world.run(night, shape, second, query_id("01c0ffee-0c0d", number, night), session=session)

@@ -21,18 +21,28 @@ def build_deploys(world: World) -> None:
 def ci_run(run: str, started: dt.datetime, **extra: Any) -> dict[str, Any]:
     """Return a run of the infrastructure's pipeline on its main branch."""
     row = {
-        "repo": "platform-infra",
-        "run_id": run,
-        "attempt": 1,
-        "workflow": "reconcile",
-        "job": "apply",
         "sha": hashlib.sha256(run.encode()).hexdigest()[:40],
         "branch": "main",
         "event": "schedule",
         "environment": "prod",
         "actor": "platform-bot",
+    }
+    minutes = 16 * 60 + 5
+    return pipeline_run("platform-infra", run, "reconcile", "apply", started, minutes) | row | extra
+
+
+def pipeline_run(
+    repo: str, run: str, workflow: str, job: str, started: dt.datetime, minutes: int, **extra: Any
+) -> dict[str, Any]:
+    """Return a run that succeeded at its first attempt after ``minutes``."""
+    row = {
+        "repo": repo,
+        "run_id": run,
+        "attempt": 1,
+        "workflow": workflow,
+        "job": job,
         "started_at": started,
-        "completed_at": started + dt.timedelta(hours=16, minutes=5),
+        "completed_at": started + dt.timedelta(minutes=minutes),
         "conclusion": "success",
     }
     return row | extra

@@ -42,6 +42,11 @@ class Statement:
     session: int | None = None  # the session's id, where statements share one
 
 
+def query_id(mark: str, number: int, night: int = 0) -> str:
+    """Return the id of a planted statement: ``mark`` (two groups of a UUID) tells whose it is, numbers tell which."""
+    return f"{mark}-0000-{night:04x}-{number:012x}"
+
+
 class Events:
     """Makes the event tables of a night. ``invocation`` gives the dbt run of a night, None if there was none."""
 

@@ -49,11 +49,19 @@ def source_schema(contract: Contract) -> pa.Schema:
 
 
 def table_of(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Return ``rows`` as a table of the view; a column a row does not name is NULL, an unknown name is an error."""
+    """Return ``rows`` as a table of the view; a column a row does not name is NULL.
+
+    Raises ``ValueError`` for an unknown name, and for one text where a list of texts belongs: Arrow takes it for a list of its letters.
+    """
     schema = source_schema(contract)
     unknown = {name for row in rows for name in row} - set(schema.names)
     if unknown:
         raise ValueError(f"{contract.name} has no column {sorted(unknown)}")
+    lists = [name for name in schema.names if pa.types.is_list(schema.field(name).type)]
+    for name in lists:
+        lone = next((row[name] for row in rows if isinstance(row.get(name), str)), None)
+        if lone is not None:
+            raise ValueError(f"{contract.name}.{name}: {lone!r} is one text; write [{lone!r}]")
     return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
 
 

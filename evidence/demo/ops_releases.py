@@ -41,7 +41,7 @@ def plant_releases(world: World) -> None:
 
 def texts(world: World) -> tuple[str, str]:
     """Return the overlay of the first half and that of the second."""
-    changes = {"reason": WHY, "by": CISO, "on": world.size.night(world.change_night)}
+    changes = {"reason": WHY, "requested_by": PLATFORM, "by": CISO, "on": world.size.night(world.change_night)}
     return overlay_text(world.overlay), overlay_text(world.overlay) + "\n" + overlay_text(world.changed, **changes)
 
 

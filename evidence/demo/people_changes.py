@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Final
 
 from evidence.demo.ci_runs import build_deploys
-from evidence.demo.events import Statement
+from evidence.demo.events import query_id
 from evidence.demo.people import ADMINS, person_of
 from evidence.demo.shapes import Shape
 from evidence.demo.tickets import TICKETS, change_ticket
@@ -58,6 +58,4 @@ def plant_changes(world: World) -> None:
 
 def _run(world: World, night: int, shape: Shape, when: str, mark: str) -> str:
     """Add a statement and return its id."""
-    query = f"01c0ffee-{mark}-0000-0000-{night:012x}"
-    world.statements.setdefault(night, []).append(Statement(shape, _SECONDS[when], query))
-    return query
+    return world.run(night, shape, _SECONDS[when], query_id(f"01c0ffee-{mark}", night))

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from evidence.demo.events import Statement
+from evidence.demo.events import query_id
 from evidence.demo.people import person_of
 from evidence.demo.shapes import Access, Shape, build_of, builds, reading
 from evidence.demo.workspace import APPROVED, EXPIRES, OFFICER
@@ -31,8 +31,7 @@ def build_movement(world: World) -> None:
 
 def _nightly(world: World, night: int, kind: int, shapes: list[Shape], second: int) -> None:
     for number, shape in enumerate(shapes):
-        statement = Statement(shape, second + 5 * number, f"01d0b7a{kind}-0b0e-{night:04x}-0000-{number:012x}")
-        world.statements.setdefault(night, []).append(statement)
+        world.run(night, shape, second + 5 * number, f"01d0b7a{kind}-0b0e-{night:04x}-0000-{number:012x}")
 
 
 def _load(world: World) -> Shape:
@@ -163,10 +162,7 @@ def _clone(world: World) -> None:
 
 def _run(world: World, night: int, number: int, shape: Shape, *, hour: int = 10, session: int | None = None) -> str:
     """Let a statement run; return its id."""
-    query = f"01c0ffee-0b0f-0000-0000-{number:012x}"
-    statement = Statement(shape, 3600 * hour + 30 * number, query, session=session)
-    world.statements.setdefault(night, []).append(statement)
-    return query
+    return world.run(night, shape, 3600 * hour + 30 * number, query_id("01c0ffee-0b0f", number), session=session)
 
 
 def _expected(world: World, plant: str, control: str, item: str, reason: str, night: int) -> None:

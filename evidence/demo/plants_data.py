@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any, Literal
 
-from evidence.demo.events import Statement
+from evidence.demo.events import query_id
 from evidence.demo.governance import TAG, masking_policy, policy_reference, tag_reference
 from evidence.demo.people import grant, person_of
 from evidence.demo.plants_access import ROLES, between
@@ -170,8 +170,8 @@ def _over_midnight(world: World) -> None:
     """A read that starts on night 14 and ends on night 15 is judged on night 15; and one that a secondary role allows."""
     person = person_of(world.workforce, "PHARMACY_ANALYST", 0).user
     shape = _reads(world, person, "PHARMACY_ANALYST", "CLAIMS.MART.FCT_CLAIM", ["CLAIM_ID", "MEMBER_ID"])
-    world.statements.setdefault(14, []).append(Statement(shape, 86_390, _query(10), "access"))
-    world.statements.setdefault(15, []).append(Statement(shape, -10, _query(10), "query"))
+    world.run(14, shape, 86_390, _query(10), parts="access")
+    world.run(15, shape, -10, _query(10), parts="query")
     item = f"{person} as PHARMACY_ANALYST -> CLAIMS.MART.FCT_CLAIM"
     world.expect("read-over-midnight", READ, item, "role-not-allowed", 15, 15)
     actuarial = world.state.find("snowflake.roles", NAME="ACTUARIAL").values["ROLE_ID"]
@@ -222,8 +222,7 @@ def _with(shape: Shape, access: Access) -> Shape:
 
 
 def _run(world: World, night: int, number: int, shape: Shape, parts: Literal["both", "access"] = "both") -> None:
-    statement = Statement(shape, 36_000 + 60 * number, _query(number), parts)
-    world.statements.setdefault(night, []).append(statement)
+    world.run(night, shape, 36_000 + 60 * number, _query(number), parts=parts)
 
 
 def _edit(world: World, first: int, last: int, edit: Edit) -> None:
@@ -231,7 +230,7 @@ def _edit(world: World, first: int, last: int, edit: Edit) -> None:
 
 
 def _query(number: int) -> str:
-    return f"01c0ffee-0b0e-0000-0000-{number:012x}"
+    return query_id("01c0ffee-0b0e", number)
 
 
 def _reference(world: World, path: str, column: str) -> Any:

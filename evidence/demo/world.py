@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
@@ -14,7 +14,7 @@ from evidence.demo.governance import build_governance
 from evidence.demo.judges import Judges
 from evidence.demo.people import Workforce, build_people
 from evidence.demo.products import Edit, Product, build_products
-from evidence.demo.shapes import build_shapes
+from evidence.demo.shapes import Shape, build_shapes
 from evidence.demo.size import Size
 from evidence.demo.state import ALWAYS, State
 from evidence.demo.tables import Catalog, build_catalog
@@ -81,6 +81,20 @@ class World:
     def change_night(self) -> int:
         """The night from which the changed overlay is in force: the middle of the period."""
         return self.size.nights // 2
+
+    def run(
+        self,
+        night: int,
+        shape: Shape,
+        second: int,
+        query: str,
+        *,
+        parts: Literal["both", "access", "query"] = "both",
+        session: int | None = None,
+    ) -> str:
+        """Let a statement with the id ``query`` run at a second of the night's day; return the id."""
+        self.statements.setdefault(night, []).append(Statement(shape, second, query, parts, session))
+        return query
 
     def expect(
         self,

@@ -78,17 +78,6 @@ class Mapped:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Nights of a period that were judged by one rule; ``changes`` say what differs from the part before, the first has none."""
-
-    start: dt.date
-    end: dt.date
-    nights: int
-    status: str
-    changes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ControlText:
     """A control definition as evaluated, in the words of ``docs/formats/control.md``.
 
@@ -113,7 +102,6 @@ class ControlText:
     maps: tuple[Mapped, ...] = ()
     remediation: str = ""
     false_positives: str = ""
-    parts: tuple[Part, ...] = ()  # more than one: the rule changed inside the period
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 

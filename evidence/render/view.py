@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from evidence.control.coverage import RELIABILITY
 from evidence.control.result import Disposed, Interval, NightFinding, PeriodFinding
 from evidence.render import chart
+from evidence.render.changes import ChangeView, changes
 from evidence.render.collected import Evidenced, collected, completeness_chart, evidenced
 from evidence.render.inputs import Content, ControlText, Requirement, Response
 from evidence.render.matrix import matrices
@@ -56,6 +57,7 @@ class ControlView:
     disposed: tuple[tuple[dt.date, Disposed], ...]
     responses: tuple[Response, ...]
     versions: tuple[str, ...]
+    changes: tuple[ChangeView, ...]
 
     @property
     def id(self) -> str:
@@ -118,6 +120,7 @@ def _control(
         disposed=tuple((night.night, record) for night in nights for record in night.disposed),
         responses=_responses(content, finding),
         versions=tuple(sorted({night.version for night in nights} | {text.version})),
+        changes=changes(finding),
     )
 
 
@@ -225,19 +228,7 @@ def _summary(content: Content, views: Sequence[ControlView]) -> tuple[str, ...]:
             f"The findings rest on {_n(len(sealed), 'sealed snapshot')}; {number(matched)} match the totals the source returned, "
             f"{number(len(sealed) - matched)} do not or could not be read, and are never counted in favour of a control."
         ),
-        *_changed(views),
     )
-
-
-def _changed(views: Sequence[ControlView]) -> Iterator[str]:
-    """Name controls whose rule changed inside the period, those that became looser apart."""
-    changed = [view for view in views if len(view.text.parts) > 1]
-    looser = [v.id for v in changed if any(c.endswith(", looser") for part in v.text.parts for c in part.changes)]
-    if changed:
-        names = ", ".join(view.id for view in changed)
-        direction = f"Looser: {', '.join(looser)}" if looser else "None became looser"
-        rules = _n(len(changed), "control")
-        yield f"The rule of {rules} changed inside the period: {names}. {direction}. The whole takes the worse part."
 
 
 def _open(views: Sequence[ControlView]) -> list[tuple[ControlView, Interval]]:
