@@ -29,14 +29,25 @@ def run(*arguments, codes=(0,), **options):
     return done
 
 
-def workspace(folder: Path, size: Size):
-    """Make a demo workspace whose account has another ``size`` than the named ones."""
+CONTROLS = sorted(path.parent.name for path in (Path(__file__).parent.parent / "controls").glob("*/*/control.toml"))
+
+
+def workspace(folder: Path, size: Size, only=None):
+    """Make a demo workspace whose account has another ``size`` than the named ones.
+
+    ``only`` names the controls that are judged: the overlay switches the others off, which spares a test most of its time.
+    """
     run("init", folder, "--demo", "--size", "none")
     from evidence.cli.init_command import demo_judges
     from evidence.cli.workspace import Workspace
 
     generate(folder, size, judges=demo_judges(Workspace.open(folder)))
     arrange(folder)
+    if only is not None:
+        off = 'enabled = false\nuntil = 2030-01-01\nreason = "not what the test is about"\n'
+        (folder / "overlay.toml").write_text(
+            "".join(f"[controls.{name}]\n{off}" for name in CONTROLS if name not in only)
+        )
     return json.loads((folder / "answer-key.json").read_text())
 
 

@@ -17,7 +17,7 @@ def assessed(work):
 
 def test_a_check_is_sealed_and_judged(tmp_path):
     work = tmp_path / "work"
-    job.workspace(work, FEW)
+    job.workspace(work, FEW, only=JUDGED)
     job.run("-w", work, "collect", "--jobs", "1")
     before = assessed(work)
     assert {each["reason"] for each in before.values()} == {"missing-evidence"}
@@ -34,7 +34,7 @@ def test_a_check_is_sealed_and_judged(tmp_path):
 
 def test_what_does_not_match_is_recorded_and_fails_until_it_is_mended(tmp_path):
     work = tmp_path / "work"
-    job.workspace(work, FEW)
+    job.workspace(work, FEW, only=JUDGED)
     job.run("-w", work, "collect", "--jobs", "1")
     part = next((work / "store" / "data" / "carrier" / "snowflake.login_history").rglob("part-0000.parquet"))
     whole = part.read_bytes()

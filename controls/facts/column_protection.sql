@@ -56,26 +56,22 @@ policies as (
   left join families a on a.name = upper(trim(r.signed.type))
   left join families b on b.name = upper(trim(regexp_replace(r.policy_return_type, '\(.*$', '')))
 ),
+-- what is set on the column outranks what comes through a tag
 refs as (
   select source, ref_database_name, ref_schema_name, ref_entity_name, ref_column_name, policy_db, policy_schema, policy_name, policy_status, tag_name is not null as via_tag
   from snowflake.policy_references
-  where coalesce(upper(policy_kind), 'MASKING_POLICY') = 'MASKING_POLICY' and ref_column_name is not null
-),
-on_column as (
-  select source, ref_database_name, ref_schema_name, ref_entity_name, ref_column_name, bool_and(via_tag) as via_tag from refs group by all
+  where coalesce(upper(policy_kind), 'MASKING_POLICY') = 'MASKING_POLICY'
+  qualify via_tag = bool_and(via_tag) over (partition by source, ref_database_name, ref_schema_name, ref_entity_name, ref_column_name)
 ),
 -- of several policies of one rank none can be relied on: the count says so
 chosen as (
   select
-    o.source, o.ref_database_name, o.ref_schema_name, o.ref_entity_name, o.ref_column_name, o.via_tag,
-    min(r.policy_db) as policy_db, min(r.policy_schema) as policy_schema, min(r.policy_name) as policy_name,
-    count(distinct concat_ws('.', r.policy_db, r.policy_schema, r.policy_name)) as policies,
-    case when count(*) = count(r.policy_status) then case when bool_and(upper(r.policy_status) = 'ACTIVE') then 'ACTIVE' else min(r.policy_status) filter (where upper(r.policy_status) <> 'ACTIVE') end end as policy_status
-  from on_column o
-  join refs r
-    on r.source = o.source and r.ref_database_name = o.ref_database_name and r.ref_schema_name = o.ref_schema_name
-    and r.ref_entity_name = o.ref_entity_name and r.ref_column_name = o.ref_column_name and r.via_tag = o.via_tag
-  group by all
+    source, ref_database_name, ref_schema_name, ref_entity_name, ref_column_name, via_tag,
+    min({'db': policy_db, 'schema': policy_schema, 'name': policy_name}) as policy,
+    count(distinct concat_ws('.', policy_db, policy_schema, policy_name)) as policies,
+    case when count(*) = count(policy_status) then case when bool_and(upper(policy_status) = 'ACTIVE') then 'ACTIVE' else min(policy_status) filter (where upper(policy_status) <> 'ACTIVE') end end as policy_status
+  from refs
+  group by source, ref_database_name, ref_schema_name, ref_entity_name, ref_column_name, via_tag
 ),
 viewed as (
   select distinct source, referenced_database, referenced_schema, referenced_object_name
@@ -87,8 +83,8 @@ select
   coalesce(upper(p.table_type) like '%VIEW%', false) as is_view,
   coalesce(f.family, upper(trim(regexp_replace(p.data_type, '\(.*$', '')))) as family,
   v.source is not null as has_views,
-  c.policies, c.via_tag, c.policy_status, c.policy_name,
-  concat_ws('.', c.policy_db, c.policy_schema, c.policy_name) as policy,
+  c.policies, c.via_tag, c.policy_status, c.policy.name as policy_name,
+  concat_ws('.', c.policy.db, c.policy.schema, c.policy.name) as policy,
   m.policy_name is not null as policy_found,
   m.argument_family, m.return_family, m.passes_through, m.asks_invoker
 from fact.phi_columns p
@@ -97,7 +93,7 @@ left join chosen c
   on c.source = p.source and c.ref_database_name = p.database_name and c.ref_schema_name = p.schema_name
   and c.ref_entity_name = p.object_name and c.ref_column_name = p.column_name
 left join policies m
-  on m.source = c.source and m.policy_catalog = c.policy_db and m.policy_schema = c.policy_schema and m.policy_name = c.policy_name
+  on m.source = c.source and m.policy_catalog = c.policy.db and m.policy_schema = c.policy.schema and m.policy_name = c.policy.name
 left join viewed v
   on v.source = p.source and v.referenced_database = p.database_name and v.referenced_schema = p.schema_name and v.referenced_object_name = p.object_name
 where p.state = 'declared' and p.seen

@@ -2,9 +2,8 @@
 -- statement ended, or a night later if no statement was found. Not in the source: failed statements, re-reads of results, short
 -- hybrid-table statements, intermediate views, what consumers of shares read.
 with statements as (
-  select source, query_id, max(night) as night, min(role_name) as role_name, min(agent_type) as agent_type, min(secondary_role_stats) as secondary
+  select distinct source, query_id, night, role_name, agent_type, secondary_role_stats as secondary
   from snowflake.query_history
-  group by all
 ),
 accesses as (
   select
@@ -37,7 +36,7 @@ phi as (
   where state = 'declared'
 ),
 phi_objects as (
-  select source, object_id as mark, path from phi where object_id is not null
+  select source, object_id as mark, path from phi
   union
   select source, path, path from phi
   union
@@ -45,9 +44,9 @@ phi_objects as (
 ),
 -- an object without known columns is PHI whatever column was read
 phi_marks as (
-  select source, path, column_id as mark from phi where column_id is not null
+  select source, path, column_id as mark from phi
   union
-  select source, path, column_name from phi where column_name is not null
+  select source, path, column_name from phi
   union
   select source, path, '*' from phi where column_name is null
 ),

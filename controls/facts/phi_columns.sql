@@ -83,7 +83,7 @@ words as (
   select unnest(phi_words) as word from settings
 ),
 node_columns as (
-  select database_name, schema_name, object_name, unnest(json_keys(columns)) as name, columns from nodes where columns is not null
+  select database_name, schema_name, object_name, unnest(json_keys(columns)) as name, columns from nodes
 ),
 node_marks as (
   select database_name, schema_name, object_name, upper(name) as column_name, columns -> name -> 'meta' as meta, lower((columns -> name -> 'tags')::varchar) as tags
@@ -95,7 +95,7 @@ by_dbt as (
   cross join words w
   where m.tags like '%"' || w.word || '"%'
     or lower(coalesce(m.meta ->> '$.classification', m.meta ->> '$.class', '')) like w.word || '%'
-    or lower(coalesce(m.meta ->> w.word, 'none')) not in ('none', 'no', 'false')
+    or lower(m.meta ->> w.word) not in ('none', 'no', 'false')
     or m.meta ->> '$.policy_required' is not null
 ),
 -- where something nobody showed us belongs: the account that has the database, else the first one
@@ -134,16 +134,18 @@ marks as (
   from live l
   join (select unnest(phi_column_names) as name from settings) n on n.name = upper(l.column_name)
 ),
+-- contracts that disagree about PHI are all named: no list of classes and no policy is called like that
 marked as (
   select
     m.source, m.database_name, m.schema_name, m.object_name, m.column_name,
     bool_or(m.tag) as tag, bool_or(m.contract) as contract, bool_or(m.dbt) as dbt, bool_or(m.suspected) as suspected,
-    min(m.class) as contract_class, min(m.policy) as contract_policy
+    coalesce(string_agg(distinct m.class, ', ' order by m.class) filter (where m.contract), min(m.class)) as contract_class,
+    string_agg(distinct m.policy, ', ' order by m.policy) as contract_policy
   from marks m
   group by all
 ),
 declared_objects as (
-  select distinct upper(database_name) as database_name, upper(schema_name) as schema_name, upper(object_name) as object_name
+  select distinct source, upper(database_name) as database_name, upper(schema_name) as schema_name, upper(object_name) as object_name
   from marked
   where tag or contract or dbt
 ),
@@ -162,24 +164,31 @@ called_phi as (
   select null, c.database_name, c.schema_name, c.object_name, false, true, false
   from contract_rows c
   left join described k on k.database_name = c.database_name and k.schema_name = c.schema_name and k.object_name = c.object_name
-  where c.column_name is null and c.phi_product and k.object_name is null
+  where c.phi_product and k.object_name is null
   union all
   select null, n.database_name, n.schema_name, n.object_name, false, false, true
   from nodes n
   join words w on n.class like w.word || '%'
 ),
-without_columns as (
+placed as (
   select
     coalesce(c.source, o.source, h.source, f.source) as source, coalesce(o.database_name, c.database_name) as database_name,
     coalesce(o.schema_name, c.schema_name) as schema_name, coalesce(o.object_name, c.object_name) as object_name,
     bool_or(c.tag) as tag, bool_or(c.contract) as contract, bool_or(c.dbt) as dbt
   from called_phi c
   cross join first_home f
-  left join declared_objects d on d.database_name = upper(c.database_name) and d.schema_name = upper(c.schema_name) and d.object_name = upper(c.object_name)
-  left join objects o on upper(o.database_name) = upper(c.database_name) and upper(o.schema_name) = upper(c.schema_name) and upper(o.object_name) = upper(c.object_name)
+  left join objects o
+    on upper(o.database_name) = upper(c.database_name) and upper(o.schema_name) = upper(c.schema_name) and upper(o.object_name) = upper(c.object_name)
+    and o.source = coalesce(c.source, o.source)
   left join homes h on h.database_name = upper(c.database_name)
-  where d.object_name is null
   group by all
+),
+without_columns as (
+  select p.*
+  from placed p
+  left join declared_objects d
+    on d.source = p.source and d.database_name = upper(p.database_name) and d.schema_name = upper(p.schema_name) and d.object_name = upper(p.object_name)
+  where d.object_name is null
 ),
 everything as (
   select * from marked where tag or contract or dbt or suspected
@@ -190,7 +199,7 @@ select
   e.source, e.database_name, e.schema_name, e.object_name, e.column_name, l.table_id, l.column_id, l.data_type, l.table_type,
   l.column_name is not null as seen,
   case when e.tag or e.contract or e.dbt then 'declared' else 'suspected' end as state,
-  concat_ws(', ', case when e.tag then 'tag' end, case when e.contract then 'contract' end, case when e.dbt then 'dbt' end, case when e.suspected and not (e.tag or e.contract or e.dbt) then 'name' end) as sources,
+  concat_ws(', ', case when e.tag then 'tag' end, case when e.contract then 'contract' end, case when e.dbt then 'dbt' end, case when not (e.tag or e.contract or e.dbt) then 'name' end) as sources,
   e.contract_class, e.contract_policy
 from everything e
 left join live l

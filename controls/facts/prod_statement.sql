@@ -23,7 +23,7 @@ changing as (
   from typed
 ),
 modified as (
-  select source, query_id, object_modified_by_ddl ->> '$.objectName' as name from snowflake.access_history where object_modified_by_ddl is not null
+  select source, query_id, object_modified_by_ddl ->> '$.objectName' as name from snowflake.access_history
   union all
   select source, query_id, unnest(list_transform(objects_modified, lambda o: o.object_name)) from snowflake.access_history
 ),
@@ -40,20 +40,26 @@ places as (
   left join targets t on t.source = c.source and t.query_id = c.query_id
   where c.is_ddl or c.is_write
 ),
-placed as (
+judged as (
   select
-    p.source, p.query_id, bool_or(p.known) as known, bool_or(coalesce(o.env, a.env, 'prod') = 'prod' and coalesce(o.zone, a.zone, '') <> 'sandbox') as prod,
-    min({'rank': case when coalesce(o.env, a.env, 'prod') = 'prod' and coalesce(o.zone, a.zone, '') <> 'sandbox' then 1 else 2 end, 'database_name': p.database_name, 'schema_name': p.schema_name}) as place
+    p.source, p.query_id, p.known, p.database_name, p.schema_name,
+    coalesce(o.env, a.env, 'prod') = 'prod' and coalesce(o.zone, a.zone, '') <> 'sandbox' as prod
   from places p
   left join register.zones o on o.database = p.database_name and o.schema = p.schema_name
   left join register.zones a on a.database = p.database_name and a.schema = '*'
+),
+placed as (
+  select
+    source, query_id, known, bool_or(prod) as prod,
+    min({'rank': case when prod then 1 else 2 end, 'database_name': database_name, 'schema_name': schema_name}) as place
+  from judged
   group by all
 ),
 named as (
   select distinct c.source, c.query_id
   from changing c
   join (select distinct lower(database) as name from register.zones where env = 'prod' and zone <> 'sandbox') d on contains(c.text, d.name)
-  where (c.is_ddl or c.is_write) and regexp_matches(c.text, '(^|[^a-z0-9_$])' || regexp_escape(d.name) || '($|[^a-z0-9_$])')
+  where regexp_matches(c.text, '(^|[^a-z0-9_$])' || regexp_escape(d.name) || '($|[^a-z0-9_$])')
 )
 select
   c.source, c.query_id, c.session_id, c.user_name, c.role_name, c.query_type, c.start_time, c.query_tag, c.is_ddl, c.is_write,

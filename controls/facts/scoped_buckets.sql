@@ -28,14 +28,14 @@ buckets as (
     bool_and(coalesce(holds = 'access-logs' and in_force, false)) as only_access_logs,
     bool_or(partner) as partner,
     coalesce(bool_or(in_force), false) as registered,
-    coalesce(bool_or(not in_force), false) as expired,
+    coalesce(bool_and(not in_force), false) as expired,
     bool_or(in_force is null) as used
   from named
   group by all
 )
 select
   coalesce(b.source, (select min(source) from aws.s3_buckets), 'aws') as source, b.account, s.bucket, b.name is not null as found,
-  s.phi, s.evidence, s.audit_logs, s.only_access_logs, s.registered, s.expired and not s.registered as expired
+  s.phi, s.evidence, s.audit_logs, s.only_access_logs, s.registered, s.expired
 from buckets s
 left join aws.s3_buckets b on b.name = s.bucket
 where s.bucket <> '' and (b.name is not null or s.registered or s.used) and not (b.name is null and s.partner)

@@ -11,7 +11,6 @@ allowing as (
   select
     item, account,
     case json_type(s, '$.Principal')
-      when 'VARCHAR' then [s ->> '$.Principal']
       when 'OBJECT' then flatten(list_transform(kinds, lambda p: case json_type(p) when 'ARRAY' then json_extract_string(p, '$[*]') else [p ->> '$'] end))
       else ['*']
     end as principals,
@@ -40,7 +39,7 @@ policies as (
 judged as (
   select
     p.*, c.max_days, p.spec <> 'SYMMETRIC_DEFAULT' or p.origin <> 'AWS_KMS' as by_hand,
-    coalesce(o.open_to_all, false) as open_to_all, coalesce(o.foreigners, false) as foreigners, coalesce(o.outsiders, false) as outsiders
+    coalesce(o.open_to_all, false) as open_to_all, o.foreigners, coalesce(o.outsiders, false) as outsiders
   from population p
   cross join params c
   left join policies o on o.item = p.item
@@ -49,7 +48,7 @@ reasoned as (
   select
     *,
     case
-      when arn <> '?' and state = 'Enabled' and deletion_date is null and spec = 'SYMMETRIC_DEFAULT' and origin = 'AWS_KMS' and rotation_enabled and rotation_period_days <= max_days
+      when arn is not null and state = 'Enabled' and deletion_date is null and spec = 'SYMMETRIC_DEFAULT' and origin = 'AWS_KMS' and rotation_enabled and rotation_period_days <= max_days
         and not open_to_all and not outsiders then ''
       when deletion_date is not null or state = 'PendingDeletion' then 'deletion-scheduled'
       when state <> 'Enabled' then 'not-enabled'

@@ -7,7 +7,7 @@ with named as (
   select source, null, null, lower(kms_key_id) from aws.trails
 )
 select distinct
-  k.source || '/' || coalesce(k.arn, '?') as item, k.source, coalesce(k.arn, '?') as arn, k.account, k.state, k.spec, k.origin, k.rotation_enabled, k.rotation_period_days, k.deletion_date,
+  k.source || '/' || coalesce(k.arn, '?') as item, k.source, k.arn, k.account, k.state, k.spec, k.origin, k.rotation_enabled, k.rotation_period_days, k.deletion_date,
   k.policy::varchar as policy
 from aws.kms_keys k
 join named n

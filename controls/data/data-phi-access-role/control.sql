@@ -1,13 +1,13 @@
 with contracts_by_object as (
   select
     database_name || '.' || schema_name || '.' || object_name as path,
-    coalesce(roles_allowed, []) || coalesce(system_parents, []) || coalesce(inherited_by, []) as roles,
+    case when roles_allowed is not null then roles_allowed || coalesce(system_parents, []) || coalesce(inherited_by, []) end as roles,
     roles_allowed is not null as stated
   from contracts.products
   where column_name is null and interface is distinct from 'share'
 ),
 allowed as (
-  select distinct path, unnest(roles) as role from contracts_by_object where stated
+  select distinct path, unnest(roles) as role from contracts_by_object
 ),
 contracted as (
   select path, bool_or(stated) as stated from contracts_by_object group by all
@@ -28,10 +28,10 @@ statements as (
 -- SECONDARY_ROLE_STATS is JSON whose lists hold role ids, or names; other values in it are counts and words
 secondary_values as (
   select s.n, s.source, unnest(json_extract_string(s.secondary, '$.*[*]')) as value
-  from (select distinct n, source, secondary from statements where secondary is not null) s
+  from statements s
 ),
 session_roles as (
-  select n, role_name as role from statements where role_name is not null
+  select n, role_name as role from statements
   union
   select v.n, r.name
   from secondary_values v
@@ -44,7 +44,7 @@ by_contract as (
   join allowed a on a.path = s.object and a.role = r.role
 ),
 view_steps as (
-  select n, unnest(through) as path from statements where state = 'read' and not named_directly and len(through) > 0
+  select n, unnest(through) as path from statements where not named_directly
 ),
 through_views as (
   select v.n
@@ -63,10 +63,10 @@ looked_at as (
     c.stated,
     c.path is not null as contracted,
     b.n is not null or t.n is not null or g."user" is not null as allowed,
-    case
+    coalesce(case
       when u.user_name is null then list_contains(e.platform_users, s.user_name)
       else u.live or u.deleted_on > s.first_time
-    end as known,
+    end, false) as known,
     coalesce(u.active or not u.live, true) as active,
     s.agent_type is null or list_contains(p.agents_allowed, s.agent_type) as agent_fits
   from statements s
@@ -87,9 +87,9 @@ judged as (
       when state <> 'read' or role_name is null then 1
       when not known then 2
       when not agent_fits then 3
-      when allowed and not active then 8
+      when allowed then 8
       when not contracted then 4
-      when not coalesce(stated, false) then 6
+      when not stated then 6
       when not allowed then 5
       else 1
     end as rank

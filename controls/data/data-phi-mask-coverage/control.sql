@@ -8,7 +8,7 @@ with looked_at as (
     p.contract_policy is null or upper(p.contract_policy) in (upper(k.policy_name), upper(k.policy)) as as_agreed,
     k.argument_family = k.family and k.return_family = k.family as fits,
     k.asks_invoker and (k.is_view or k.has_views) as of_the_owner,
-    coalesce(q.reason in ('', 'invoker-role'), false) as sound
+    q.reason in ('', 'invoker-role') as sound
   from population p
   cross join params c
   left join fact.column_protection k

@@ -7,5 +7,5 @@ select
 from fact.phi_access f
 left join services v on v.source = f.source and v.user_name = f.user_name
 left join snowflake.query_history q on q.source = f.source and q.query_id = f.query_id
-where f.state = 'read' and f.named_directly and v.user_name is null and coalesce(upper(q.query_type), 'SELECT') = 'SELECT'
+where f.named_directly and v.user_name is null and coalesce(upper(q.query_type), 'SELECT') = 'SELECT'
 group by f.source, f.user_name, f.object
