@@ -30,7 +30,7 @@ COMMANDS: Final = (
     "gate",
     "sample",
 )
-GROUPS: Final = ("controls", "review", "waive", "attest", "setup", "hold", "keys", "retention")
+GROUPS: Final = ("controls", "review", "waive", "attest", "setup", "hold", "keys", "retention", "export")
 EVERY: Final = (*COMMANDS, *GROUPS)
 
 

@@ -172,9 +172,14 @@ class Report:
         try:
             value = tomllib.loads(body.decode())
             value["frameworks"] = tuple(value["frameworks"])
-            return cls(**value)
+            made = cls(**value)
+            if min(made.pdf_rows, made.html_rows, made.export_rows) < 0:
+                raise ConfigError(
+                    f"{file}: rows are counted from 0", fix="give pdf_rows, html_rows and export_rows from 0 on"
+                )
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as exc:
             raise ConfigError(f"{file}: {exc}", fix="see docs/formats/packet.md for the keys of a report") from exc
+        return made
 
 
 @dataclass(frozen=True, slots=True)
