@@ -330,6 +330,7 @@ def _content(
         prepared_by=inputs.prepared_by,
         tool=inputs.tool,
         controls=tuple(control for control in inputs.controls if control.id in used),
+        unconcluded=tuple(control for control in inputs.controls if control.id not in used),
         periods=tuple(inputs.periods),
         nights=tuple(inputs.nights),
         snapshots=tuple(fact for fact in facts if fact is not None),

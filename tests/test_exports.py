@@ -351,3 +351,15 @@ def test_refused_mappings_do_not_pass(inputs, key):
     assert finding["target"]["status"]["state"] == "not-satisfied"
     assert finding["target"]["status"]["reason"] == "other"
     assert "requirements" not in files["ocsf.json"][0]["compliance"]
+
+
+def test_a_control_left_out_of_a_partial_packet_passes_for_nothing(inputs, key):
+    """Its requirement was good by another control alone: with the finding missing it is not assessed, in the pages too."""
+    good = next(p for p in inputs.periods if p.status == "satisfied")
+    both = [c for c in inputs.controls if c.id in {good.control, inputs.periods[0].control}]
+    mapped = [replace(c, maps=(Mapped("hipaa", "164.312(e)(1)", "primary"),)) for c in both]
+    gap = replace(inputs, controls=mapped, periods=[good], nights=[])
+    content = making._content(gap, key, "PKT-1", ("one control has no finding",), b"")
+    files = {name: json.loads(b"".join(pieces)) for name, pieces in exported(content, {})}
+    (finding,) = files["oscal.json"]["assessment-results"]["results"][0]["findings"]
+    assert finding["target"]["status"] == {"state": "not-satisfied", "reason": "other", "remarks": "not assessed: 1 of 2 primary controls"}  # fmt: skip

@@ -242,6 +242,9 @@ class Content:
     findings_csv_sha256: str = ""
     findings_csv_rows: int = 0
     responses: tuple[Response, ...] = ()
+    unconcluded: tuple[
+        ControlText, ...
+    ] = ()  # without a finding, in a packet with omissions: their requirements stay unknown
 
     @property
     def marks(self) -> tuple[str, ...]:
