@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "status",
     "assess",
     "packet",
+    "handover",
     "verify",
     "check",
     "query",
@@ -30,7 +31,7 @@ COMMANDS: Final = (
     "gate",
     "sample",
 )
-GROUPS: Final = ("controls", "review", "waive", "attest", "setup", "hold", "keys", "retention")
+GROUPS: Final = ("controls", "review", "waive", "attest", "setup", "hold", "keys", "retention", "requests")
 EVERY: Final = (*COMMANDS, *GROUPS)
 
 

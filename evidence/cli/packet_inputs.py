@@ -6,6 +6,7 @@ period (so that a refused or broken night is shown too), the assessments and the
 
 import dataclasses
 import datetime as dt
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,10 @@ from evidence.config import content_root
 from evidence.control.coverage import refusal
 from evidence.control.definition import Control, Fact, Library
 from evidence.control.framework import Framework
-from evidence.control.gate import requirements
+from evidence.control.gate import registers_needed, requirements
 from evidence.control.overlay import FILES
-from evidence.control.register import Registers, Row
+from evidence.control.register import SHAPES, Registers, Row
+from evidence.control.requests import REGISTERS, Request, controls_named
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import UsageError
 from evidence.packet import ExhibitInput, PacketInputs
@@ -37,6 +39,7 @@ from evidence.store.log import Log
 from evidence.tlog.rotation import TYPE as ROTATION
 
 _CARRIED = ("facts/*.toml", "facts/*.sql", "frameworks/*.json")
+_DECIDED = ("dispositions", "waivers", "reviewers")  # what people decided about findings, and who may
 EFFECTIVE = "effective.json"  # what re-performance needs beside content and evidence
 
 
@@ -52,15 +55,23 @@ def report_named(workspace: Workspace, name: str) -> Report:
     return Report.from_toml(found[name].read_bytes(), str(found[name]))
 
 
-def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) -> PacketInputs:
-    """Return the inputs of a packet over ``period``; ``scratch`` is a private folder for verified copies of parts."""
+def gather(
+    workspace: Workspace, report: Report, period: Period, scratch: Path, request: Request | None = None
+) -> PacketInputs:
+    """Return the inputs of a packet over ``period``; ``scratch`` is a private folder for verified copies of parts.
+
+    With a ``request`` only the controls that answer it, and what they rest on: ``UsageError`` if the report has none of them.
+    """
     library = workspace.library
     for name in report.frameworks:
         if name not in library.frameworks:
             known = ", ".join(sorted(library.frameworks))
             raise UsageError(f"report {report.name}: no framework {name!r}", fix=f"frameworks: {known}")
     mapped = {c.id for c in library.controls.values() if {m.framework for m in c.maps} & set(report.frameworks)}
+    if request is not None:
+        mapped, report = _answering(library, report, mapped, request)
     mapped |= _compensating(workspace, mapped)
+    registers = _registers_carried(workspace, mapped, request)
     found = {
         night: [f for f in sealed_findings(workspace.store, workspace.index, night) if f.control in mapped]
         for night in period.nights
@@ -86,18 +97,50 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         periods=list(periods.values()),
         nights=[finding for night in period.nights for finding in found[night]],
         catalogues=[_catalogue(workspace, each, report) for each in library.frameworks.values()],
-        exhibits=list(_exhibits(workspace, report, period, [f for fs in found.values() for f in fs], scratch)),
+        exhibits=list(
+            _exhibits(workspace, report, period, [f for fs in found.values() for f in fs], scratch, registers)
+        ),
         log_key=workspace.verifier,
         checkpoint=workspace.log.checkpoint,
         previous=_previous(workspace, report),
         rotations=list(_rotations(workspace.log)),
         revocation_lists=workspace.revocation_lists,
         system=described or None,
-        content_files=_content_files(workspace, period),
+        content_files=_content_files(workspace, period, registers),
         exhibit_limit=config.packet.exhibit_limit_mb << 20,
         demo=config.demo,
-        responses=list(_responses(workspace.registers)),
+        responses=[each for each in _responses(workspace.registers) if each.control in mapped],
+        request=request,
     )
+
+
+def _answering(library: Library, report: Report, mapped: set[str], request: Request) -> tuple[set[str], Report]:
+    """Return the controls that answer and the report under a name of its own, so that answers continue answers."""
+    named = controls_named(request, library)
+    if missing := sorted(set(request.named("control")) - mapped):
+        raise UsageError(
+            f"{report.name} has no {missing[0]}, which answers {request.number}", fix="name another report"
+        )
+    if not mapped & set(named):
+        raise UsageError(
+            f"no control of {report.name} answers {request.number}",
+            fix="`evidence requests list --json` has its exhibits",
+        )
+    name = re.sub(r"[^A-Za-z0-9]+", "-", request.number).strip("-").lower()
+    subtitle = f"{report.title}: the controls and evidence that this answer names, and nothing else"
+    answer = dataclasses.replace(
+        report, name=f"{report.name}-request-{name}", title="Answer to one request", subtitle=subtitle
+    )
+    return mapped & set(named), answer
+
+
+def _registers_carried(workspace: Workspace, controls: set[str], request: Request | None) -> frozenset[str]:
+    """Return the registers that travel: all but what others asked; for one answer what its controls, its people and it name."""
+    if request is None:
+        return frozenset(SHAPES) - set(REGISTERS)
+    library = workspace.library
+    needed = {name for each in controls for name in registers_needed(library, library.controls[each])}
+    return frozenset({*needed, *_DECIDED, *request.named("register")}) - set(REGISTERS)
 
 
 def _catalogue(workspace: Workspace, framework: Framework, report: Report) -> Catalogue:
@@ -193,14 +236,14 @@ def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, list | tuple) else str(value)
 
 
-def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:
+def _content_files(workspace: Workspace, period: Period, carried: frozenset[str]) -> dict[str, bytes]:
     """Library files, facts, registers and overlay as used: what re-performance runs on."""
     roots = workspace.control_folders
     files = {"library.toml": (roots[0] / "library.toml").read_bytes()}
     for path in (path for root in roots for kind in _CARRIED for path in sorted(root.glob(kind))):
         files[f"{path.parent.name}/{path.name}"] = path.read_bytes()
     registers = workspace.config.path(workspace.config.assess.registers)
-    for path in sorted(registers.glob("*.toml")):
+    for path in (path for path in sorted(registers.glob("*.toml")) if path.stem in carried):
         files[f"registers/{path.name}"] = path.read_bytes()
     for name, path in workspace.overlays:
         if path.is_file():
@@ -226,7 +269,12 @@ def _coverage(workspace: Workspace, kind: Kind) -> dict[str, str]:
 
 
 def _exhibits(
-    workspace: Workspace, report: Report, period: Period, findings: list[NightFinding], scratch: Path
+    workspace: Workspace,
+    report: Report,
+    period: Period,
+    findings: list[NightFinding],
+    scratch: Path,
+    registers: frozenset[str],
 ) -> Iterator[ExhibitInput]:
     chosen: dict[int, SealedEntry] = {}
     used = {i.manifest_sha256 for f in findings for i in f.inputs}
@@ -243,7 +291,8 @@ def _exhibits(
     others = [workspace.index.assessment(night) for night in period.nights]
     named = (*workspace.log.entries("assessment"), *workspace.log.entries("check"))
     others += [o for o in named if o[1].object and o[1].object.sha256 in used]
-    content = [*workspace.index.of_type("register"), *workspace.index.of_type("configuration")]
+    content = [each for each in workspace.index.of_type("register") if each[1].body["register"] in registers]
+    content += workspace.index.of_type("configuration")
     printed = {
         f"{name}/{canonical.sha256_hex(texts.to_bytes())}"
         for name in report.frameworks

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,21 +13,23 @@ from evidence.errors import ControlError, UsageError
 from evidence.snapshot import phi
 
 _FIX: Final = "docs/registers.md lists the columns"
-_TEXTS: Final = frozenset({"note", "reason", "cause", "effect", "action", "statement"})
+_TEXTS: Final = frozenset({"note", "reason", "cause", "effect", "action", "statement", "inquiry", "answer", "gap"})
 
 
 def append_row(folder: Path, name: str, row: Mapping[str, Any]) -> Path:
-    """Append ``row`` to ``<folder>/<name>.toml`` and return the file's path; the file is replaced in one step.
+    """Append ``row`` to ``<folder>/<name>.toml`` and return the file's path; see :func:`append_rows`."""
+    return append_rows(folder, name, [row])
 
-    Values that are None or empty text are left out. Raises ``ControlError`` if the file, or the file with the row, is not a sound
-    register, ``UsageError`` if a text looks like it names a person's record (registers travel in packets).
+
+def append_rows(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Append all ``rows`` or none; the file is replaced in one step.
+
+    Values that are None, empty text or empty lists are left out. Raises ``ControlError`` if the file, or the file with the rows, is
+    not a sound register, ``UsageError`` if a text looks like it names a person's record (registers travel in packets).
     """
     path = folder / f"{name}.toml"
     before = path.read_text() if path.exists() else f"# {SHAPES[name].about}\n"
-    kept = {column: value for column, value in row.items() if value not in (None, "")}
-    for column, value in kept.items():
-        _no_phi(column, value)
-    text = f"{before.rstrip()}\n\n[[{name}]]\n" + "".join(f"{key} = {_spelled(value)}\n" for key, value in kept.items())
+    text = f"{before.rstrip()}\n" + "".join(_table(name, row) for row in rows)
     try:
         body = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
@@ -41,6 +43,13 @@ def append_row(folder: Path, name: str, row: Mapping[str, Any]) -> Path:
         os.fsync(file.fileno())
     draft.replace(path)
     return path
+
+
+def _table(name: str, row: Mapping[str, Any]) -> str:
+    kept = {column: value for column, value in row.items() if value not in (None, "", [])}
+    for column, value in kept.items():
+        _no_phi(column, value)
+    return f"\n[[{name}]]\n" + "".join(f"{key} = {_spelled(value)}\n" for key, value in kept.items())
 
 
 def _no_phi(column: str, value: object) -> None:
