@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from evidence.bag.exhibit import ENTRY, exhibit_folders, object_name
 from evidence.bag.files import BagFiles, read
+from evidence.control.model import Control
 from evidence.control.register import parse_register
 from evidence.control.requests import Request
 from evidence.errors import ConfigError, PacketRefusedError, UsageError
@@ -59,7 +60,7 @@ def read_handed(
     """Return the values of a packet that was verified. ``owners`` is the parsed ``owners.toml``. Raises ``MalformedError``."""
     findings = canonical.decode(read(files, "data/findings.json"), what="data/findings.json")
     names = [finding["control"] for finding in findings["periods"]]
-    controls = {name: tomllib.loads(read(files, f"{_CONTROLS}{name}/control.toml").decode()) for name in names}
+    controls = {name: _control(files, name) for name in names}
     families = canonical.decode(read(files, f"{_CONTROLS}effective.json"))["families"]
     try:
         end = dt.date.fromisoformat(findings["period"]["end"])
@@ -172,6 +173,12 @@ class _Folder:
     def _part(self, name: str, part: int, lines: Sequence[bytes], control: str) -> None:
         file = f"{name}.csv" if part == 1 else f"{name}-{part}.csv"
         self.add(file, b"".join(lines), control, len(lines) - 1)
+
+
+def _control(files: BagFiles, name: str) -> Control:
+    sql = {part: read(files, f"{_CONTROLS}{name}/{part}.sql").decode() for part in ("population", "control")}
+    body = tomllib.loads(read(files, f"{_CONTROLS}{name}/control.toml").decode())
+    return Control(**body, population_sql=sql["population"], control_sql=sql["control"], content_sha256="")
 
 
 def _exhibits(files: BagFiles) -> Iterator[Exhibit]:

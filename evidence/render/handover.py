@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from evidence.control.coverage import RELIABILITY
+from evidence.control.model import Control
 from evidence.control.requests import Request
 from evidence.render.inputs import SnapshotFact
 from evidence.render.pseudonym import Veil
@@ -62,11 +64,11 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What a hand-over is made of. ``controls`` are parsed ``control.toml``, ``findings`` is the parsed ``findings.json``."""
+    """What a hand-over is made of. ``controls`` are those it carries, ``findings`` is the parsed ``findings.json``."""
 
     packet_id: str
     findings: Mapping[str, Any]
-    controls: Mapping[str, Mapping[str, Any]]
+    controls: Mapping[str, Control]
     exhibits: Sequence[Exhibit]
     owners: Mapping[str, str] = field(default_factory=dict)
     responses: Sequence[Mapping[str, Any]] = ()
@@ -88,13 +90,14 @@ class Handed:
 
 def control_rows(handed: Handed, veil: Veil) -> Iterator[Row]:
     """Yield one row for each control of the packet."""
+    severities = _severities(handed)
     for finding in handed.findings["periods"]:
         name, nights = finding["control"], finding["nights"]
         text = handed.controls[name]
         yield [
-            *(name, handed.theirs(name), text["title"], text["statement"], text["test"], text["severity"], text["mode"]),
-            *(text.get("frequency", ""), text["version"], finding["stretches"][-1]["content_sha256"] if finding["stretches"] else ""),
-            *(veil.person(handed.owners.get(name, "")), _mapped(text, "primary"), _mapped(text, "supporting")),
+            *(name, handed.theirs(name), text.title, text.statement, text.test, severities[name], text.mode),
+            *(text.frequency, text.version, finding["stretches"][-1]["content_sha256"] if finding["stretches"] else ""),
+            *(veil.person(handed.owners.get(name, "")), _mapped(text, finding, "primary"), _mapped(text, finding, "supporting")),
             *(finding["conclusion"], finding["status"], nights["expected"], nights["satisfied"] + nights["not_satisfied"]),
             *(nights["not_assessed"], finding["tested_items"], len(finding["exceptions"])),
             *(sum(each["open"] for each in finding["exceptions"]), len(finding["reviews"])),
@@ -118,6 +121,7 @@ def issue_rows(handed: Handed, veil: Veil) -> Iterator[Row]:
         (row["control"], row["item"], row["reason"]): row
         for row in sorted(handed.responses, key=lambda r: r["recorded_at"])
     }
+    severities = _severities(handed)
     for finding in handed.findings["periods"]:
         name = finding["control"]
         text, rows = handed.controls[name], []
@@ -127,12 +131,12 @@ def issue_rows(handed: Handed, veil: Veil) -> Iterator[Row]:
                 rows.append([kind, veil.item(each["item"]), each["reason"], *_issue(text, each, answer, veil)])
         for kind, item, reason, words, *rest in sorted(rows, key=lambda row: tuple(map(str, row))):
             ours = f"{name}/{_short(kind, item, reason, str(rest[0]))}"
-            yield [ours, handed.theirs(ours), name, text["severity"], kind, item, reason, words, *rest]
+            yield [ours, handed.theirs(ours), name, severities[name], kind, item, reason, words, *rest]
 
 
-def _issue(text: Mapping[str, Any], each: Mapping[str, Any], answer: Mapping[str, Any], veil: Veil) -> Row:
+def _issue(text: Control, each: Mapping[str, Any], answer: Mapping[str, Any], veil: Veil) -> Row:
     return [
-        *(text.get("reasons", {}).get(each["reason"], ""), each["first_seen"], each["last_seen"], each["nights"]),
+        *(text.reasons.get(each["reason"], ""), each["first_seen"], each["last_seen"], each["nights"]),
         *(each["open"], each["days_open"], each["remediated_on"], "; ".join(each.get("waivers", ()))),
         *(veil.text(each["observed"]), veil.text(each["expected"])),
         *(veil.text(answer.get(name, "")) for name in ("cause", "effect", "action")),
@@ -180,10 +184,16 @@ def item_rows(finding: Mapping[str, Any], veil: Veil) -> list[Row]:
 
 def asked_rows(handed: Handed, veil: Veil) -> Iterator[Row]:
     """Yield the requests. Who asked may read their own words; answers are free text."""
-    owner, answer, by = (REQUEST_COLUMNS.index(name) for name in ("owner", "answer", "answered_by"))
+    owner, answer, by, exhibits = (
+        REQUEST_COLUMNS.index(name) for name in ("owner", "answer", "answered_by", "exhibits")
+    )
     for row in request_rows(handed.requests):
         row[owner], row[by] = veil.person(str(row[owner])), veil.person(str(row[by]))
         row[answer] = veil.text(str(row[answer]))
+        if veil.drawn:  # where a document lies may name anybody
+            row[exhibits] = "; ".join(
+                each for each in str(row[exhibits]).split("; ") if not each.startswith("document:")
+            )
         yield [handed.theirs(str(row[0])), *row]
 
 
@@ -243,10 +253,20 @@ def _span(row: Mapping[str, Any]) -> str:
     return f"{row['period_start']}..{row['period_end']}" if row.get("period_start") else ""
 
 
-def _mapped(text: Mapping[str, Any], strength: str) -> str:
-    return "; ".join(
-        sorted(f"{m['framework']} {m['requirement']}" for m in text.get("maps", ()) if m["strength"] == strength)
-    )
+def _mapped(control: Control, finding: Mapping[str, Any], strength: str) -> str:
+    """Spell what a control maps to. What was set looser than a mapping accepts on any stretch does not count, and says so."""
+    found = []
+    for mapped in control.maps if control.id not in RELIABILITY else ():
+        if mapped.strength == strength:
+            loose = any(control.too_loose(mapped, stretch["parameters"]) for stretch in finding["stretches"])
+            found.append(f"{mapped.framework} {mapped.requirement}{' (not counted: set looser)' if loose else ''}")
+    return "; ".join(sorted(found))
+
+
+def _severities(handed: Handed) -> dict[str, str]:
+    """Return each control's severity as it was last judged by, else as the library has it."""
+    last = {night["control"]: night["severity"] for night in handed.findings["nights"]}
+    return {name: last.get(name, control.severity) for name, control in handed.controls.items()}
 
 
 def _short(*parts: str) -> str:
