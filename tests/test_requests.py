@@ -58,6 +58,7 @@ def test_a_list_as_spreadsheets_write_it():
         (b"number,inquiry\n1,a\n1,b\n", "row 3: number '1' stands in row 2 too"),
         (b"number,inquiry\n1,a,b\n", "row 2: 3 cells, the heading has 2"),
         (b"number,inquiry\n1,\n", "row 2: asks nothing"),
+        (b"number,inquiry\n1,a\n2,all of 219-09-9999\n", "row 3: inquiry looks like it holds a ssn"),
         (b"number,inquiry\n=1,a\n", "number '=1' is none"),
         (b"number,inquiry,due\n1,a,20.10.2026\n", "is no day"),
         (b'number,inquiry\n1,"a\n', "no CSV"),

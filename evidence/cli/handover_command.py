@@ -9,6 +9,7 @@ import typer
 from evidence import handover as verb
 from evidence.bag.files import BagFiles, FolderFiles, ZipFiles
 from evidence.cli import output
+from evidence.cli.requests_command import seal_requests
 from evidence.cli.workspace import Workspace, now
 from evidence.control.requests import Request, requests_of
 from evidence.errors import ConfigError, UsageError, VerificationError
@@ -43,13 +44,16 @@ def handover(
     _verified(workspace, packet)
     packet_id = packet.name.removesuffix(".zip")
     said = _left_out(workspace, packet_id)
+    requests = _requests(workspace, chosen, asked_by)
+    if requests:
+        seal_requests(workspace)
     key = load_hmac_key(workspace.config.redaction.key, workspace.config.secret)
     files: BagFiles = FolderFiles(packet) if packet.is_dir() else ZipFiles(packet)
     try:
         handed = verb.read_handed(
             files,
             packet_id,
-            requests=_requests(workspace, chosen, asked_by),
+            requests=requests,
             owners=_owners(workspace),
             idmap=_idmap(workspace, idmap),
         )

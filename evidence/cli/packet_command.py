@@ -12,10 +12,9 @@ from evidence.cli import output
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
 from evidence.cli.packet_recount import recount
 from evidence.cli.period import Period, parse_period
-from evidence.cli.requests_command import answered
+from evidence.cli.requests_command import answered, seal_requests
 from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
-from evidence.control.requests import REGISTERS
 from evidence.errors import PacketRefusedError
 from evidence.packet import Packet, PacketInputs, build_packet
 from evidence.signing import kms, pkcs11
@@ -23,7 +22,7 @@ from evidence.signing.certificate import PacketKey, load_packet_key
 from evidence.signing.dsse import sign_envelope
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
-from evidence.store.sealing import append_new, put_object, register_entries
+from evidence.store.sealing import append_new, put_object
 from evidence.tlog.checkpoint import open_checkpoint
 
 
@@ -62,8 +61,7 @@ def packet(
     target.mkdir(parents=True, exist_ok=True)
     key = identity_of(workspace)
     if asked is not None:
-        asked_and_answered = {name: body for name, body in workspace.registers.bodies.items() if name in REGISTERS}
-        append_new(workspace.log, register_entries(workspace.log, asked_and_answered))
+        seal_requests(workspace)
     with workspace.scratch("packet") as scratch:
         inputs = gather(workspace, report_named(workspace, report), chosen, scratch, asked)
         made = build_packet(

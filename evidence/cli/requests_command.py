@@ -14,10 +14,11 @@ from evidence.config import content_root
 from evidence.control.inquiries import Inquiries
 from evidence.control.registration import append_row, append_rows
 from evidence.control.request_file import MAX_BYTES, Parsed, parse_requests
-from evidence.control.requests import OPEN, Request, check_exhibits, requests_of
+from evidence.control.requests import OPEN, REGISTERS, Request, check_exhibits, requests_of
 from evidence.errors import UsageError
 from evidence.render.spreadsheet import csv_bytes
 from evidence.render.worklist import REQUEST_COLUMNS, request_rows
+from evidence.store.sealing import append_new, register_entries
 
 app = typer.Typer(help="Requests of auditors, regulators and customers, by number.", no_args_is_help=True)
 
@@ -229,6 +230,12 @@ def answered(workspace: Workspace, number: str) -> Request:
             f"{number} is {found.status}: nothing was answered", fix=f"evidence requests answer {number} --by …"
         )
     return found
+
+
+def seal_requests(workspace: Workspace) -> None:
+    """Commit both registers as they stand, if the log does not have them: what is handed out was sealed before."""
+    asked = {name: body for name, body in workspace.registers.bodies.items() if name in REGISTERS}
+    append_new(workspace.log, register_entries(workspace.log, asked))
 
 
 def _folder(workspace: Workspace) -> Path:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from evidence.errors import UsageError
+from evidence.snapshot import phi
 
 MAX_BYTES: Final = 4 << 20
 MAX_ROWS: Final = 5_000
@@ -148,6 +149,8 @@ def _row(cells: Sequence[str], places: Mapping[str, int], prefix: str) -> tuple[
         faults.append(f"number {row['number'][:40]!r} is none: letters, digits and ._()/- up to 64")
     if not row["inquiry"]:
         faults.append("asks nothing")
+    if kind := phi.hit(row["inquiry"]):
+        faults.append(f"inquiry looks like it holds a {kind}: ask without naming the person")
     if "requirements" in row:
         row["requirements"] = [part for text in re.split(r"[;,\n]", row["requirements"]) if (part := text.strip())]
     if row.get("due"):
