@@ -6,7 +6,6 @@ period (so that a refused or broken night is shown too), the assessments and the
 
 import dataclasses
 import datetime as dt
-import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,16 +16,17 @@ from evidence.assess import sealed_findings
 from evidence.bag.rotations import Handover
 from evidence.cli.assess_command import periods_of
 from evidence.cli.official_text import texts_of
+from evidence.cli.packet_request import answering, registers_carried
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
 from evidence.config import content_root
 from evidence.control.coverage import refusal
 from evidence.control.definition import Control, Fact, Library
 from evidence.control.framework import Framework
-from evidence.control.gate import registers_needed, requirements
+from evidence.control.gate import requirements
 from evidence.control.overlay import FILES
-from evidence.control.register import SHAPES, Registers, Row
-from evidence.control.requests import REGISTERS, Request, controls_named
+from evidence.control.register import Registers, Row
+from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import UsageError
 from evidence.packet import ExhibitInput, PacketInputs
@@ -39,7 +39,6 @@ from evidence.store.log import Log
 from evidence.tlog.rotation import TYPE as ROTATION
 
 _CARRIED = ("facts/*.toml", "facts/*.sql", "frameworks/*.json")
-_DECIDED = ("dispositions", "waivers", "reviewers")  # what people decided about findings, and who may
 EFFECTIVE = "effective.json"  # what re-performance needs beside content and evidence
 
 
@@ -69,9 +68,9 @@ def gather(
             raise UsageError(f"report {report.name}: no framework {name!r}", fix=f"frameworks: {known}")
     mapped = {c.id for c in library.controls.values() if {m.framework for m in c.maps} & set(report.frameworks)}
     if request is not None:
-        mapped, report = _answering(library, report, mapped, request)
+        mapped, report = answering(library, report, mapped, request)
     mapped |= _compensating(workspace, mapped)
-    registers = _registers_carried(workspace, mapped, request)
+    registers = registers_carried(workspace, mapped, request)
     found = {
         night: [f for f in sealed_findings(workspace.store, workspace.index, night) if f.control in mapped]
         for night in period.nights
@@ -112,35 +111,6 @@ def gather(
         responses=[each for each in _responses(workspace.registers) if each.control in mapped],
         request=request,
     )
-
-
-def _answering(library: Library, report: Report, mapped: set[str], request: Request) -> tuple[set[str], Report]:
-    """Return the controls that answer and the report under a name of its own, so that answers continue answers."""
-    named = controls_named(request, library)
-    if missing := sorted(set(request.named("control")) - mapped):
-        raise UsageError(
-            f"{report.name} has no {missing[0]}, which answers {request.number}", fix="name another report"
-        )
-    if not mapped & set(named):
-        raise UsageError(
-            f"no control of {report.name} answers {request.number}",
-            fix="`evidence requests list --json` has its exhibits",
-        )
-    name = re.sub(r"[^A-Za-z0-9]+", "-", request.number).strip("-").lower()
-    subtitle = f"{report.title}: the controls and evidence that this answer names, and nothing else"
-    answer = dataclasses.replace(
-        report, name=f"{report.name}-request-{name}", title="Answer to one request", subtitle=subtitle
-    )
-    return mapped & set(named), answer
-
-
-def _registers_carried(workspace: Workspace, controls: set[str], request: Request | None) -> frozenset[str]:
-    """Return the registers that travel: all but what others asked; for one answer what its controls, its people and it name."""
-    if request is None:
-        return frozenset(SHAPES) - set(REGISTERS)
-    library = workspace.library
-    needed = {name for each in controls for name in registers_needed(library, library.controls[each])}
-    return frozenset({*needed, *_DECIDED, *request.named("register")}) - set(REGISTERS)
 
 
 def _catalogue(workspace: Workspace, framework: Framework, report: Report) -> Catalogue:
