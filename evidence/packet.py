@@ -23,6 +23,7 @@ from evidence.bag.findings import canonical_findings
 from evidence.bag.rotations import Handover, keys_of
 from evidence.bag.validation import list_name
 from evidence.bag.zip import write_zip
+from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf
@@ -100,6 +101,7 @@ class PacketInputs:
     exhibit_limit: int = 256 << 20
     demo: bool = False
     responses: Sequence[Response] = ()
+    request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ def build_packet(
     with pdf.Rendering(html.render_print(content, templates), content.end) as rendering:  # laid out meanwhile
         bag.add("findings.json", findings)
         bag.add("findings.csv", rows_csv)
+        if inputs.request is not None:
+            bag.add("request.json", canonical.encode(inputs.request.to_json()))
         progress("writing evidence")
         _write_evidence(bag, inputs, proved, progress)
         for name, pieces in exported(content, bag.digests):
@@ -343,6 +347,7 @@ def _content(
         findings_csv_sha256=hashlib.sha256(rows_csv).hexdigest(),
         findings_csv_rows=rows_csv.count(b"\n") - 1 if b'"' not in rows_csv else len(list(_rows(rows_csv))) - 1,
         responses=tuple(inputs.responses),
+        request=inputs.request,
     )
 
 

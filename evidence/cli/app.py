@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "status",
     "assess",
     "packet",
+    "handover",
     "verify",
     "check",
     "query",
@@ -41,6 +42,7 @@ GROUPS: Final = (
     "keys",
     "retention",
     "export",
+    "requests",
 )
 EVERY: Final = (*COMMANDS, *GROUPS)
 

@@ -12,10 +12,11 @@ from evidence.cli import output
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
 from evidence.cli.packet_recount import recount
 from evidence.cli.period import Period, parse_period
+from evidence.cli.requests_command import answered, seal_requests
 from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
 from evidence.errors import PacketRefusedError
-from evidence.packet import Packet, build_packet
+from evidence.packet import Packet, PacketInputs, build_packet
 from evidence.signing import kms, pkcs11
 from evidence.signing.certificate import PacketKey, load_packet_key
 from evidence.signing.dsse import sign_envelope
@@ -31,6 +32,9 @@ def packet(
     period: Annotated[str, typer.Option(help="For example 2026-Q3.")],
     out: Annotated[Path | None, typer.Option(help="Where to write; default: packets/ in the workspace.")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Make it in spite of gaps, marked PROVISIONAL.")] = False,
+    request: Annotated[
+        str, typer.Option(help="Number of an answered request: only its controls and what they rest on.")
+    ] = "",
     recounted: Annotated[
         bool,
         typer.Option("--recount/--no-recount", help="First count the period's event windows again at live sources."),
@@ -44,6 +48,7 @@ def packet(
     workspace = Workspace.open(context.obj)
     chosen = parse_period(period)
     authorities = workspace.authorities(workspace.config.packet.tsa, workspace.config.packet.tsa_roots)
+    asked = answered(workspace, request) if request else None
     if recounted:
         recount(workspace, chosen, partial=partial)
     missing = nights_without_assessment(workspace, chosen)
@@ -55,8 +60,10 @@ def packet(
     target = out or workspace.config.workspace / "packets"
     target.mkdir(parents=True, exist_ok=True)
     key = identity_of(workspace)
+    if asked is not None:
+        seal_requests(workspace)
     with workspace.scratch("packet") as scratch:
-        inputs = gather(workspace, report_named(workspace, report), chosen, scratch)
+        inputs = gather(workspace, report_named(workspace, report), chosen, scratch, asked)
         made = build_packet(
             inputs,
             key,
@@ -67,7 +74,7 @@ def packet(
             partial=partial,
             progress=lambda text: output.console(err=True).print(f"packet: {text}"),
         )
-    _seal(workspace, made, report, chosen, key.fingerprint)
+    _seal(workspace, made, inputs, chosen, key.fingerprint)
     output.undelivered(workspace.log.undelivered)
     stated = write_statement(made, key) if in_toto or workspace.config.packet.attestation else None
     if json:
@@ -92,7 +99,7 @@ def write_statement(made: Packet, key: PacketKey) -> Path:
     return path
 
 
-def _seal(workspace: Workspace, made: Packet, report: str, period: Period, certificate: str) -> None:
+def _seal(workspace: Workspace, made: Packet, inputs: PacketInputs, period: Period, certificate: str) -> None:
     """Commit the packet to the log, so that the next one can show what came before it."""
     size = open_checkpoint((made.folder / "data/log/checkpoint").read_text(), [workspace.verifier]).size
     with made.zip.open("rb") as handle:
@@ -101,7 +108,8 @@ def _seal(workspace: Workspace, made: Packet, report: str, period: Period, certi
     record = canonical.encode({
         "format": "evidence-packet-v1",
         "packet": made.packet_id,
-        "report": report,
+        "report": inputs.report.name,
+        **({"request": canonical.sha256_hex(canonical.encode(inputs.request.to_json()))} if inputs.request else {}),
         "period": {"start": period.start.isoformat(), "end": period.end.isoformat()},
         "log_size": size,
         "tagmanifest_sha256": sha256_of(made.folder / TAGMANIFEST),
@@ -112,7 +120,7 @@ def _seal(workspace: Workspace, made: Packet, report: str, period: Period, certi
         "omissions": list(made.omissions),
     })  # fmt: skip
     ref = put_object(workspace.store, f"packets/{made.packet_id}.json", record)
-    append_new(workspace.log, [Entry("packet", made.packet_id, ref, {"report": report, "log_size": size})])
+    append_new(workspace.log, [Entry("packet", made.packet_id, ref, {"report": inputs.report.name, "log_size": size})])
 
 
 def sha256_of(path: Path) -> str:

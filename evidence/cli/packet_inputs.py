@@ -16,6 +16,7 @@ from evidence.assess import sealed_findings
 from evidence.bag.rotations import Handover
 from evidence.cli.assess_command import periods_of
 from evidence.cli.official_text import texts_of
+from evidence.cli.packet_request import answering, registers_carried
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
 from evidence.config import content_root
@@ -25,6 +26,7 @@ from evidence.control.framework import Framework
 from evidence.control.gate import requirements
 from evidence.control.overlay import FILES
 from evidence.control.register import Registers, Row
+from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import UsageError
 from evidence.packet import ExhibitInput, PacketInputs
@@ -52,15 +54,23 @@ def report_named(workspace: Workspace, name: str) -> Report:
     return Report.from_toml(found[name].read_bytes(), str(found[name]))
 
 
-def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) -> PacketInputs:
-    """Return the inputs of a packet over ``period``; ``scratch`` is a private folder for verified copies of parts."""
+def gather(
+    workspace: Workspace, report: Report, period: Period, scratch: Path, request: Request | None = None
+) -> PacketInputs:
+    """Return the inputs of a packet over ``period``; ``scratch`` is a private folder for verified copies of parts.
+
+    With a ``request`` only the controls that answer it, and what they rest on: ``UsageError`` if the report has none of them.
+    """
     library = workspace.library
     for name in report.frameworks:
         if name not in library.frameworks:
             known = ", ".join(sorted(library.frameworks))
             raise UsageError(f"report {report.name}: no framework {name!r}", fix=f"frameworks: {known}")
     mapped = {c.id for c in library.controls.values() if {m.framework for m in c.maps} & set(report.frameworks)}
+    if request is not None:
+        mapped, report = answering(library, report, mapped, request)
     mapped |= _compensating(workspace, mapped)
+    registers = registers_carried(workspace, mapped, request)
     found = {
         night: [f for f in sealed_findings(workspace.store, workspace.index, night) if f.control in mapped]
         for night in period.nights
@@ -86,17 +96,20 @@ def gather(workspace: Workspace, report: Report, period: Period, scratch: Path) 
         periods=list(periods.values()),
         nights=[finding for night in period.nights for finding in found[night]],
         catalogues=[_catalogue(workspace, each, report) for each in library.frameworks.values()],
-        exhibits=list(_exhibits(workspace, report, period, [f for fs in found.values() for f in fs], scratch)),
+        exhibits=list(
+            _exhibits(workspace, report, period, [f for fs in found.values() for f in fs], scratch, registers)
+        ),
         log_key=workspace.verifier,
         checkpoint=workspace.log.checkpoint,
         previous=_previous(workspace, report),
         rotations=list(_rotations(workspace.log)),
         revocation_lists=workspace.revocation_lists,
         system=described or None,
-        content_files=_content_files(workspace, period),
+        content_files=_content_files(workspace, period, registers),
         exhibit_limit=config.packet.exhibit_limit_mb << 20,
         demo=config.demo,
-        responses=list(_responses(workspace.registers)),
+        responses=[each for each in _responses(workspace.registers) if each.control in mapped],
+        request=request,
     )
 
 
@@ -193,14 +206,14 @@ def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, list | tuple) else str(value)
 
 
-def _content_files(workspace: Workspace, period: Period) -> dict[str, bytes]:
+def _content_files(workspace: Workspace, period: Period, carried: frozenset[str]) -> dict[str, bytes]:
     """Library files, facts, registers and overlay as used: what re-performance runs on."""
     roots = workspace.control_folders
     files = {"library.toml": (roots[0] / "library.toml").read_bytes()}
     for path in (path for root in roots for kind in _CARRIED for path in sorted(root.glob(kind))):
         files[f"{path.parent.name}/{path.name}"] = path.read_bytes()
     registers = workspace.config.path(workspace.config.assess.registers)
-    for path in sorted(registers.glob("*.toml")):
+    for path in (path for path in sorted(registers.glob("*.toml")) if path.stem in carried):
         files[f"registers/{path.name}"] = path.read_bytes()
     for name, path in workspace.overlays:
         if path.is_file():
@@ -226,7 +239,12 @@ def _coverage(workspace: Workspace, kind: Kind) -> dict[str, str]:
 
 
 def _exhibits(
-    workspace: Workspace, report: Report, period: Period, findings: list[NightFinding], scratch: Path
+    workspace: Workspace,
+    report: Report,
+    period: Period,
+    findings: list[NightFinding],
+    scratch: Path,
+    registers: frozenset[str],
 ) -> Iterator[ExhibitInput]:
     chosen: dict[int, SealedEntry] = {}
     used = {i.manifest_sha256 for f in findings for i in f.inputs}
@@ -243,7 +261,8 @@ def _exhibits(
     others = [workspace.index.assessment(night) for night in period.nights]
     named = (*workspace.log.entries("assessment"), *workspace.log.entries("check"))
     others += [o for o in named if o[1].object and o[1].object.sha256 in used]
-    content = [*workspace.index.of_type("register"), *workspace.index.of_type("configuration")]
+    content = [each for each in workspace.index.of_type("register") if each[1].body["register"] in registers]
+    content += workspace.index.of_type("configuration")
     printed = {
         f"{name}/{canonical.sha256_hex(texts.to_bytes())}"
         for name in report.frameworks

@@ -13,7 +13,7 @@ from evidence.errors import ControlError, UsageError
 from evidence.snapshot import phi
 
 _FIX: Final = "docs/registers.md lists the columns"
-_TEXTS: Final = frozenset({"note", "reason", "cause", "effect", "action", "statement"})
+_TEXTS: Final = frozenset({"note", "reason", "cause", "effect", "action", "statement", "inquiry", "answer", "gap"})
 
 
 def append_row(folder: Path, name: str, row: Mapping[str, Any]) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import ConfigError
 
@@ -242,6 +243,7 @@ class Content:
     findings_csv_sha256: str = ""
     findings_csv_rows: int = 0
     responses: tuple[Response, ...] = ()
+    request: Request | None = None  # the packet holds the answer to this request and nothing else
     unconcluded: tuple[
         ControlText, ...
     ] = ()  # without a finding, in a packet with omissions: their requirements stay unknown
