@@ -20,7 +20,7 @@ from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
 from evidence.bag.findings import canonical_findings, canonical_night
 from evidence.control.change import in_force, repeated
 from evidence.control.definition import Library, load_layers, load_library
-from evidence.control.engine import assess_night
+from evidence.control.engine import Engine, assess_night
 from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
 from evidence.control.gate import requirements
 from evidence.control.overlay import FILES, within
@@ -147,11 +147,12 @@ def _compare(files: BagFiles) -> Iterator[Check]:
         if concluded and not wanted and not other:
             yield Check(STEP, ok=None, detail="the packet only references its evidence: give the store", subject=ROOT)
             return
-        for night, assessment in chosen.items():
-            known_at, size = canonical.parse_time(assessment["known_at"]), assessment["log_size"]
-            seen = assessment.get("earlier_log_size", size)
-            reader = BagReader(files, snapshots, contracts, effective, known_at, size, assessments, seen, recorded)
-            nights += _judged(rules.library(assessment), registers, reader, night, assessment, wanted)
+        with Engine(threads=1) as engine:
+            for night, assessment in chosen.items():
+                known_at, size = canonical.parse_time(assessment["known_at"]), assessment["log_size"]
+                seen = assessment.get("earlier_log_size", size)
+                reader = BagReader(files, snapshots, contracts, effective, known_at, size, assessments, seen, recorded)
+                nights += _judged(rules.library(assessment), registers, reader, night, assessment, wanted, engine)
     kept = {**sealed, **{part: [f for f in sealed[part] if f["control"] in wanted] for part in ("nights", "periods")}}
     yield from _night_checks(nights, kept["nights"])
     yield _whole(library, nights, effective, canonical.encode(kept), whole=len(wanted) == len(concluded))
@@ -169,11 +170,12 @@ def _judged(
     night: dt.date,
     assessment: Mapping[str, Any],
     wanted: Sequence[str],
+    engine: Engine,
 ) -> list[NightFinding]:
     """Judge a night by what was in force, and what it says that it replaced by what was in force before."""
 
     def run(by: Library, names: Sequence[str]) -> list[NightFinding]:
-        return assess_night(by, registers, reader, night, known_at=reader.known_at, controls=names)
+        return assess_night(by, registers, reader, night, known_at=reader.known_at, controls=names, engine=engine)
 
     sealed = [NightFinding.from_json(each) for each in assessment["findings"] if each["control"] in wanted]
     replaced = repeated(library, sealed, run)

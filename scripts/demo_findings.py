@@ -31,20 +31,12 @@ def main() -> int:
         work = args.keep or Path(scratch) / "work"
         key = job.workspace(work, size)
         print(job.run("-w", work, "collect", "--jobs", args.jobs, codes=(0, 5, 6)).stdout.splitlines()[-6:])
-        job.run(
-            "-w",
-            work,
-            "assess",
-            "--period",
-            f"{size.start}..{size.night(size.nights - 1)}",
-            "--jobs",
-            args.jobs,
-            codes=(0, 3),
-        )
-        wrong = list(_differences(work, size, key, args.control or key["controls"]))
+        job.assess(work, size.start, size.night(size.nights - 1), jobs=args.jobs, codes=(0, 3))
+        controls = args.control or list(key["controls"])
+        wrong = [*_differences(work, size, key, controls), *_periods(work, size, key, controls)]
     for line in wrong:
         print(line)
-    print(f"{len(wrong)} nights differ")
+    print(f"{len(wrong)} nights and periods differ")
     return 1 if wrong else 0
 
 
@@ -59,15 +51,25 @@ def _differences(work: Path, size: Size, key: Mapping[str, Any], controls: list[
         found = {f.control: f for f in sealed_findings(log.store, index, night)}
         for control in controls:
             wanted, finding = key["controls"][control]["nights"][night.isoformat()], found[control]
-            mine: dict[str, Any] = {"status": finding.status}
-            if finding.status in {"not-assessed", "not-applicable"}:
-                mine["reason"] = finding.reason
-            for name in ("exceptions", "reviews"):
-                pairs = sorted([o.item, o.reason] for o in getattr(finding, name))
-                if pairs:
-                    mine[name] = pairs
+            mine = job.spelled(finding)
             if mine != wanted:
                 yield f"{number:3} {night} {control}\n    key   {wanted}\n    found {mine} {finding.detail[:200]}"
+
+
+def _periods(work: Path, size: Size, key: Mapping[str, Any], controls: list[str]) -> Iterator[str]:
+    from evidence.cli.assess_command import sealed_periods
+    from evidence.cli.workspace import Workspace
+
+    nights = [size.night(number) for number in range(size.nights)]
+    for finding in sealed_periods(Workspace.open(work), nights, controls):
+        mine, wanted = job.period(finding.to_json()), key["controls"][finding.control]["period"]
+        if mine != wanted:
+            runs = [
+                run
+                for run in (*mine["intervals"], *wanted["intervals"])
+                if (run in mine["intervals"]) != (run in wanted["intervals"])
+            ]
+            yield f"period {finding.control}: key {wanted['status']} found {mine['status']}; in one of both: {runs}"
 
 
 if __name__ == "__main__":

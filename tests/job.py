@@ -1,5 +1,6 @@
 """The main job as a user runs it: the command line on a workspace of the demo; and what tests read from its store."""
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -37,7 +38,10 @@ def workspace(folder: Path, size: Size, only=None):
     ``only`` names the controls that are judged: the overlay switches the others off, which spares a test most of its time.
     """
     run("init", folder, "--demo", "--size", "none")
-    generate(folder, size)
+    from evidence.cli.init_command import demo_judges
+    from evidence.cli.workspace import Workspace
+
+    generate(folder, size, judges=demo_judges(Workspace.open(folder)))
     arrange(folder)
     if only is not None:
         off = 'enabled = false\nuntil = 2030-01-01\nreason = "not what the test is about"\n'
@@ -51,6 +55,49 @@ def arrange(folder: Path):
     from evidence.cli.init_command import arrange as put_in_place
 
     put_in_place(folder)
+
+
+def assess(folder: Path, start, end, *, jobs="2", codes=(0,)):
+    """Check the store, then assess as the demo's carrier does: its overlay changes in the middle of the period."""
+    run("-w", folder, "check")
+    middle = start + dt.timedelta(days=((end - start).days + 1) // 2)
+    if middle > start:
+        run(
+            "-w", folder, "assess", "--period", f"{start}..{middle - dt.timedelta(days=1)}", "--jobs", jobs, codes=codes
+        )
+    (folder / "overlay.toml").write_text((folder / "overlay-changed.toml").read_text())
+    return run("-w", folder, "assess", "--period", f"{middle}..{end}", "--jobs", jobs, codes=codes)
+
+
+def spelled(finding):
+    """Return a night finding, an object or its JSON, as the answer key spells it."""
+    body = finding if isinstance(finding, dict) else finding.to_json()
+    answer = {"status": body["status"]}
+    if body["status"] in {"not-assessed", "not-applicable"}:
+        answer["reason"] = body["reason"]
+    for name, last in (("exceptions", ""), ("reviews", ""), ("disposed", "outcome"), ("waived", "waiver")):
+        found = sorted([o["item"], o["reason"], *([o[last]] if last else [])] for o in body.get(name, ()))
+        if found:
+            answer[name] = found
+    return answer
+
+
+def period(finding):
+    """Return a period finding's JSON as the answer key spells it."""
+    kept = (
+        "item",
+        "reason",
+        "first_seen",
+        "last_seen",
+        "nights",
+        "open",
+        "days_open",
+        "remediated_on",
+        "waivers",
+        "waived_nights",
+    )
+    found = [{name: run[name] for name in kept if name in run} for run in finding["exceptions"]]
+    return {"status": finding["status"], "intervals": found}
 
 
 def open_log(folder: Path) -> Log:

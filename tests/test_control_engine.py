@@ -194,6 +194,7 @@ def test_a_control_that_errs_is_not_assessed(tmp_path, control_sql, said):
         ("select 1 as item, has_mfa, created_on from snowflake.users", "not text"),
         ("select name from snowflake.users", "no column item"),
         ("select name as item, owner from snowflake.users", "owner"),
+        ("select name as item, has_mfa, created_on, has_mfa from snowflake.users", "more than one column has_mfa"),
     ],
 )
 def test_a_population_that_errs_is_not_assessed(tmp_path, population_sql, said):

@@ -128,15 +128,15 @@ def test_the_commands_hold_a_workspace_to_its_own_lock_if_it_has_one(tmp_path):
     (own / "cases").mkdir()
     for case in (source / "cases").glob("*.toml"):
         (own / "cases" / case.name).write_text(case.read_text())
-    assert "0 problems" in job.run("-w", work, "controls", "lint").stdout
+    assert "0 problems" in job.run("-w", work, "controls", "lint", "org-mfa").stdout
     assert "controls.org-mfa" in job.run("-w", work, "controls", "lock").stdout
     assert "org-mfa" in (work / "controls" / LOCK).read_text()
     assert "0 lines renewed" in job.run("-w", work, "controls", "lock").stdout
     (own / "control.toml").write_text(text + "\n# moved\n")
-    assert "org-mfa: content moved" in job.run("-w", work, "controls", "lint", codes=(3,)).stdout
+    assert "org-mfa: content moved" in job.run("-w", work, "controls", "lint", "org-mfa", codes=(3,)).stdout
     assert "raise the version" in job.run("-w", work, "controls", "lock", codes=(3,)).stderr
     job.run("-w", work, "controls", "lock", "--amend")
-    assert "0 problems" in job.run("-w", work, "controls", "lint").stdout
+    assert "0 problems" in job.run("-w", work, "controls", "lint", "org-mfa").stdout
 
 
 @pytest.mark.parametrize(

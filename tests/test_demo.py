@@ -11,17 +11,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from evidence.collect import Task, collect
-from evidence.control.definition import load_overlay
+from evidence.config import content_root
+from evidence.control.definition import load_library, load_overlay
 from evidence.control.register import load_registers
 from evidence.datasets.load import load_contracts
 from evidence.demo import FULL, SMALL, AnswerKey, Names, Size, generate, size_named
-from evidence.demo.answer import Expected, Gap
+from evidence.demo.answer import Disposed, Expected, Gap, Waiver
 from evidence.demo.export import table_of
 from evidence.demo.faults import FAULTS
+from evidence.demo.judges import Judges
 from evidence.demo.plants import plant_all
-from evidence.demo.workspace import write_workspace
+from evidence.demo.workspace import overlay_text, write_workspace
 from evidence.demo.world import build_world
 from evidence.errors import UsageError
+from evidence.snapshot.canonical import sha256_hex
 from evidence.snapshot.model import Window
 from evidence.snapshot.redact import Redactor
 from evidence.sources.contracts import ContractsSource
@@ -39,14 +42,22 @@ TWENTY = {
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    out = tmp_path_factory.mktemp("small")
-    return out, generate(out, SMALL)
+def judges():
+    library = load_library([content_root() / "controls"])
+    controls = library.controls.values()
+    severities, versions = ({c.id: getattr(c, name) for c in controls} for name in ("severity", "version"))
+    return Judges("0.0", severities, versions, lambda overlay: sha256_hex(repr(overlay).encode()))
 
 
 @pytest.fixture(scope="module")
-def world():
-    made = build_world(SMALL, Names())
+def small(tmp_path_factory, judges):
+    out = tmp_path_factory.mktemp("small")
+    return out, generate(out, SMALL, judges=judges)
+
+
+@pytest.fixture(scope="module")
+def world(judges):
+    made = build_world(SMALL, Names(), judges)
     plant_all(made)
     return made
 
@@ -223,28 +234,32 @@ def test_the_key_follows_the_finding_algebra():
         "2026-07-04",
         2,
     )
-    assert (first["open"], first["remediated_on"]) == (False, "2026-07-06")
+    assert (first["open"], first["remediated_on"], first["days_open"]) == (False, "2026-07-06", 4)
     assert (second["item"], second["nights"], second["open"], second["remediated_on"]) == ("y", 2, False, "2026-07-09")
     assert key.status("c") == "not-satisfied"
+    key.waivers.append(Waiver("w", "W-1", "c", ("x",), 3, 9))
+    key.disposed.append(Disposed("d", "c", "y", "look", 5, "benign"))
+    first, second = key.intervals("c")
+    assert (first["waivers"], first["waived_nights"], "waivers" in second) == (["W-1"], 1, False)
+    assert key.night("c", 5).to_json() == {"status": "satisfied", "disposed": [["y", "look", "benign"]]}
 
 
 def test_registers_and_overlay_are_read_as_they_were_meant(tmp_path, world):
     moment = dt.datetime(2026, 8, 1, 9, 30, tzinfo=dt.UTC)
     row = {"words": ["a", 'b "c"'], "none": [], "yes": True, "many": 3, "at": moment, "on": dt.date(2026, 8, 1)}
-    write_workspace(
-        tmp_path, {"made_up": [row, {"text": "\\"}]}, {"data-phi-unload": {"export_roles": ["X"], "max_rows": 5}}
-    )
+    overlay = overlay_text({"data-phi-unload": {"export_roles": ["X"], "max_rows": 5}})
+    write_workspace(tmp_path, {"made_up": [row, {"text": "\\"}]}, overlay)
     assert tomllib.loads((tmp_path / "registers/made_up.toml").read_text()) == {"made_up": [row, {"text": "\\"}]}
     changed = load_overlay(tmp_path / "overlay.toml")["controls"]["data-phi-unload"]
     assert changed["parameters"] == {"export_roles": ["X"], "max_rows": 5}
-    write_workspace(tmp_path / "demo", world.registers, world.overlay)
+    write_workspace(tmp_path / "demo", world.registers, overlay_text(world.overlay))
     assert load_registers(tmp_path / "demo" / "registers").rows["data_policies"]
 
 
 def test_every_plant_is_written_down(small):
     _, key = small
     text = DOCS.read_text()
-    plants = {part.plant for part in key.expected} | {gap.plant for gap in key.gaps}
+    plants = {part.plant for parts in (key.expected, key.gaps, key.disposed, key.waivers) for part in parts}
     assert [plant for plant in sorted(plants) if f"`{plant}`" not in text] == []
 
 

@@ -14,16 +14,23 @@ def test_four_nights_end_in_a_packet_whose_findings_are_the_answer_key(tmp_path)
     work = tmp_path / "work"
     key = job.workspace(work, FEW)
     job.run("-w", work, "collect", "--jobs", "1")
-    job.run("-w", work, "assess", "--period", PERIOD, "--jobs", "1")
+    job.assess(work, FEW.start, FEW.night(FEW.nights - 1), jobs="1")
     job.run("-w", work, "packet", "quarterly-soc2", "--period", PERIOD)
     (packet,) = (work / "packets").glob("*.zip")
     trust = ("--trust", work / "trust")
     assert "0 failed" in job.run("verify", packet, *trust, "--reperform").stdout
     assert "0 failed" in job.run("verify", work / "store", *trust).stdout
     found = json.loads((packet.with_suffix("") / "data" / "findings.json").read_bytes())
-    mine = {(f["control"], f["night"]): spelled(f) for f in found["nights"]}
+    mine = {(f["control"], f["night"]): job.spelled(f) for f in found["nights"]}
     theirs = {(c, n): answer for c, body in key["controls"].items() for n, answer in body["nights"].items()}
-    assert {place: answer for place, answer in mine.items() if place[0] in key["controls"]} == theirs
+    assert mine == theirs
+    assert {p["control"]: job.period(p) for p in found["periods"]} == {
+        c: b["period"] for c, b in key["controls"].items()
+    }
+    loosened = next(p for p in found["periods"] if p["control"] == "identity-dormant")
+    assert [s["parameters"]["max_idle_days"] for s in loosened["stretches"]] == [90, 120]
+    change = f"Another rule from {loosened['stretches'][1]['start']} on"
+    assert change in (packet.with_suffix("") / "data" / "packet.html").read_text()
     planted = [line.encode() for line in (work / "planted-phi.txt").read_text().splitlines() if line]
     pages = [
         (packet.with_suffix("") / "data" / name).read_bytes()
@@ -34,14 +41,3 @@ def test_four_nights_end_in_a_packet_whose_findings_are_the_answer_key(tmp_path)
     before = job.open_log(work).size
     job.run("-w", work, "collect", "--jobs", "1")
     assert job.open_log(work).size == before
-
-
-def spelled(finding):
-    answer = {"status": finding["status"]}
-    if finding["status"] in {"not-assessed", "not-applicable"}:
-        answer["reason"] = finding["reason"]
-    for name in ("exceptions", "reviews"):
-        pairs = sorted([o["item"], o["reason"]] for o in finding[name])
-        if pairs:
-            answer[name] = pairs
-    return answer

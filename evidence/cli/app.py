@@ -30,12 +30,12 @@ COMMANDS: Final = (
     "gate",
     "sample",
 )
-GROUPS: Final = ("controls", "review", "waive", "attest", "setup", "hold", "keys", "retention")
+GROUPS: Final = ("controls", "review", "access-review", "waive", "attest", "setup", "hold", "keys", "retention")
 EVERY: Final = (*COMMANDS, *GROUPS)
 
 
 def application(names: Iterable[str] = EVERY) -> typer.Typer:
-    """Return the application with these commands: ``evidence.cli.<name>_command`` holds ``<name>``, of a group ``app``."""
+    """Return the application with these commands: ``evidence.cli.<name>_command`` (``_`` for ``-``) holds ``<name>``, of a group ``app``."""
     app = typer.Typer(
         name="evidence",
         help="Compliance evidence as code: collect, seal, assess, packet, verify.",
@@ -46,7 +46,7 @@ def application(names: Iterable[str] = EVERY) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(root)
     for name in names:
-        module = import_module(f"evidence.cli.{name}_command")
+        module = import_module(f"evidence.cli.{name.replace('-', '_')}_command")
         if name in GROUPS:
             app.add_typer(module.app, name=name)
         else:

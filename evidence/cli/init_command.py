@@ -3,14 +3,15 @@
 import secrets
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import jinja2
 import typer
 
-from evidence import config
+from evidence import __version__, config
 from evidence.cli import output
 from evidence.cli.workspace import Workspace, now
+from evidence.control.definition import load_library
 from evidence.errors import ConfigError, UsageError
 from evidence.signing.certificate import certificate_pem, key_pem, make_demo_authority
 from evidence.signing.keys import HmacKey, NoteKey, write_secret
@@ -18,6 +19,9 @@ from evidence.snapshot.canonical import sha256_hex
 from evidence.store.log import Log
 from evidence.store.open import open_store
 from evidence.store.promise import seal_promise
+
+if TYPE_CHECKING:
+    from evidence.demo.judges import Judges
 
 TRUST = "trust"  # what is carried outside: the log's verifier key and the packet root certificate
 
@@ -122,9 +126,22 @@ def _fill(directory: Path, size: str) -> None:
     from evidence.demo import generate, size_named
 
     with output.progress("generate the demo account", 1) as step:
-        generate(directory, size_named(size))
+        generate(directory, size_named(size), judges=demo_judges(Workspace.open(directory)))
         arrange(directory)
         step(size)
+
+
+def demo_judges(workspace: Workspace) -> "Judges":
+    """Return what ``workspace`` judges by, for the demo's answer key."""
+    from evidence.demo.judges import Judges
+
+    library = workspace.library
+    return Judges(
+        tool=__version__,
+        severities={control.id: control.severity for control in library.controls.values()},
+        versions={control.id: control.version for control in library.controls.values()},
+        identity=lambda overlay: load_library(workspace.control_folders, overlay).sha256,
+    )
 
 
 def arrange(directory: Path) -> None:

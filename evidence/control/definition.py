@@ -29,7 +29,7 @@ from evidence.datasets.load import load_contracts
 from evidence.errors import ControlError
 from evidence.snapshot import canonical
 
-__all__ = ["Control", "Fact", "Library", "load_layers", "load_library", "load_overlay"]
+__all__ = ["Control", "Fact", "Library", "load_facts", "load_layers", "load_library", "load_overlay"]
 
 FIX = "docs/formats/control.md explains every key"
 Model = TypeVar("Model", bound=BaseModel)
@@ -54,7 +54,7 @@ def load_library(
     frameworks: dict[str, Framework] = {}
     raw: dict[str, tuple[Path, dict[str, Any]]] = {}
     for number, root in enumerate(roots):
-        _merge(facts, _facts(root), WORKSPACE_FACT_PREFIX if number else "")
+        _merge(facts, load_facts(root / "facts"), WORKSPACE_FACT_PREFIX if number else "")
         _merge(frameworks, load_frameworks(root / "frameworks"), "")
         _merge(raw, _raw_controls(root), WORKSPACE_PREFIX if number else "")
     _check_facts(facts, contracts)
@@ -149,9 +149,10 @@ def _control(
     return control.model_copy(update={"content_sha256": digest, "reasons": reasons})
 
 
-def _facts(root: Path) -> dict[str, Fact]:
+def load_facts(folder: Path) -> dict[str, Fact]:
+    """Read every fact of ``folder``, unchecked against others. Raises ``ControlError`` that names the file."""
     found = {}
-    for path in sorted((root / "facts").glob("*.toml")):
+    for path in sorted(folder.glob("*.toml")):
         body = _toml(path)
         sql = _text(path.with_suffix(".sql"))
         digest = canonical.sha256_hex(path.read_bytes() + b"\0" + sql.encode())
@@ -160,7 +161,7 @@ def _facts(root: Path) -> dict[str, Fact]:
             str(path),
             {"name": path.stem, **body, "sql": sql, "content_sha256": digest, "folder": str(path.parent)},
         )
-    for path in sorted((root / "facts").glob("*.sql")):
+    for path in sorted(folder.glob("*.sql")):
         if path.stem not in found:
             raise ControlError(f"{path}: no {path.stem}.toml beside it", fix="declare what the fact reads; " + FIX)
     return found

@@ -96,7 +96,7 @@ class Engine:
         table handed in again (the same object in the same slot) is not loaded again. Times with a zone are handed in as
         UTC without one. A statement that sees the same as it saw last is answered from then: nothing it may say depends on a
         clock or on chance (docs/decisions/0151-same-question-same-answer.md). Raises ``ControlError`` if ``sql`` is not exactly one SELECT, fails, takes longer than the time
-        limit or returns more than the result limit.
+        limit, returns more than the result limit or two columns of one name.
         """
         statement = self._parse(sql)
         sight = self._sight(sql)
@@ -136,6 +136,7 @@ class Engine:
         Not ``execute()``, which gathers the whole result outside the limit (seen: 9 GB in 6 s).
         """
         with self._connection.sql(statement).to_arrow_reader(BATCH_ROWS) as reader:
+            _named_once(reader.schema.names)
             batches, size = [], 0
             for batch in reader:
                 size += batch.nbytes
@@ -170,6 +171,13 @@ class Engine:
             ((tree,),) = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
             self._sights[sql] = Sight.of(sql, tree)
         return self._sights[sql]
+
+
+def _named_once(columns: Sequence[str]) -> None:
+    """Refuse two columns of one name: whoever reads the rows next could mean either."""
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice:
+        raise ControlError(f"returns more than one column {', '.join(twice)}", fix="name each column once")
 
 
 def _digest(seen: Mapping[str, Seen]) -> bytes:

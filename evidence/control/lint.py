@@ -6,7 +6,7 @@ empty tables, so that a wrong column is found here and not at night.
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,16 +41,22 @@ class Problem:
         return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
 
 
-def lint_library(library: Library) -> list[Problem]:
-    """Return every problem of controls and facts, sorted by file and line."""
+def lint_library(library: Library, only: Iterable[str] = ()) -> list[Problem]:
+    """Return every problem of controls and facts, sorted by file and line.
+
+    ``only`` names the controls whose own files, and those of the facts they rest on, are looked at; locks and the gate's list
+    always are. Raises ``ControlError`` for an unknown one.
+    """
+    controls = [library.control(name) for name in only] or list(library.controls.values())
+    facts = {fact.name: fact for control in controls for fact in library.facts_of(control)} if only else library.facts
     problems: set[Problem] = set()
-    for fact in library.facts.values():
+    for fact in facts.values():
         problems |= set(_sql(f"facts/{fact.name}.sql", fact.sql, _tables(fact) | ALWAYS))
-    for control in library.controls.values():
+    for control in controls:
         problems |= set(_control(library, control))
     problems |= set(_locks(library)) | set(_gated(library))
     with Engine(threads=1) as engine:
-        problems |= set(_bound(library, engine))
+        problems |= set(_bound(library, controls, facts, engine))
     return sorted(problems)
 
 
@@ -124,17 +130,16 @@ def _tables(reader: Control | Fact) -> set[str]:
     return names | {f"{kind}.{name}" for name in reader.registers for kind in ("register", "register_expired")}
 
 
-def _bound(library: Library, engine: Engine) -> Iterator[Problem]:
+def _bound(library: Library, controls: Sequence[Control], names: Iterable[str], engine: Engine) -> Iterator[Problem]:
     """Run every SQL over nothing: what does not bind, or gives a float, is a problem."""
     rows: Mapping[str, list[dict[str, object]]] = {name: [] for name in library.contracts}
     moment = start_of(NIGHT) + DAY + dt.timedelta(hours=3)
     made = MadeEvidence(library.contracts, NIGHT, moment, rows)
-    readers = list(library.controls.values())
-    night = Night(library, registers_of({}, NIGHT), made, NIGHT, moment, engine.select, readers, made.look)
+    night = Night(library, registers_of({}, NIGHT), made, NIGHT, moment, engine.select, controls, made.look)
     facts = Night(library, registers_of({}, NIGHT), made, NIGHT, moment, engine.select, [], made.look)
-    for name in library.facts:
+    for name in names:
         yield from _floats(f"facts/{name}.sql", partial(facts.fact, name))
-    for control in readers:
+    for control in controls:
         yield from _floats(f"{Path(control.folder).parent.name}/{control.id}", partial(_both, night, control))
 
 

@@ -1,10 +1,10 @@
-"""Add a row to a register file: what stands in it, comments included, stays as it is, and the result must still be sound."""
+"""Add rows to a register file: what stands in it, comments included, stays as it is, and the result must still be sound."""
 
 import datetime as dt
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,17 +17,19 @@ _TEXTS: Final = frozenset({"note", "reason", "cause", "effect", "action", "state
 
 
 def append_row(folder: Path, name: str, row: Mapping[str, Any]) -> Path:
-    """Append ``row`` to ``<folder>/<name>.toml`` and return the file's path; the file is replaced in one step.
+    """Append one row; see :func:`append_rows`."""
+    return append_rows(folder, name, [row])
 
-    Values that are None or empty text are left out. Raises ``ControlError`` if the file, or the file with the row, is not a sound
+
+def append_rows(folder: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Append ``rows`` to ``<folder>/<name>.toml``, all or none, and return the file's path; the file is replaced in one step.
+
+    Values that are None or empty text are left out. Raises ``ControlError`` if the file, or the file with the rows, is not a sound
     register, ``UsageError`` if a text looks like it names a person's record (registers travel in packets).
     """
     path = folder / f"{name}.toml"
     before = path.read_text() if path.exists() else f"# {SHAPES[name].about}\n"
-    kept = {column: value for column, value in row.items() if value not in (None, "")}
-    for column, value in kept.items():
-        _no_phi(column, value)
-    text = f"{before.rstrip()}\n\n[[{name}]]\n" + "".join(f"{key} = {_spelled(value)}\n" for key, value in kept.items())
+    text = "\n\n".join([before.rstrip(), *(_block(name, row) for row in rows)]) + "\n"
     try:
         body = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
@@ -41,6 +43,13 @@ def append_row(folder: Path, name: str, row: Mapping[str, Any]) -> Path:
         os.fsync(file.fileno())
     draft.replace(path)
     return path
+
+
+def _block(name: str, row: Mapping[str, Any]) -> str:
+    kept = {column: value for column, value in row.items() if value not in (None, "")}
+    for column, value in kept.items():
+        _no_phi(column, value)
+    return "\n".join([f"[[{name}]]", *(f"{key} = {_spelled(value)}" for key, value in kept.items())])
 
 
 def _no_phi(column: str, value: object) -> None:

@@ -82,7 +82,9 @@ def _enforced(world: World) -> None:
     node = next(node for node in world.project.models if node["unique_id"] == model_id("fct_claim_line"))
     retyped = {**node["columns"], "paid_amount": {**node["columns"]["paid_amount"], "data_type": "text"}}
     changes.append(NodeChange(model_id("fct_claim_line"), 33, 35, {"columns": retyped}))
-    expect("type-differs", ENFORCED, "CLAIMS.MART.FCT_CLAIM_LINE", "type-differs", 33, 35, source=world.names.contracts)
+    expect(
+        "type-differs", ENFORCED, "CLAIMS.MART.FCT_CLAIM_LINE", "type-not-built", 33, 35, source=world.names.contracts
+    )
     expect(
         "contract-column-not-built",
         ENFORCED,

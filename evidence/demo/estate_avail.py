@@ -25,6 +25,7 @@ CONTROLS: Final[tuple[str, ...]] = (
     "sharing-phi-protected",
 )
 RESTS_ON: Final[Rests] = {
+    "snowflake.resource_monitors_show": (("cost-resource-monitor", "nothing-concluded", 0),),
     "snowflake.parameters": (("avail-time-travel", "nothing-concluded", 0),),
     "snowflake.policy_references": (("sharing-phi-protected", "nothing-concluded", 0),),
     "dbt.nodes": (

@@ -70,11 +70,13 @@ def _target(folder: Path, night: dt.date) -> Path:
 
 DENIED = Fault("denied-view", "denied", _denied)
 MISSED = Fault("missed-night", "missing-evidence", _missed)
+STOPPED = Fault("export-stops", "missing-evidence", _missed)
 SHORT = Fault("short-export", "incomplete", _short)
 STALE = Fault("stale-capture", "incomplete", _stale)
 BROKEN = Fault("broken-line", "incomplete", _broken_line)
 
 FAULTS: dict[tuple[str, int], Fault] = {
+    **{("snowflake.resource_monitors_show", night): STOPPED for night in range(4, 8)},
     ("snowflake.policy_references", 33): DENIED,
     ("snowflake.policy_references", 34): DENIED,
     ("snowflake.login_history", 47): MISSED,

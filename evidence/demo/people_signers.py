@@ -33,8 +33,8 @@ def at(day: dt.date, hour: int = 10) -> dt.datetime:
 def build_signers(world: World) -> None:
     """Register who may sign what."""
     for person, logins, above, types in (
-        (CISO, ["INGRID.SOLVANG"], [], [*_ACTIVITY, "access_review", "attestation", "no_incidents"]),
-        (AUDITOR, ["TOBIAS.RENWICK"], [], [*_ACTIVITY, "access_review", "attestation"]),
+        (CISO, ["INGRID.SOLVANG"], [], [*_ACTIVITY, "access_review", "attestation", "disposition", "no_incidents"]),
+        (AUDITOR, ["TOBIAS.RENWICK"], [], [*_ACTIVITY, "access_review", "attestation", "disposition"]),
         (PLATFORM, [ADMINS[0][0]], ["INGRID.SOLVANG"], ["query", "privileged_change", "access_review"]),
     ):
         row = {"person": person, "logins": logins, "reports_to": above, "may_sign": types}

@@ -44,6 +44,7 @@ def plant_all(world: World) -> None:
     expect_crossings(world)
     world.key.controls = tuple(sorted({*CONTROLS, *(control for estate in ESTATES for control in estate.CONTROLS)}))
     _gaps(world)
+    estate_ops.conclude(world)
 
 
 def _gaps(world: World) -> None:

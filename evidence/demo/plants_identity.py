@@ -111,8 +111,9 @@ def _dormant(world: World) -> None:
     state, expect, size = world.state, world.expect, world.size
     idle = user(95, "PERPETUA.ELMSWORTH", LAST_SUCCESS_LOGIN=size.evening(-60, 8, 30))
     state.add(USERS, idle).change(50, ALWAYS, DISABLED="true")
-    # 90 days after the last sign-in lie between the captures of nights 29 and 30.
-    expect("dormant-person", DORMANT, "PERPETUA.ELMSWORTH", "idle", 30, 49)
+    # 90 days after the last sign-in lie between the captures of nights 29 and 30; the changed overlay allows 120.
+    if world.change_night > 30:
+        expect("dormant-person", DORMANT, "PERPETUA.ELMSWORTH", "idle", 30, min(49, world.change_night - 1))
     never = user(96, "HORATIO.GLENNISTER", CREATED_ON=BUILT + dt.timedelta(days=30))
     state.add(USERS, never).change(10, ALWAYS, DISABLED="true")
     expect("never-signed-in", DORMANT, "HORATIO.GLENNISTER", "never-used", 0, 9)

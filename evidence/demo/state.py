@@ -71,14 +71,14 @@ class State:
         self._rows.setdefault(dataset, []).append(row)
         return row
 
-    def find(self, dataset: str, **values: Any) -> Row:
+    def find(self, dataset: str, /, **values: Any) -> Row:
         """Return the one row with these values. Raises ``LookupError`` for none or several."""
         found = list(self.select(dataset, **values))
         if len(found) != 1:
             raise LookupError(f"{dataset}: {len(found)} rows with {values}")
         return found[0]
 
-    def select(self, dataset: str, **values: Any) -> Iterator[Row]:
+    def select(self, dataset: str, /, **values: Any) -> Iterator[Row]:
         """Yield the rows with these values."""
         wanted = values.items()
         return (row for row in self._rows.get(dataset, ()) if all(row.values.get(k) == v for k, v in wanted))

@@ -44,6 +44,7 @@ method = "carve-out"
 expected = ["physical security", "hypervisor isolation"]
 user_duties = ["bucket policies", "key policies"]
 """
+CHANGED = "overlay-changed.toml"
 OWNERS = """\
 # Who answers for a family of controls. A hand-over is a new row with its date.
 {rows}"""
@@ -83,16 +84,20 @@ def service(name: str, **extra: Any) -> Row:
     return row | {"approved_by": OFFICER, "approved_on": APPROVED, "expires": EXPIRES} | extra
 
 
-def write_workspace(
-    folder: Path, registers: Mapping[str, Sequence[Row]], overlay: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Write the registers, ``system.toml``, ``owners.toml`` and ``overlay.toml``; nothing else of a workspace is ours."""
+def write_workspace(folder: Path, registers: Mapping[str, Sequence[Row]], overlay: str, changed: str = "") -> None:
+    """Write the registers, ``system.toml``, ``owners.toml`` and ``overlay.toml``; nothing else of a workspace is ours.
+
+    ``changed`` is the overlay that takes its place in the middle of the period: :data:`CHANGED` beside it.
+    """
     target = folder / "registers"
     target.mkdir(parents=True)
     for name, rows in registers.items():
         (target / f"{name}.toml").write_text("\n".join(_row(name, row) for row in rows))
     (folder / "system.toml").write_text(SYSTEM)
-    families = ("identity", "access", "data", "network", "monitor", "quality")
+    families = (
+        "identity", "access", "data", "network", "monitor", "quality", "avail", "change", "cost", "program", "retention",
+        "sharing",
+    )  # fmt: skip
     rows = [
         {
             "family": f,
@@ -105,13 +110,22 @@ def write_workspace(
         for f in families
     ]
     (folder / "owners.toml").write_text(OWNERS.format(rows="\n".join(_row("owners", row) for row in rows)))
-    (folder / "overlay.toml").write_text("\n".join(_changed(*item) for item in overlay.items()))
+    (folder / "overlay.toml").write_text(overlay)
+    if changed:
+        (folder / CHANGED).write_text(changed)
 
 
-def _changed(control: str, parameters: Mapping[str, Any]) -> str:
+def overlay_text(overlay: Mapping[str, Mapping[str, Any]], **more: Any) -> str:
+    """Return an overlay that sets the parameters of these controls; ``more`` says who changed them when."""
+    return "\n".join(_changed(control, parameters, more) for control, parameters in overlay.items())
+
+
+def _changed(control: str, parameters: Mapping[str, Any], more: Mapping[str, Any]) -> str:
     """Return what the overlay says of a control."""
     given = ", ".join(f"{name} = {_value(value)}" for name, value in parameters.items())
-    return f'[controls.{control}]\nreason = "Approved by {OFFICER}"\nparameters = {{ {given} }}\n'
+    said = {"reason": f"Approved by {OFFICER}", **more}
+    head = "".join(f"{name} = {_value(value)}\n" for name, value in said.items())
+    return f"[controls.{control}]\n{head}parameters = {{ {given} }}\n"
 
 
 def _row(name: str, row: Row) -> str:
@@ -126,8 +140,4 @@ def _value(value: Any) -> str:
         return f"[{', '.join(_value(part) for part in value)}]"
     if isinstance(value, dt.date):  # a moment is one too
         return value.isoformat()
-    if isinstance(value, bool | int):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(each) for each in value) + "]"
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -11,6 +11,7 @@ from evidence.demo.answer import AnswerKey, Effect, Expected, Gap
 from evidence.demo.dbt_project import Project, build_project
 from evidence.demo.events import Events, Statement
 from evidence.demo.governance import build_governance
+from evidence.demo.judges import Judges
 from evidence.demo.people import Workforce, build_people
 from evidence.demo.products import Edit, Product, build_products
 from evidence.demo.shapes import Shape, build_shapes
@@ -73,6 +74,13 @@ class World:
     )  # event datasets of the account with the replicas: rows by night
 
     overlay: dict[str, dict[str, Any]] = field(default_factory=dict)  # control -> parameters in the workspace's overlay
+    changed: dict[str, dict[str, Any]] = field(default_factory=dict)  # what the overlay says from ``change_night`` on
+    judges: Judges | None = None  # None: answers that depend on who judges are left out
+
+    @property
+    def change_night(self) -> int:
+        """The night from which the changed overlay is in force: the middle of the period."""
+        return self.size.nights // 2
 
     def run(
         self,
@@ -122,7 +130,7 @@ class World:
         self.key.gaps.append(Gap(plant, control, reason, *nights, effect))
 
 
-def build_world(size: Size, names: Names) -> World:
+def build_world(size: Size, names: Names, judges: Judges | None = None) -> World:
     """Return the account without a deviation."""
     contracts = load_contracts()
     catalog = build_catalog(size)
@@ -146,4 +154,5 @@ def build_world(size: Size, names: Names) -> World:
         build_registers(size),
         phi,
         AnswerKey(size, CONTROLS),
+        judges=judges,
     )

@@ -9,6 +9,8 @@ from evidence.demo.answer import AnswerKey
 from evidence.demo.events import ACCESSES, LOGINS, QUERIES
 from evidence.demo.export import SYSTEM, Body, body_of, table_of, write_night
 from evidence.demo.faults import FAULTS
+from evidence.demo.judges import Judges
+from evidence.demo.ops_releases import texts
 from evidence.demo.plants import plant_all
 from evidence.demo.products import write_products
 from evidence.demo.size import FULL, Size
@@ -17,14 +19,20 @@ from evidence.demo.world import Names, World, build_world
 
 
 def generate(
-    out: Path, size: Size = FULL, *, names: Names | None = None, progress: Callable[[int], None] | None = None
+    out: Path,
+    size: Size = FULL,
+    *,
+    names: Names | None = None,
+    judges: Judges | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> AnswerKey:
     """Write the account below ``out``, which may hold no earlier demo, and return its answer key.
 
     ``exports/{snowflake,dbt,contracts,…}``, ``recovery/`` (the account with the replicas), ``workspace/``, ``answer-key.json`` and
-    ``planted-phi.txt``. The same size gives the same files. ``progress`` is called with the number of nights written. Raises ``FileExistsError`` rather than mix two demos.
+    ``planted-phi.txt``. The same size gives the same files. ``progress`` is called with the number of nights written. Without ``judges`` there
+    are no answers of controls that look at who judges. Raises ``FileExistsError`` rather than mix two demos.
     """
-    world = build_world(size, names or Names())
+    world = build_world(size, names or Names(), judges)
     plant_all(world)
     exports = out / "exports"
     for number in range(size.nights):
@@ -34,7 +42,7 @@ def generate(
             progress(number + 1)
     world.project.write(exports / "dbt")
     write_products(exports / "contracts", size, world.products, world.product_edits)
-    write_workspace(out / "workspace", world.registers, world.overlay)
+    write_workspace(out / "workspace", world.registers, *texts(world))
     (out / "answer-key.json").write_text(world.key.to_text())
     (out / "planted-phi.txt").write_text("".join(f"{literal}\n" for literal in sorted(world.phi.planted)))
     return world.key

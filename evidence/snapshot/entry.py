@@ -30,6 +30,7 @@ EntryType = Literal[
     "text",
     "sample",
     "check",
+    "access-review",
 ]
 MAX_BYTES = 65_535  # uint16 length in C2SP tlog-tiles entry bundles
 

@@ -1,13 +1,13 @@
 -- What cannot be read as plainly narrow is wide: NotPrincipal, NotAction, NotResource, an effect that is neither word.
 with documents as (
-  select item, 'trust' as kind, trust as document from population where found
+  select item, 'trust' as kind, trust as document from population
   union all
   select p.item, 'policy', i.document
-  from (select item, unnest(json_extract(inline, '$[*].document')) as document from population where found) i
+  from (select item, unnest(json_extract(inline, '$[*].document')) as document from population) i
   join population p on p.item = i.item
   union all
   select a.item, 'policy', d.document::varchar
-  from (select item, source, unnest(attached) as arn from population where found) a
+  from (select item, source, unnest(attached) as arn from population) a
   left join aws.iam_policies d on d.source = a.source and d.arn = a.arn
 ),
 statements as (
@@ -18,7 +18,7 @@ statements as (
 ),
 spelled as (
   select
-    item, kind, s is null or lower(s ->> '$.Effect') is null as unreadable,
+    item, kind, lower(s ->> '$.Effect') is null as unreadable,
     case json_type(s, '$.Principal.AWS') when 'ARRAY' then json_extract_string(s, '$.Principal.AWS[*]') when 'VARCHAR' then [s ->> '$.Principal.AWS'] end as principals,
     len(json_keys(s, '$.Principal')) as principal_kinds,
     json_extract(s, '$.Condition.StringEquals."sts:ExternalId"') as equals,
@@ -53,10 +53,11 @@ judged as (
   select
     p.item, p.found, p.integrated, s.narrow_trust, s.asks_id, s.narrow_action, s.narrow_resource,
     case
-      when p.integrated and p.attached is not null and json_type(p.inline) = 'ARRAY' and not s.unreadable and s.narrow_trust and s.asks_id and s.narrow_action and s.narrow_resource then ''
+      when p.arn = '?' then 'unknown-value'
       when not p.found then 'role-not-found'
-      when not p.integrated and p.arn <> '?' then 'no-integration'
-      when p.attached is null or coalesce(json_type(p.inline), '') <> 'ARRAY' or s.unreadable then 'unknown-value'
+      when not p.integrated then 'no-integration'
+      when p.attached is not null and json_type(p.inline) = 'ARRAY' and not s.unreadable and s.narrow_trust and s.asks_id and s.narrow_action and s.narrow_resource then ''
+      when s.unreadable then 'unknown-value'
       when not s.narrow_trust then 'wide-trust'
       when not s.asks_id then 'no-external-id'
       when not s.narrow_action then 'wide-action'

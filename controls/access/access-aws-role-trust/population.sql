@@ -1,26 +1,33 @@
 -- Several integrations may share a role: what they may is taken together.
-with integrations as (
+with properties as (
   select
-    source, integration_name,
-    max(property_value) filter (where regexp_matches(upper(property), '_ROLE_ARN$')) as arn,
-    max(property_value) filter (where regexp_matches(upper(property), '_IAM_USER_ARN$')) as principal,
-    max(property_value) filter (where regexp_matches(upper(property), '_EXTERNAL_ID$')) as external_id,
-    max(property_value) filter (where upper(property) = 'STORAGE_ALLOWED_LOCATIONS') as locations
+    source, integration_name, property_value as value,
+    case
+      when regexp_matches(upper(property), '_ROLE_ARN$') then 'role'
+      when regexp_matches(upper(property), '_IAM_USER_ARN$') then 'principal'
+      when regexp_matches(upper(property), '_EXTERNAL_ID$') then 'external id'
+      when upper(property) = 'STORAGE_ALLOWED_LOCATIONS' then 'locations'
+    end as kind
   from snowflake.integrations_desc
-  group by all
 ),
 named as (
   select
-    arn, list(principal order by principal) as principals, list(external_id order by external_id) as external_ids,
-    list_transform(string_split(string_agg(locations, ',' order by locations), ','), lambda l: rtrim(regexp_replace(trim(l), '^s3[a-z]*://', ''), '/') || '/') as places
-  from integrations
-  where arn <> ''
+    r.value as arn,
+    list(p.value order by p.value) filter (where p.kind = 'principal') as principals,
+    list(p.value order by p.value) filter (where p.kind = 'external id') as external_ids,
+    list_transform(
+      string_split(string_agg(p.value, ',' order by p.value) filter (where p.kind = 'locations'), ','),
+      lambda l: rtrim(regexp_replace(trim(l), '^s3[a-z]*://', ''), '/') || '/'
+    ) as places
+  from properties r
+  join properties p on p.source = r.source and p.integration_name is not distinct from r.integration_name
+  where r.kind = 'role' and r.value <> ''
   group by all
 ),
 snowflake_accounts as (
   select account from register.aws_accounts where kind = 'snowflake'
   union
-  select regexp_extract(principal, ':(\d{12}):', 1) from integrations where regexp_matches(principal, ':\d{12}:')
+  select regexp_extract(value, ':(\d{12}):', 1) from properties where kind = 'principal'
 ),
 trusting as (
   select distinct arn
@@ -28,7 +35,7 @@ trusting as (
   where account in (select account from snowflake_accounts)
 )
 select
-  coalesce(r.source, (select min(source) from aws.iam_roles), 'aws') || '/' || a.arn as item, r.source, a.arn, r.arn is not null as found, n.arn is not null as integrated,
+  coalesce(r.source, (select min(source) from aws.iam_roles), 'aws') || '/' || a.arn as item, r.source, a.arn, r.source is not null as found, n.arn is not null as integrated,
   n.principals, n.external_ids, coalesce(n.places, []) as places, r.trust_policy::varchar as trust, r.attached_policies as attached, r.inline_policies::varchar as inline
 from (select arn from named union select coalesce(arn, '?') from trusting) a
 left join aws.iam_roles r on coalesce(r.arn, '?') = a.arn

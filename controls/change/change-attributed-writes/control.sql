@@ -10,7 +10,7 @@ captured as (
   select distinct lower(i.invocation_id) as id from dbt.invocations i cross join params c where i.executed and list_contains(c.targets, i.target_name)
 ),
 results as (
-  select distinct r.query_id from dbt.run_results r cross join params c where r.query_id is not null and r.executed and list_contains(c.targets, r.target_name)
+  select distinct r.query_id from dbt.run_results r cross join params c where r.executed and list_contains(c.targets, r.target_name)
 ),
 -- a task's procedure writes in the session of the task
 own_sessions as (
@@ -24,26 +24,23 @@ tickets as (
   from records.tickets
   where type in ('change', 'break_glass') and status in ('approved', 'in_progress', 'resolved', 'closed') and approver <> requester and approver <> user_name
 ),
-deployers as (
-  select "user", role, bool_or(tool = 'dbt') as dbt, bool_or(tool = 'loader') as loader, max(case when tool = 'loader' then schemas end) as schemas from register.deployers group by all
-),
 judged as (
   select
     w.item, w.start_time,
     case
-      when d.dbt and (i.id is not null or r.query_id is not null) then 0
-      when d.loader and (list_contains(d.schemas, w.database_name || '.' || w.schema_name) or list_contains(d.schemas, w.database_name || '.*')) then 0
+      when d.tool = 'dbt' and (i.id is not null or r.query_id is not null) then 0
+      when d.tool = 'loader' and (list_contains(d.schemas, w.database_name || '.' || w.schema_name) or list_contains(d.schemas, w.database_name || '.*')) then 0
       when w.platform and s.session_id is not null then 0
       when exists (select 1 from tickets t where t.user_name = w.user_name and w.start_time >= t.approved_at and w.start_time >= coalesce(t.window_start, t.approved_at) and w.start_time <= t.until) then 0
       when w.user_name is null or (w.role_name is null and not w.platform) then 9
-      when d.dbt then 5
-      when d.loader then 4
+      when d.tool = 'dbt' then 5
+      when d.tool = 'loader' then 4
       when x."user" is not null then 3
       when i.id is not null or r.query_id is not null then 2
       else 1
     end as rank
   from writes w
-  left join deployers d on d."user" = w.user_name and d.role = w.role_name
+  left join register.deployers d on d."user" = w.user_name and d.role = w.role_name
   left join (select distinct "user", role from register_expired.deployers) x on x."user" = w.user_name and x.role = w.role_name
   left join captured i on i.id = w.tagged
   left join results r on r.query_id = w.query_id

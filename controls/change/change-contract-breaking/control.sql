@@ -1,12 +1,13 @@
 with parts as (
   select
     r.source, r.product, r.night = c.night as is_now,
-    concat_ws('.', r.database_name, r.schema_name, r.object_name, coalesce(r.column_name, '*'), r.interface) as part,
+    [r.database_name, r.schema_name, r.object_name, r.column_name, r.interface] as part,
     r.classification, r.column_class, r.masking_policy, r.row_access_policy, r.roles_allowed, r.inherited_by, r.system_parents,
     coalesce(split_part(list_filter(c.type_families, lambda f: split_part(f, '=', 1) = trim(regexp_extract(upper(r.column_type), '^[A-Z_ ]+')))[1], '=', 2), upper(r.column_type)) as type
   from contracts.products r
   cross join params c
 ),
+-- what is new compares with itself
 differences as (
   select
     o.source, o.product,
@@ -19,7 +20,7 @@ differences as (
         and coalesce(list_has_all(o.system_parents, n.system_parents), n.system_parents is not distinct from o.system_parents)
       )
     ) as widens
-  from (select * from parts where not is_now) o
+  from parts o
   left join (select * from parts where is_now) n on n.source = o.source and n.product = o.product and n.part = o.part
   group by all
 ),
@@ -44,7 +45,7 @@ judged as (
     p.item, p.version as new_version, p.old_version, d.breaks or p.retention_changed as breaks, d.widens,
     try_cast(regexp_extract(p.version, '^v?(\d+)', 1) as int) > try_cast(regexp_extract(p.old_version, '^v?(\d+)', 1) as int) as raised,
     list_has_all(k.held, c.breaking_approvals) and (not d.widens or list_has_all(k.held, c.widening_approvals)) as agreed,
-    p.sunset is null or (p.sunset >= p.old_sunset and p.old_sunset is not null) or p.sunset >= p.night + to_days(c.notice_days::int) as noticed,
+    p.sunset < p.night + to_days(c.notice_days::int) and (p.old_sunset is null or p.sunset < p.old_sunset) as short,
     p.is_now, p.was, p.comparable, p.sha, p.unclear, p.old_sunset <= p.night as over
   from (select p.*, c.night from population p cross join params c) p
   cross join params c
@@ -59,7 +60,7 @@ reasoned as (
       when not is_now and over then ''
       when not is_now then 'contract-gone'
       when new_version is null or sha is null or unclear then 'unknown-value'
-      when not noticed then 'short-notice'
+      when short then 'short-notice'
       when not was then ''
       when not breaks and not widens then ''
       when raised and agreed then ''

@@ -1,12 +1,18 @@
+-- one file states a product, so there is one row per product and night; were there two, the night would not be assessed
+with stated as (
+  select r.source, r.product, r.night = c.night as is_now, r.version, r.file_commit_sha as sha, r.retention_policy, r.deprecation ->> '$.sunset' as sunset
+  from contracts.products r
+  cross join params c
+  group by all
+),
+products as (
+  select distinct source, product from stated
+)
 select
-  r.source || '/' || r.product as item, r.source, r.product, bool_or(r.night = c.night) as is_now, bool_or(r.night < c.night) as was,
-  bool_or(exists (select 1 from contracts.products o where o.source = r.source and o.night < c.night)) as comparable,
-  max(case when r.night = c.night then r.version end) as version, max(case when r.night < c.night then r.version end) as old_version,
-  max(case when r.night = c.night then r.file_commit_sha end) as sha,
-  bool_or(r.night = c.night and r.deprecation ->> '$.sunset' is not null and try_cast(r.deprecation ->> '$.sunset' as date) is null) as unclear,
-  max(case when r.night = c.night then try_cast(r.deprecation ->> '$.sunset' as date) end) as sunset,
-  max(case when r.night < c.night then try_cast(r.deprecation ->> '$.sunset' as date) end) as old_sunset,
-  max(case when r.night = c.night then r.retention_policy end) is distinct from max(case when r.night < c.night then r.retention_policy end) as retention_changed
-from contracts.products r
-cross join params c
-group by r.source, r.product
+  p.source || '/' || p.product as item, p.source, p.product, n.product is not null as is_now, o.product is not null as was,
+  exists (select 1 from stated x where x.source = p.source and not x.is_now) as comparable,
+  n.version, o.version as old_version, n.sha, n.sunset is not null and try_cast(n.sunset as date) is null as unclear,
+  try_cast(n.sunset as date) as sunset, try_cast(o.sunset as date) as old_sunset, n.retention_policy is distinct from o.retention_policy as retention_changed
+from products p
+left join stated n on n.source = p.source and n.product = p.product and n.is_now
+left join stated o on o.source = p.source and o.product = p.product and not o.is_now

@@ -11,7 +11,7 @@ looked_at as (
     q.source || '/deployer ' || q.user_name as item,
     case
       when q.role_name is null then 9
-      when not list_contains(c.admin_roles, q.role_name) and len(list_filter(c.admin_roles, lambda r: contains(coalesce(q.secondary_role_stats::varchar, ''), '"' || r || '"'))) = 0 then 0
+      when not list_contains(c.admin_roles, q.role_name) and len(list_filter(c.admin_roles, lambda r: contains(q.secondary_role_stats::varchar, '"' || r || '"'))) = 0 then 0
       when exists (
         select 1 from tickets t
         where t.user_name = q.user_name and q.start_time >= t.approved_at and q.start_time >= coalesce(t.window_start, t.approved_at) and q.start_time <= t.until

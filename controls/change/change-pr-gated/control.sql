@@ -7,10 +7,10 @@ with branches as (
   from records.branch_protection b
   cross join params c
 ),
--- the pull request that brought the commit: a rebase brings several, so that only its last commit is named
+-- the pull requests that brought the commit, each judged by itself: a rebase brings several commits, so that only its last one is named
 pulls as (
   select
-    p.item, r.source, r.repo, r.number, r.head_sha, r.merged_at, r.approvals, coalesce(json_array_length(r.commit_authors) > 0 and r.author is not null and r.head_sha is not null and r.merged_at is not null, false) as authors_known,
+    p.item, p.item || ' by ' || r.number as pull, r.source, r.repo, r.number, r.head_sha, r.merged_at, r.approvals, coalesce(json_array_length(r.commit_authors) > 0 and r.author is not null and r.head_sha is not null and r.merged_at is not null, false) as authors_known,
     -- the author of a merge commit is who merged
     [lower(r.author), case when r.merge_method is distinct from 'merge' then p.author end] || list_transform(json_extract_string(r.commit_authors, '$[*]'), lambda a: lower(a))
       || coalesce(list_transform(json_extract_string(p.co_authors, '$[*]'), lambda a: lower(a)), []) as authors,
@@ -25,18 +25,19 @@ pulls as (
   left join branches b on b.source = p.source and b.repo = p.repo and b.branch = p.branch
 ),
 approvals as (
-  select item, merged_at, head_sha, authors, unnest(from_json(approvals, '[{"user": "VARCHAR", "at": "TIMESTAMP", "commit": "VARCHAR"}]')) as a from pulls
+  select pull, merged_at, head_sha, authors, unnest(from_json(approvals, '[{"user": "VARCHAR", "at": "TIMESTAMP", "commit": "VARCHAR"}]')) as a from pulls
 ),
 approved as (
   select
-    item,
+    pull,
     count(distinct case when not list_contains(authors, lower(a."user")) and a."commit" = head_sha and a."at" <= merged_at then lower(a."user") end) as by_others,
     count(case when not list_contains(authors, lower(a."user")) then 1 end) as others_ever
   from approvals
   group by all
 ),
 jobs as (
-  select p.item, j.job, max(r.started_at) as last_start, max(case when r.conclusion = 'success' and r.completed_at <= p.merged_at then r.started_at end) as last_success
+  -- an attempt that began nobody knows when may be the last
+  select p.pull, j.job, max(coalesce(r.started_at, p.merged_at)) as last_start, max(case when r.conclusion = 'success' and r.completed_at <= p.merged_at then r.started_at end) as last_success
   from pulls p
   cross join (select unnest(required_jobs) as job from params) j
   left join records.ci_runs r
@@ -45,12 +46,12 @@ jobs as (
   group by all
 ),
 checks as (
-  select item, bool_and(last_success is not null) as present, bool_and(coalesce(last_success >= last_start, false)) as passed, min(case when last_success >= last_start then null else job end) as example
+  select pull, bool_and(last_success is not null) as present, bool_and(coalesce(last_success >= last_start, false)) as passed, min(case when last_success >= last_start then null else job end) as example
   from jobs
   group by all
 ),
 findings as (
-  select distinct p.item
+  select distinct p.pull
   from pulls p
   join records.iac_findings f on f.source = p.source and f.repo = p.repo and (f.sha = p.head_sha or f.pr_number = p.number)
   where f.severity = 'critical' and coalesce(f.found_at <= p.merged_at, true)
@@ -65,16 +66,16 @@ judged as (
     case p.kind
       when 'commit' then case
         when u.item is null then 'no-pull-request'
-        when u.authors_known and not u.bypassed and a.by_others >= u.needed and k.passed and f.item is null then ''
+        when u.authors_known and not u.bypassed and a.by_others >= u.needed and k.passed and f.pull is null then ''
         when not u.authors_known then 'unknown-value'
         when u.bypassed then 'bypassed'
-        when a.item is null then 'too-few-approvals'
+        when a.pull is null then 'too-few-approvals'
         when a.by_others = 0 and a.others_ever > 0 then 'stale-approval'
         when a.by_others = 0 then 'self-approved'
         when a.by_others < u.needed then 'too-few-approvals'
-        when not k.present then 'check-missing'
-        when not coalesce(k.passed, false) then 'check-failed'
-        else 'open-critical-finding'
+        when k.passed then 'open-critical-finding'
+        when k.present then 'check-failed'
+        else 'check-missing'
       end
       when 'branch' then case
         when b.protected and b.closed and b.strict then ''
@@ -87,9 +88,9 @@ judged as (
     end as reason
   from population p
   left join pulls u on u.item = p.item
-  left join approved a on a.item = p.item
-  left join checks k on k.item = p.item
-  left join findings f on f.item = p.item
+  left join approved a on a.pull = u.pull
+  left join checks k on k.pull = u.pull
+  left join findings f on f.pull = u.pull
   left join branches b on b.source = p.source and b.repo = p.repo and b.branch = p.branch
   left join merged m on m.sha = p.sha
 )

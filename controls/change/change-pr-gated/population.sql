@@ -3,8 +3,7 @@ select
   c.source || '/' || c.repo || ' commit ' || c.sha as item, c.source, 'commit' as kind, c.repo, c.branch, c.sha, c.pr_number, lower(c.author) as author, c.co_authors
 from records.commits c
 cross join params p
-where c.night = p.night
-  and not exists (
+where not exists (
     select 1 from records.commits o
     where o.source = c.source and o.repo = c.repo and o.branch = c.branch and o.sha = c.sha and o.night < p.night
   )

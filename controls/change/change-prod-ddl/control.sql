@@ -6,7 +6,7 @@ with changes as (
   from fact.prod_statement f
   left join snowflake.sessions s on s.source = f.source and s.session_id = f.session_id
   left join snowflake.login_history l on l.source = s.source and l.event_id = s.login_event_id
-  where f.is_ddl and not f.platform
+  where f.is_ddl
   union all
   select
     t.source, t.last_ddl_by, null, t.last_ddl, t.table_catalog, t.table_schema, null,
@@ -46,19 +46,19 @@ runs as (
 ),
 registered as (
   select
-    n.n,
-    bool_or(d.schemas is null or list_contains(d.schemas, n.database_name || '.' || n.schema_name) or list_contains(d.schemas, n.database_name || '.*')) as inside,
-    bool_or(
-      n.statement and starts_with(lower(n.client), lower(d.client))
+    n.n, n.statement, d.schemas is null or list_contains(d.schemas, n.database_name || '.' || n.schema_name) or list_contains(d.schemas, n.database_name || '.*') as inside,
+    starts_with(lower(n.client), lower(d.client))
       and exists (select 1 from ranges r where r."user" = d."user" and r.role = d.role and (r.entry = n.endpoint or (n.address >= r.low and n.address < r.low + r.size)))
       and (
         (d.tool = 'loader' and len(d.schemas) > 0)
         or exists (select 1 from runs u where coalesce(u.tool = d.tool, d.tool <> 'loader') and n.changed_at >= u.since and n.changed_at <= u.until)
-      )
-    ) as at_work
+      ) as at_work
   from numbered n
   join register.deployers d on d."user" = n.user_name and (d.role = n.role_name or not n.statement)
-  group by all
+),
+-- of a table only who changed it is known: any registration of theirs may cover it
+allowed as (
+  select n, min(case when inside and (at_work or not statement) then 0 when inside then 8 else 7 end) as rank from registered group by n
 ),
 emergencies as (
   select distinct n.n
@@ -76,16 +76,14 @@ judged as (
     case
       when n.changed_at is null then 9
       when e.n is not null then 0
-      when r.inside and (r.at_work or not n.statement) then 0
       when n.user_name is null or (n.statement and n.role_name is null) then 9
       when r.n is null and x."user" is not null then 5
       when r.n is null and not n.statement then 4
       when r.n is null then 6
-      when r.inside then 8
-      else 7
+      else r.rank
     end as rank
   from numbered n
-  left join registered r on r.n = n.n
+  left join allowed r on r.n = n.n
   left join emergencies e on e.n = n.n
   left join (select distinct "user" from register_expired.deployers) x on x."user" = n.user_name
 ),

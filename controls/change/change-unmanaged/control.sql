@@ -1,7 +1,7 @@
 with managed as (
   select lower(name) as name, index_key, replace(replace(type, 'snowflake_account_role', 'snowflake_role'), 'snowflake_', '') as kind
   from terraform.state
-  where part = 'resource' and mode = 'managed' and starts_with(type, 'snowflake_')
+  where mode = 'managed' and starts_with(type, 'snowflake_')
 ),
 by_terraform as (
   select distinct p.item
@@ -24,22 +24,22 @@ live as (
   select distinct upper(table_catalog || '.' || table_schema || '.' || table_name) as path from snowflake.tables where deleted is null
 ),
 plans as (
-  select
-    source, document, max(case when part = 'document' then planned_at end) as planned_at,
-    bool_or(part = 'drift' or part = 'deferred' or (part = 'change' and not coalesce(list_has_all(['no-op', 'read'], actions), false))) as differs,
-    bool_or(part = 'document' and (errored or not complete)) as partial
+  select source, document, planned_at, complete and not errored as whole from terraform.plan where part = 'document'
+),
+differing as (
+  select distinct source, document
   from terraform.plan
-  group by all
+  where part in ('drift', 'deferred') or (part = 'change' and not coalesce(list_has_all(['no-op', 'read'], actions), false))
 ),
 judged as (
   select
     p.item, p.kind, g.planned_at, c.max_age_days,
     case p.kind
       when 'document' then case
-        when not g.differs and not coalesce(g.partial, false) and g.planned_at >= c.as_of - to_days(c.max_age_days::int) then ''
+        when f.document is null and g.whole and g.planned_at >= c.as_of - to_days(c.max_age_days::int) then ''
         when g.document is null then 'no-plan'
-        when g.partial then 'plan-partial'
-        when g.differs then 'drift'
+        when g.whole is not true then 'plan-partial'
+        when f.document is not null then 'drift'
         when g.planned_at is null then 'unknown-value'
         else 'plan-old'
       end
@@ -57,7 +57,8 @@ judged as (
   left join by_terraform t on t.item = p.item
   left join by_dbt b on b.path = upper(p.path)
   left join live l on l.path = upper(p.path)
-  left join plans g on p.kind = 'document' and g.source = p.source and g.document = p.path
+  left join plans g on g.source = p.source and g.document = p.path
+  left join differing f on f.source = g.source and f.document = g.document
 )
 select
   item,

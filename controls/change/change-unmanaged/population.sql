@@ -26,7 +26,7 @@ declared as (
 select z.source || '/' || z.kind || ' ' || z.path as item, z.source, z.kind, z.path, z.name is null as unnamed
 from zoned z
 cross join params c
-where len(list_filter(c.ignore, lambda p: regexp_matches(lower(coalesce(z.name, '')), p))) = 0
+where len(list_filter(c.ignore, lambda p: regexp_matches(lower(z.name), p))) = 0
 union all
 select distinct r.source || '/role ' || r.name, r.source, 'role', r.name, false
 from snowflake.roles r

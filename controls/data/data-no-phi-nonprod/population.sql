@@ -1,7 +1,7 @@
 with objects as (
   select source, table_catalog as database_name, table_schema as schema_name, table_name as object_name from snowflake.tables where deleted is null
   union
-  select source, database_name, schema_name, object_name from fact.phi_columns where state = 'declared'
+  select source, database_name, schema_name, object_name from fact.phi_columns
 ),
 clones as (
   select distinct

@@ -15,8 +15,8 @@ judged as (
   select
     z.item, z.env, z.zone, k.policy,
     case
-      when z.cut then 'truncated'
       when z.untold then 'unknown-value'
+      when z.record then 'truncated'
       when not z.seen then 'target-not-seen'
       when z.env is distinct from 'prod' or z.zone is null or z.zone = 'sandbox' then 'outside-production'
       when f.column_name is null and c.column_name is not null then ''

@@ -1,8 +1,8 @@
 with attached as (
   select
-    p.item, count(distinct concat_ws('.', r.policy_db, r.policy_schema, r.policy_name)) as policies,
+    p.item, count(distinct (r.policy_db, r.policy_schema, r.policy_name)) as policies,
     min(concat_ws('.', r.policy_db, r.policy_schema, r.policy_name)) as policy, min(r.policy_name) as policy_name,
-    bool_and(coalesce(upper(r.policy_status) = 'ACTIVE', false)) as active, count(*) = count(r.policy_status) and count(*) = count(r.ref_arg_column_names) as told,
+    bool_and(upper(r.policy_status) = 'ACTIVE') as active, count(*) = count(r.policy_status) and count(*) = count(r.ref_arg_column_names) as told,
     bool_and(w.policy_name is not null) as live
   from population p
   join snowflake.policy_references r
@@ -16,7 +16,7 @@ judged as (
   select
     p.item, p.named, a.policy, a.policies,
     case
-      when a.policies = 1 and a.active and a.told and a.live and p.seen and (p.named is null or upper(p.named) in (upper(a.policy_name), upper(a.policy))) then ''
+      when a.policies = 1 and a.active and a.told and a.live and (p.named is null or p.named in (upper(a.policy_name), upper(a.policy))) then ''
       when not p.seen then 'object-not-seen'
       when a.item is null and not p.required then 'requirement-missing'
       when a.item is null and upper(p.table_type) like '%VIEW%' then 'unresolved'

@@ -22,11 +22,11 @@ homes as (
 )
 select
   coalesce(l.source, h.source, f.source) || '/' || concat_ws('.', coalesce(l.table_catalog, a.database_name), coalesce(l.table_schema, a.schema_name), coalesce(l.table_name, a.object_name)) as item,
-  coalesce(l.source, h.source, f.source) as source, coalesce(l.table_catalog, a.database_name) as database_name, coalesce(l.table_schema, a.schema_name) as schema_name,
-  coalesce(l.table_name, a.object_name) as object_name, min(l.table_type) as table_type, bool_or(l.source is not null) as seen,
-  max(a.named) as named, bool_or(a.required) as required
+  l.source, l.table_catalog as database_name, l.table_schema as schema_name, l.table_name as object_name, min(l.table_type) as table_type, l.source is not null as seen,
+  -- contracts that name several are not met by one of them
+  string_agg(distinct upper(a.named), ', ' order by upper(a.named)) as named, bool_or(a.required) as required
 from asked a
 cross join (select min(source) as source from live) f
 left join live l on upper(l.table_catalog) = upper(a.database_name) and upper(l.table_schema) = upper(a.schema_name) and upper(l.table_name) = upper(a.object_name)
 left join homes h on h.database_name = upper(a.database_name)
-group by 1, 2, 3, 4, 5
+group by all

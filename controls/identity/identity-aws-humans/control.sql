@@ -1,24 +1,23 @@
+-- A row without its account or its user's name joins nothing, so nothing is known of it.
 with users as (
   select
-    r.source, coalesce(r.account, '?') as account, coalesce(r.user_name, '?') as user_name,
-    bool_and(r.account is not null and r.user_name is not null) as known,
-    bool_and(coalesce(r.mfa_active or lower(r.password_enabled) = 'false', false)) as guarded,
-    bool_or(lower(r.password_enabled) = 'true' and not r.mfa_active) as unguarded,
-    bool_and(coalesce(not r.access_key_1_active or r.access_key_1_last_rotated >= c.as_of - to_days(c.max_key_days), false)
-      and coalesce(not r.access_key_2_active or r.access_key_2_last_rotated >= c.as_of - to_days(c.max_key_days), false)) as fresh,
-    bool_or(coalesce(r.access_key_1_active and r.access_key_1_last_rotated < c.as_of - to_days(c.max_key_days), false)
-      or coalesce(r.access_key_2_active and r.access_key_2_last_rotated < c.as_of - to_days(c.max_key_days), false)) as old
+    r.source, r.account, r.user_name,
+    r.mfa_active or lower(r.password_enabled) = 'false' as guarded,
+    lower(r.password_enabled) = 'true' and not r.mfa_active as unguarded,
+    (not r.access_key_1_active or r.access_key_1_last_rotated >= c.as_of - to_days(c.max_key_days))
+      and (not r.access_key_2_active or r.access_key_2_last_rotated >= c.as_of - to_days(c.max_key_days)) as fresh,
+    (r.access_key_1_active and r.access_key_1_last_rotated < c.as_of - to_days(c.max_key_days))
+      or (r.access_key_2_active and r.access_key_2_last_rotated < c.as_of - to_days(c.max_key_days)) as old
   from aws.iam_credential_report r
   cross join params c
-  where r.user_name is distinct from '<root_account>'
-  group by all
+  where r.user_name <> '<root_account>'
 ),
 judged as (
   select
-    p.item, p.user_name = '<root_account>' as is_root, s.account_access_keys_present as root_keys, s.account_mfa_enabled as root_mfa, u.guarded, u.fresh, c.max_key_days,
+    p.item, p.user_name, s.account_access_keys_present as root_keys, s.account_mfa_enabled as root_mfa, u.guarded, u.fresh, c.max_key_days,
     case
       when s.account_access_keys_present = 0 and (s.account_mfa_enabled or not s.account_password_present) then ''
-      when u.known and u.guarded and u.fresh then ''
+      when u.guarded and u.fresh then ''
       when not p.collected then 'not-collected'
       when s.account_access_keys_present > 0 then 'root-keys'
       when not s.account_mfa_enabled and s.account_password_present is distinct from false then 'root-no-second-factor'
@@ -36,8 +35,8 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case
-    when is_root then coalesce(root_keys::varchar, 'unknown number of') || ' root keys, second factor ' || case when root_mfa then 'on' when not root_mfa then 'off' else 'unknown' end
+    when user_name = '<root_account>' then coalesce(root_keys::varchar, 'unknown number of') || ' root keys, second factor ' || case when root_mfa then 'on' when not root_mfa then 'off' else 'unknown' end
     else case when guarded then 'no password or a second factor' else 'second factor missing or unknown' end || case when fresh then ', no old key' else ', old key or key of unknown age' end
   end as observed,
-  case when is_root then 'no root keys, a second factor' else 'a second factor for the console, keys not older than ' || max_key_days || ' days' end as expected
+  case when user_name = '<root_account>' then 'no root keys, a second factor' else 'a second factor for the console, keys not older than ' || max_key_days || ' days' end as expected
 from judged

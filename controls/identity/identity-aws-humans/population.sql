@@ -4,12 +4,11 @@ with accounts as (
   union
   select source, account from aws.iam_credential_report
 )
-select distinct source || '/' || coalesce(account, '?') || ' root' as item, source, coalesce(account, '?') as account, '<root_account>' as user_name, true as collected from accounts
+select source || '/' || coalesce(account, '?') || ' root' as item, source, account, '<root_account>' as user_name, true as collected from accounts
 union all
-select (select coalesce(min(source), 'aws') from accounts) || '/' || r.account || ' root', null, r.account, '<root_account>', false
-from (select distinct account from register.aws_accounts where kind = 'own') r
-where r.account not in (select account from accounts where account is not null)
+select 'register/' || r.account || ' root', null, r.account, '<root_account>', false
+from (select account from register.aws_accounts where kind = 'own' except select account from accounts) r
 union all
-select distinct source || '/' || coalesce(account, '?') || ' user ' || coalesce(user_name, '?'), source, coalesce(account, '?'), coalesce(user_name, '?'), true
+select distinct source || '/' || coalesce(account, '?') || ' user ' || coalesce(user_name, '?'), source, account, user_name, true
 from aws.iam_credential_report
 where user_name is distinct from '<root_account>'

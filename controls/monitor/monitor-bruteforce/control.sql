@@ -17,7 +17,7 @@ user_failures as (
     c.window_minutes
   from attempts a
   cross join params c
-  where a.failed and a.user_name is not null
+  where a.failed
 ),
 bursts as (
   select source, user_name, night, event_timestamp from user_failures where first_of_window >= event_timestamp - to_minutes(window_minutes)
@@ -51,8 +51,7 @@ ip_windows as (
     c.n_spray, c.night as tonight
   from attempts a
   cross join params c
-  join wide w on w.source = a.source and w.client_ip = a.client_ip
-  where a.failed
+  where a.failed and (a.source, a.client_ip) in (select source, client_ip from wide)
 ),
 sprays as (
   select distinct source, client_ip from ip_windows where users >= n_spray and night = tonight
@@ -88,14 +87,12 @@ hits as (
   cross join params c
   where n.kind = 'unknown' and n.failures >= c.n_unknown
   union all
-  select source, kind, who, 3 from counts where kind = 'user' and unclear
+  select source, kind, who, case kind when 'user' then 3 else 7 end from counts where kind <> 'unknown' and unclear
   union all
   select distinct a.source, 'user', a.user_name, 3
   from attempts a
   cross join params c
-  where a.night = c.night and a.event_timestamp is null and a.user_name is not null
-  union all
-  select source, kind, who, 7 from counts where kind = 'ip' and unclear
+  where a.night = c.night and a.event_timestamp is null
 ),
 first_hits as (
   select source, kind, who, min(rank) as rank from hits group by all

@@ -14,7 +14,7 @@ spelled as (
     list_filter(resources, lambda d: (d ->> '$.Type') = 'AWS::S3::Object') as resources,
     list_sort(list_transform(fields, lambda f: case
       when len(json_keys(f)) = 2 and json_array_length(f, '$.Equals') = 1 then (f ->> '$.Field') || '=' || (f ->> '$.Equals[0]')
-      when len(json_keys(f)) = 2 and json_array_length(f, '$.StartsWith') > 0 then (f ->> '$.Field') || '^'
+      when len(json_keys(f)) = 2 then (f ->> '$.Field') || '^'
       else 'other'
     end)) as told
   from selectors
@@ -22,7 +22,7 @@ spelled as (
 recorded as (
   select
     source, arn,
-    coalesce(read_write and managing, false) or coalesce(told = ['eventCategory=Management'], false) as management,
+    (read_write and managing) or told = ['eventCategory=Management'] as management,
     case
       when read_write then flatten(list_transform(resources, lambda d: json_extract_string(d, '$.Values[*]')))
       when told = ['eventCategory=Data', 'resources.type=AWS::S3::Object'] then ['arn:aws:s3']
@@ -30,24 +30,32 @@ recorded as (
     end as objects
   from spelled
 ),
+managed as (
+  select distinct source, arn from recorded where management
+),
+told as (
+  select
+    source, arn, bool_and(is_multi_region) as regional, bool_and(is_logging) as logging, bool_and(log_validation) as validated, bool_and(kms_key_id <> 'unset') as encrypted,
+    bool_and(latest_delivery_error = 'unset') as clean, max(latest_delivery_at) as delivered_at
+  from aws.trails
+  group by all
+),
 graded as (
   select
     t.source, t.arn,
     case
-      when bool_and(t.is_multi_region) and bool_and(t.is_logging) and bool_and(t.log_validation) and bool_and(t.kms_key_id <> 'unset')
-        and max(t.latest_delivery_at) >= c.as_of - to_hours(c.max_delivery_hours) and bool_and(t.latest_delivery_error = 'unset')
-        then case when bool_or(m.management) then 0 else 1 end
-      when not bool_and(t.is_multi_region) then 7
-      when not bool_and(t.is_logging) then 6
-      when not bool_and(t.log_validation) then 5
-      when not bool_and(t.kms_key_id <> 'unset') then 4
-      when not bool_and(t.latest_delivery_error = 'unset') or max(t.latest_delivery_at) < c.as_of - to_hours(c.max_delivery_hours) then 3
+      when t.regional and t.logging and t.validated and t.encrypted and t.clean and t.delivered_at >= c.as_of - to_hours(c.max_delivery_hours)
+        then case when m.arn is not null then 0 else 1 end
+      when not t.regional then 7
+      when not t.logging then 6
+      when not t.validated then 5
+      when not t.encrypted then 4
+      when not t.clean or t.delivered_at < c.as_of - to_hours(c.max_delivery_hours) then 3
       else 2
     end as grade
-  from aws.trails t
+  from told t
   cross join params c
-  left join recorded m on m.source = t.source and m.arn = t.arn
-  group by t.source, t.arn, c.as_of, c.max_delivery_hours
+  left join managed m on m.source = t.source and m.arn = t.arn
 ),
 of_account as (
   select distinct t.source, t.account, t.arn, g.grade from aws.trails t join graded g on g.source = t.source and g.arn = t.arn
@@ -61,33 +69,37 @@ covered as (
   join of_account o on o.source = p.source and o.account = p.account and o.grade <= 1
   join recorded r on r.source = o.source and r.arn = o.arn
   cross join unnest(r.objects) as u(value)
-  where p.kind = 'bucket' and starts_with('arn:aws:s3:::' || p.bucket || '/', regexp_replace(u.value, '^arn:aws[a-z-]*:', 'arn:aws:'))
+  where starts_with('arn:aws:s3:::' || p.bucket || '/', regexp_replace(u.value, '^arn:aws[a-z-]*:', 'arn:aws:'))
 ),
 judged as (
   select
     p.item, p.kind, t.grade, b.policy_is_public, l.enabled, l.default_mode,
-    case
-      when p.kind = 'account' and t.grade = 0 then ''
-      when p.kind = 'bucket' and v.item is not null then ''
-      when p.kind = 'log' and not b.policy_is_public and l.enabled and list_contains(c.lock_modes, l.default_mode) then ''
-      when not p.found and p.kind <> 'account' then 'bucket-not-found'
-      when p.kind = 'bucket' then 'no-object-events'
-      when p.kind = 'log' and b.policy_is_public then 'public-log'
-      when p.kind = 'log' and (not l.enabled or not list_contains(c.lock_modes, l.default_mode)) then 'no-lock'
-      when p.kind = 'account' and t.grade = 1 then 'no-management-events'
-      when t.grade = 3 then 'not-delivered'
-      when t.grade = 4 then 'not-encrypted'
-      when t.grade = 5 then 'no-validation'
-      when t.grade = 6 then 'not-logging'
-      when p.kind = 'account' and coalesce(t.grade, 7) = 7 then 'no-trail'
-      else 'unknown-value'
+    case p.kind
+      when 'account' then case
+        when t.grade = 0 then ''
+        when t.grade = 1 then 'no-management-events'
+        when t.grade = 3 then 'not-delivered'
+        when t.grade = 4 then 'not-encrypted'
+        when t.grade = 5 then 'no-validation'
+        when t.grade = 6 then 'not-logging'
+        when coalesce(t.grade, 7) = 7 then 'no-trail'
+        else 'unknown-value'
+      end
+      when 'bucket' then case when v.item is not null then '' when not p.found then 'bucket-not-found' else 'no-object-events' end
+      else case
+        when not b.policy_is_public and l.enabled and list_contains(c.lock_modes, l.default_mode) then ''
+        when not p.found then 'bucket-not-found'
+        when b.policy_is_public then 'public-log'
+        when not l.enabled or not list_contains(c.lock_modes, l.default_mode) then 'no-lock'
+        else 'unknown-value'
+      end
     end as reason
   from population p
   cross join params c
-  left join best t on p.kind = 'account' and t.source = p.source and t.account = p.account
+  left join best t on t.source = p.source and t.account = p.account
   left join covered v on v.item = p.item
-  left join aws.s3_buckets b on p.kind = 'log' and b.source = p.source and b.name = p.bucket
-  left join aws.s3_object_lock l on p.kind = 'log' and l.source = p.source and l.bucket = p.bucket
+  left join aws.s3_buckets b on b.source = p.source and b.name = p.bucket
+  left join aws.s3_object_lock l on l.source = p.source and l.bucket = p.bucket
 )
 select
   item,

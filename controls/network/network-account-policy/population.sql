@@ -8,10 +8,9 @@ sources as (
   select distinct source from snowflake.network_policies
 ),
 setting as (
-  select source, min(nullif(trim(value), '')) as policy, min(upper(level)) as level
+  select source, nullif(trim(value), '') as policy, upper(level) as level
   from snowflake.parameters
   where upper(key) = 'NETWORK_POLICY'
-  group by all
 ),
 account as (
   select s.source, a.policy, a.level from sources s left join setting a on a.source = s.source
@@ -27,7 +26,7 @@ tokens as (
   select distinct source, coalesce(user_name, '?') as user_name, coalesce(name, '?') as name
   from snowflake.credentials
   where coalesce(upper(status), 'ACTIVE') = 'ACTIVE'
-    and coalesce(additional_details ->> '$.MINS_TO_BYPASS_NETWORK_POLICY_REQUIREMENT', '0') not in ('0', '')
+    and (additional_details ->> '$.MINS_TO_BYPASS_NETWORK_POLICY_REQUIREMENT') not in ('0', '')
 )
 select
   a.source || '/account policy' as item, a.source, 'account' as kind, a.policy, a.level, null as entry, p.name is not null as policy_found

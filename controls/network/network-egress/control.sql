@@ -14,17 +14,17 @@ judged as (
     p.*, g.in_force,
     case
       when p.kind = 'access' and u.integration is not null then ''
-      when p.kind <> 'access' and g.in_force and (c.wildcards_allowed or not p.wide) then ''
+      when g.in_force and (c.wildcards_allowed or not p.wide) then ''
       when p.kind = 'access' and p.integration is not null then 'no-rule'
-      when p.target is null and (p.kind = 'rule' or p.integration is null) then 'unknown-value'
+      when p.target is null and p.integration is null then 'unknown-value'
       when p.wide and not c.wildcards_allowed then 'wildcard'
       when not g.in_force then 'registration-expired'
       else 'not-registered'
     end as reason
-  from (select *, coalesce(contains(host, '*') or starts_with(host, '0.0.0.0') or regexp_matches(host, '/\d+$') or host like '%::/0', false) as wide from population) p
+  from (select *, coalesce(contains(host, '*') or starts_with(host, '0.0.0.0') or regexp_matches(host, '/\d+$'), false) as wide from population) p
   cross join params c
   left join registered g on (g.kind = 'host' and g.name = p.host) or (g.kind = 'integration' and p.kind = 'integration' and p.target is null and g.name = p.integration)
-  left join ruled u on p.kind = 'access' and u.source = p.source and u.integration = p.integration
+  left join ruled u on u.source = p.source and u.integration = p.integration
 )
 select
   item,

@@ -23,8 +23,8 @@ allowed as (
 ),
 policies as (
   select
-    item, count(*) as entries, bool_and(known) as known, bool_and(known and registered) as registered,
-    coalesce(sum(high - low + 1), 0) as hosts, bool_or(type = 'IPV4' and low is not null) as limited
+    item, count(*) as entries, bool_and(known) as known, bool_and(registered) as registered,
+    coalesce(sum(high - low + 1), 0) as hosts, bool_or(type = 'IPV4') as limited
   from allowed
   group by all
 ),
@@ -44,7 +44,7 @@ logins as (
 ),
 used as (
   select
-    l.item, coalesce(bool_or(l.interactive), false) as interactive,
+    l.item, bool_or(l.interactive) as interactive,
     bool_or(not exists (select 1 from allowed a where a.item = l.item and (a.entry = l.endpoint or (l.endpoint is null and a.low <= l.number and l.number <= a.high)))) as elsewhere
   from logins l
   group by all

@@ -9,19 +9,14 @@ with models as (
   where n.enabled and n.resource_type in ('model', 'snapshot', 'seed')
   group by all
 ),
-model_columns as (
-  select
-    p.item, upper(k.name) as column_name, min(k.type) as type
+spelled as (
+  select p.item, 'model' as side, upper(k.name) as column_name, json_extract_string(k.said, '$.data_type') as type
   from population p
   join (
-    select database, schema, coalesce(alias, name) as object, unnest(json_keys(columns)) as name, unnest(json_extract_string(columns, '$.*.data_type')) as type
+    select database, schema, coalesce(alias, name) as object, unnest(json_keys(columns)) as name, unnest(json_extract(columns, '$.*')) as said
     from dbt.nodes
     where enabled and resource_type in ('model', 'snapshot', 'seed')
   ) k on upper(k.database) = upper(p.database_name) and upper(k.schema) = upper(p.schema_name) and upper(k.object) = upper(p.object_name)
-  group by all
-),
-spelled as (
-  select item, 'model' as side, column_name, type from model_columns
   union all
   select p.item, 'contract', upper(c.column_name), c.column_type
   from population p
@@ -43,7 +38,8 @@ families as (
 columns as (
   select
     item, column_name, bool_or(side = 'contract') as contracted, bool_or(side = 'model') as modelled,
-    count(distinct case when starts_with(side, 'warehouse') then side end) as warehouses, count(distinct family) as families,
+    count(distinct case when starts_with(side, 'warehouse') then side end) as warehouses,
+    count(distinct case when not starts_with(side, 'warehouse') then family end) as declared, count(distinct family) as families,
     -- a contract may leave the type to the model
     bool_or(untyped and side <> 'contract') as untyped
   from families
@@ -54,29 +50,34 @@ accounts as (
 ),
 compared as (
   select
-    k.item, max(a.accounts) as accounts,
-    count(case when (k.contracted or k.modelled) and (not k.modelled or k.warehouses is distinct from a.accounts) then 1 end) as missing,
-    count(case when not k.contracted then 1 end) as extra,
+    k.item, a.accounts,
+    count(case when k.contracted and not k.modelled then 1 end) as missing,
+    count(case when k.declared > 1 then 1 end) as differing,
     count(case when k.modelled and k.untyped then 1 end) as untyped,
-    count(case when (k.contracted or k.modelled) and k.families <> 1 then 1 end) as differing
+    count(case when not k.contracted then 1 end) as extra,
+    count(case when k.modelled and k.warehouses is distinct from a.accounts then 1 end) as unbuilt,
+    count(case when k.modelled and k.families > 1 then 1 end) as retyped
   from columns k
   left join accounts a on a.item = k.item
   group by all
 ),
 judged as (
   select
-    p.item, m.model, k.missing, k.extra, k.differing,
+    p.item, m.model, k.missing, k.unbuilt, k.differing, k.retyped, k.extra,
     case
-      when m.enforced and m.open and not m.silent and k.accounts > 0 and k.missing = 0 and k.untyped = 0 and k.differing = 0 and (c.extra_columns or k.extra = 0) then ''
+      when m.enforced and m.open and not m.silent and k.missing = 0 and k.untyped = 0 and k.unbuilt = 0 and k.retyped = 0 and (c.extra_columns or k.extra = 0) then ''
       when m.item is null then 'no-model'
       when not m.enforced then 'not-enforced'
       when m.private then 'access-private'
       when m.silent then 'unknown-value'
-      when k.accounts is null then 'not-in-warehouse'
       when k.missing > 0 then 'column-missing'
       when k.differing > 0 then 'type-differs'
       when k.untyped > 0 then 'unknown-value'
-      when k.extra > 0 then 'column-extra'
+      when k.extra > 0 and not c.extra_columns then 'column-extra'
+      -- cleared by the run after a merge (gate.later in library.toml): last, so that nothing a merge must wait for hides behind them
+      when k.accounts is null then 'not-in-warehouse'
+      when k.unbuilt > 0 then 'column-not-built'
+      when k.retyped > 0 then 'type-not-built'
       else 'unknown-value'
     end as reason
   from population p
@@ -88,6 +89,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce(model, 'no model') || ', ' || coalesce(missing, 0) || ' columns missing, ' || coalesce(differing, 0) || ' of differing type, ' || coalesce(extra, 0) || ' not in the product contract' as observed,
+  coalesce(model, 'no model') || ', ' || coalesce(missing, 0) || ' columns missing, ' || coalesce(unbuilt, 0) || ' not built, ' || coalesce(differing, 0) || ' of differing type, ' || coalesce(retyped, 0) || ' built with another, ' || coalesce(extra, 0) || ' not in the product contract' as observed,
   'an enforced model that agrees with product contract and warehouse' as expected
 from judged

@@ -4,9 +4,9 @@ with tests as (
     t.source, t.attached_node as unique_id, lower(t.test_name) as test_name, lower(t.column_name) as column_name,
     list_sort(list_transform(json_extract_string(t.kwargs, '$.combination_of_columns[*]'), lambda k: lower(k))) as combination,
     case
-      when t.enabled is not null and not t.enabled then 4
+      when not t.enabled then 4
       when lower(t.severity) is distinct from 'error' then 3
-      when t.where_clause is not null or replace(coalesce(t.error_if, '!=0'), ' ', '') not in ('!=0', '<>0', '>0') then 2
+      when t.where_clause is not null or replace(t.error_if, ' ', '') not in ('!=0', '<>0', '>0') then 2
       else 1
     end as strength
   from dbt.tests t
@@ -14,14 +14,13 @@ with tests as (
 column_tests as (
   select source, unique_id, column_name, test_name, min(strength) as strength
   from tests
-  where column_name is not null
   group by all
 ),
 combination_tests as (
   select t.source, t.unique_id, t.combination, min(t.strength) as strength
   from tests t
   cross join params c
-  where list_contains(c.combination_tests, t.test_name) and len(t.combination) > 0
+  where list_contains(c.combination_tests, t.test_name)
   group by all
 ),
 tested_columns as (
@@ -32,7 +31,7 @@ tested_columns as (
   group by all
 ),
 key_columns as (
-  select item, source, unique_id, unnest(key) as column_name from population where column_name is null and len(key) > 0
+  select item, source, unique_id, unnest(key) as column_name from population
 ),
 -- the weakest not_null over the key's columns; 9: one of them has none
 not_nulls as (
@@ -45,9 +44,9 @@ judged as (
   select
     p.item, p.column_name, p.key,
     case
-      when p.column_name is not null then coalesce(r.strength, 9)
+      when p.column_name is not null then r.strength
       when coalesce(len(p.key), 0) = 0 then coalesce(i.strength, 8)
-      else greatest(n.strength, least(coalesce(u.strength, 9), coalesce(b.strength, 9)))
+      else greatest(n.strength, coalesce(least(u.strength, b.strength), 9))
     end as strength
   from population p
   left join column_tests r on r.source = p.source and r.unique_id = p.unique_id and r.column_name = p.column_name and r.test_name = 'relationships'
@@ -65,7 +64,7 @@ select
     when strength = 3 then 'test-warns'
     when strength = 4 then 'test-disabled'
     when strength = 8 then 'no-key'
-    when strength = 9 and column_name is not null then 'foreign-key-untested'
+    when column_name is not null then 'foreign-key-untested'
     when strength = 9 then 'key-untested'
     else 'unknown-value'
   end as reason,

@@ -16,7 +16,7 @@ column_tests as (
   having count(distinct lower(test_name)) = 2
 ),
 keys as (
-  select source, unique_id, lower(unnest(primary_key)) as column_name from models where len(primary_key) > 0
+  select source, unique_id, lower(unnest(primary_key)) as column_name from models
   union
   select t.source, t.unique_id, t.column_name
   from column_tests t
@@ -24,10 +24,10 @@ keys as (
   where coalesce(len(m.primary_key), 0) = 0
 ),
 declared as (
-  select source, unique_id, lower(unnest(json_extract_string(foreign_keys, '$[*].columns[*]'))) as column_name from models where foreign_keys is not null
+  select source, unique_id, lower(unnest(json_extract_string(foreign_keys, '$[*].columns[*]'))) as column_name from models
 ),
 named as (
-  select m.source, m.unique_id, lower(unnest(json_keys(m.columns))) as column_name from models m where m.columns is not null
+  select m.source, m.unique_id, lower(unnest(json_keys(m.columns))) as column_name from models m
 ),
 foreign_columns as (
   select source, unique_id, column_name from declared

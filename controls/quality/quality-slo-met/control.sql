@@ -23,7 +23,7 @@ moments as (
   from served s
   join dbt.run_results r on r.source = s.project and r.unique_id = s.unique_id
   cross join params c
-  where r.status = 'success' and r.executed and list_contains(c.targets, r.target_name) and r.generated_at is not null
+  where r.status = 'success' and r.executed and list_contains(c.targets, r.target_name)
   union
   select s.source, s.product, s.path, s.project, c.night::timestamp + to_days(1), true from served s cross join params c
 ),
@@ -37,7 +37,7 @@ fresh as (
   from limits l
   cross join params c
   join intervals i on i.source = l.source and i.product = l.product and i.built_at > c.night::timestamp
-  where l.kind = 'freshness' and l.minutes > 0
+  where l.minutes > 0
     and (i.earlier is not null or i.closing or exists (select 1 from dbt.run_results r where r.source = i.project and r.night < c.night))
   group by l.item
 ),

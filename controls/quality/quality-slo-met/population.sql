@@ -1,5 +1,5 @@
 with promises as (
-  select distinct source, product, quality_slo::varchar as slo from contracts.products where quality_slo is not null
+  select distinct source, product, quality_slo::varchar as slo from contracts.products
 ),
 keys as (
   select source, product, slo, unnest(json_keys(slo)) as name from promises

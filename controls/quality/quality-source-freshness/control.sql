@@ -3,7 +3,7 @@ with measured as (
   select
     f.source, f.unique_id, f.snapshotted_at,
     case
-      when f.status in ('pass', 'warn') and f.age_seconds <= p.limit_minutes * 60 and f.age_seconds is not null
+      when f.status in ('pass', 'warn') and f.age_seconds <= p.limit_minutes * 60
         and f.max_loaded_at <= f.snapshotted_at + to_minutes(c.skew_minutes) then 0
       when f.status in ('pass', 'warn') and f.max_loaded_at > f.snapshotted_at then 2
       when f.status in ('error', 'runtime error', 'fail') or f.age_seconds > p.limit_minutes * 60 then 1

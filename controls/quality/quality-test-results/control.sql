@@ -10,7 +10,7 @@ with results as (
     and (coalesce(r.resource_type, split_part(r.unique_id, '.', 1)) = 'test' and lower(r.status) = 'success') is not true
 ),
 production as (
-  select r.source, r.target_name, coalesce(r.unique_id, '?') as unique_id, r.status, r.generated_at,
+  select r.source, r.target_name, r.unique_id, r.status, r.generated_at,
     r.status in ('success', 'pass', 'warn') as good,
     coalesce(r.generated_at >= c.night::timestamp - to_hours(c.fix_hours) and r.generated_at < c.night::timestamp + to_days(1) - to_hours(c.fix_hours), true) as due
   from results r
@@ -59,20 +59,19 @@ nightly as (
 judged as (
   select
     p.item, p.kind, n.failures, n.status, g.runs, g.without_target, g.tests, g.tests_before, c.fix_hours, c.min_runs, c.drop_pct,
-    case
-      when p.kind = 'node' and p.unique_id <> '?' and n.worst = 0 then ''
-      when p.kind = 'runs' and g.runs >= c.min_runs and g.without_target = 0 then ''
-      when p.kind = 'tests' and g.tests * 100 >= g.tests_before * (100 - c.drop_pct) then ''
-      when p.kind = 'node' and n.worst = 1 then 'node-skipped'
-      when p.kind = 'node' and n.worst = 2 then 'node-failed'
-      when p.kind = 'runs' and g.without_target > 0 then 'unknown-value'
-      when p.kind = 'runs' then 'run-missing'
-      when p.kind = 'tests' then 'tests-dropped'
-      else 'unknown-value'
+    case p.kind
+      when 'node' then case
+        when n.worst = 0 then ''
+        when n.worst = 1 then 'node-skipped'
+        when n.worst = 2 then 'node-failed'
+        else 'unknown-value'
+      end
+      when 'runs' then case when g.runs >= c.min_runs and g.without_target = 0 then '' when g.without_target > 0 then 'unknown-value' else 'run-missing' end
+      else case when g.tests * 100 >= g.tests_before * (100 - c.drop_pct) then '' else 'tests-dropped' end
     end as reason
   from population p
   cross join params c
-  left join nodes n on p.kind = 'node' and n.source = p.source and n.unique_id = p.unique_id
+  left join nodes n on n.source = p.source and n.unique_id = p.unique_id
   left join nightly g on g.source = p.source
 )
 select
@@ -80,7 +79,7 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'node' then failures || ' results not good' || coalesce(', ' || status, '')
+    when 'node' then coalesce(failures || ' results not good' || coalesce(', ' || status, ''), 'results of no node')
     when 'runs' then runs || ' production runs' || case when without_target > 0 then ', ' || without_target || ' runs without a target' else '' end
     else tests || ' distinct tests, ' || tests_before || ' the night before'
   end as observed,

@@ -1,4 +1,4 @@
-select distinct r.source || '/' || coalesce(r.unique_id, 'unknown node') as item, r.source, 'node' as kind, coalesce(r.unique_id, '?') as unique_id
+select distinct r.source || '/' || coalesce(r.unique_id, 'unknown node') as item, r.source, 'node' as kind, r.unique_id
 from dbt.run_results r
 cross join params c
 where list_contains(c.targets, r.target_name)
