@@ -27,6 +27,7 @@ from evidence.bag.zip import write_zip
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf
+from evidence.render.exports import exported
 from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Report, Response, Seal, SnapshotFact
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import PacketKey
@@ -153,6 +154,8 @@ def build_packet(
         bag.add("findings.csv", rows_csv)
         progress("writing evidence")
         _write_evidence(bag, inputs, proved, progress)
+        for name, pieces in exported(content, bag.digests):
+            bag.add(name, pieces)
         omissions = (*omissions, *_add_pages(bag, content, rendering, signing, progress))
     omissions = (*omissions, *_seal(bag, content, signing, progress))
     folder.rename(final)
@@ -328,6 +331,7 @@ def _content(
         prepared_by=inputs.prepared_by,
         tool=inputs.tool,
         controls=tuple(control for control in inputs.controls if control.id in used),
+        unconcluded=tuple(control for control in inputs.controls if control.id not in used),
         periods=tuple(inputs.periods),
         nights=tuple(inputs.nights),
         snapshots=tuple(fact for fact in facts if fact is not None),

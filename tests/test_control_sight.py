@@ -114,5 +114,5 @@ def test_the_clock_is_there_for_a_statement_that_names_it():
             return engine.select(sql, {"params": Shown("p", params)}).column_names
 
         assert columns("select * from params") == ["limit_days"]
-        assert columns("select as_of, * from params") == ["as_of", "limit_days", "as_of"]
+        assert columns("select as_of as asked, * from params") == ["asked", "limit_days", "as_of"]
         assert engine.select("select 1 as one from params", {"params": Shown("p", params)}).num_rows == 1

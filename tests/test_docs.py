@@ -52,6 +52,7 @@ def test_every_page_linked_from_the_docs_exists():
         "control",
         "findings",
         "packet",
+        "oscal",
         "records",
         "terraform",
         "product-contract",

@@ -12,7 +12,10 @@ from dataclasses import replace
 import bagit
 import pytest
 
-from evidence.errors import PacketRefusedError
+from evidence.bag.files import FolderFiles, ZipFiles
+from evidence.bag.folders import by_control
+from evidence.cli.app import run
+from evidence.errors import PacketRefusedError, VerificationError
 from evidence.packet import build_packet, findings_csv
 from evidence.render.text import forbidden_words
 from evidence.signing.certificate import certificate_pem
@@ -42,7 +45,7 @@ def test_layout(made):
     names = {str(path.relative_to(made.folder)) for path in made.folder.rglob("*") if path.is_file()}
     assert names >= {
         "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "tagmanifest-sha256.txt.p7s",
-        "data/packet.pdf", "data/packet.html", "data/findings.json", "data/findings.csv", "data/render.json",
+        "data/packet.pdf", "data/packet.html", "data/findings.json", "data/findings.csv", "data/render.json", "data/oscal.json", "data/ocsf.json",
         "data/VERIFY.md", "data/verify.sh", "data/log/checkpoint", "data/log/key", "data/log/previous-checkpoint",
         "data/log/consistency-from-previous", "data/controls/identity-dormant/control.sql",
         "data/controls/registers/admins.toml", "data/evidence/carrier/snowflake.users/2026-07-01/r0/manifest.json",
@@ -107,10 +110,47 @@ def test_same_inputs_same_bytes_before_signing(inputs, key, made, tmp_path):
     assert set(differing) <= signed  # ECDSA signatures differ by design
 
 
+def test_folders_by_control_list_every_exhibit_of_every_finding(made, tmp_path):
+    files = dict(by_control(FolderFiles(made.folder)))
+    with ZipFiles(made.zip) as zipped:
+        assert dict(by_control(zipped)) == files
+    findings = json.loads((made.folder / "data/findings.json").read_text())
+    lines = {
+        (row["control"], row["source"], row["night"], row["dataset"]): row
+        for row in csv.DictReader(io.StringIO(files[f"{made.packet_id}/index.csv"].decode()))
+    }
+    wanted = {(n["control"], i["source"], i["night"], i["dataset"]) for n in findings["nights"] for i in n["inputs"]}
+    assert lines.keys() == wanted
+    for (control, source, night, dataset), row in lines.items():
+        assert row["sha256"] == hashlib.sha256((made.folder / row["file"]).read_bytes()).hexdigest()
+        listed = json.loads(files[f"{made.packet_id}/{control}/{source}/{night}/evidence.json"])["exhibits"]
+        (exhibit,) = [each for each in listed if each["dataset"] == dataset]
+        for part in exhibit["parts"]:
+            body = (made.folder / row["file"]).with_name(part["name"]).read_bytes()
+            assert hashlib.sha256(body).hexdigest() == part["sha256"]
+    for period in findings["periods"]:
+        told = json.loads(files[f"{made.packet_id}/{period['control']}/control.json"])
+        assert (told["status"], told["exceptions"]) == (period["status"], len(period["exceptions"]))
+    assert run(["export", "audit-manager", str(made.zip), "--out", str(tmp_path)]) == 0
+    assert {str(p.relative_to(tmp_path)): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == files
+    assert run(["export", "audit-manager", str(made.zip), "--out", str(tmp_path)]) == 2  # never overwritten
+
+
+def test_folders_are_not_made_of_a_packet_that_was_changed(made, tmp_path):
+    bag = tmp_path / made.packet_id
+    shutil.copytree(made.folder, bag)
+    (bag / "data/findings.json").write_bytes(
+        (bag / "data/findings.json").read_bytes().replace(b"satisfied", b"Satisfied")
+    )
+    with pytest.raises(VerificationError, match=r"data/findings\.json"):
+        dict(by_control(FolderFiles(bag)))
+
+
 SCRIPT = """
 import sys, hashlib
 from pathlib import Path
 from evidence.render import html, pdf
+from evidence.render.exports import exported
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from evidence.packet import _content
 inputs = build_inputs(Path(sys.argv[1]), count=2)
@@ -120,6 +160,8 @@ from dataclasses import replace
 content = replace(content, seal=replace(content.seal, certificate_sha256="0" * 64))
 made = pdf.render(html.render_print(content, TEMPLATES), (pdf.Attachment("a.json", "x", b"{}", "Data"),), content.end)
 print(hashlib.sha256(made.body).hexdigest(), hashlib.sha256(html.render_screen(content, TEMPLATES)).hexdigest())
+for name, pieces in exported(content, {"data/b": "1" * 64, "data/controls/a": "2" * 64}):
+    print(name, hashlib.sha256(b"".join(pieces)).hexdigest())
 """
 
 

@@ -34,7 +34,7 @@ def test_four_nights_end_in_a_packet_whose_findings_are_the_answer_key(tmp_path)
     planted = [line.encode() for line in (work / "planted-phi.txt").read_text().splitlines() if line]
     pages = [
         (packet.with_suffix("") / "data" / name).read_bytes()
-        for name in ("packet.html", "findings.csv", "findings.json")
+        for name in ("packet.html", "findings.csv", "findings.json", "oscal.json", "ocsf.json")
     ]
     assert planted
     assert not [datum for datum in planted if any(datum in page for page in pages)]

@@ -348,9 +348,10 @@ def recoded(body, chance):
 def changed_field(body, chance):
     """One value of the JSON changed to another that a reader would believe; spelled as the writer spells."""
     value = json.loads(body)
-    name = chance.choice(sorted(value))
-    old = value[name]
-    value[name] = (
+    place = value[0] if isinstance(value, list) else value
+    name = chance.choice(sorted(place))
+    old = place[name]
+    place[name] = (
         old + 1 if isinstance(old, int) else old + "x" if isinstance(old, str)
         else [*old, "more"] if isinstance(old, list) else {**(old or {}), "more": 1}
     )  # fmt: skip

@@ -6,7 +6,7 @@ arguments. What is beside the tag manifest afterwards (signature, time-stamp) is
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +33,7 @@ class BagWriter:
         self.digests: dict[str, str] = {}  # payload name -> hex SHA-256
         self.octets = 0
 
-    def add(self, name: str, body: bytes | Path) -> str:
+    def add(self, name: str, body: bytes | Path | Iterator[bytes]) -> str:
         """Write ``data/<name>`` once; return its hex SHA-256. Raises ``MalformedError`` for a bad or repeated name."""
         full = f"data/{name}"
         check_name(full)
@@ -46,6 +46,8 @@ class BagWriter:
         with target.open("xb") as out:
             if isinstance(body, bytes):
                 out.write(body)
+            elif isinstance(body, Iterator):
+                out.writelines(body)
             else:
                 with body.open("rb") as source:
                     shutil.copyfileobj(source, out, BLOCK)

@@ -30,7 +30,18 @@ COMMANDS: Final = (
     "gate",
     "sample",
 )
-GROUPS: Final = ("controls", "review", "access-review", "waive", "attest", "setup", "hold", "keys", "retention")
+GROUPS: Final = (
+    "controls",
+    "review",
+    "access-review",
+    "waive",
+    "attest",
+    "setup",
+    "hold",
+    "keys",
+    "retention",
+    "export",
+)
 EVERY: Final = (*COMMANDS, *GROUPS)
 
 

@@ -105,6 +105,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             ("last_seen", pa.date32()),
             ("nights", pa.int64()),
             ("open", pa.bool_()),
+            ("waived", pa.bool_()),
         ]
     ),
 }
@@ -297,11 +298,18 @@ def _items(assessed: Sequence[Assessed]) -> list[Row]:
             "last_seen": run.last_seen,
             "nights": run.nights,
             "open": run.open,
+            "waived": run.open and (run.item, run.reason) in _waived_last(nights),
         }
         for control, nights in sorted(by_control.items())
         for kind, field in (("exception", "exceptions"), ("review", "reviews"))
         for run in intervals(nights, field)
     ]
+
+
+def _waived_last(nights: Sequence[NightFinding]) -> set[tuple[str, str]]:
+    """Return what a waiver that counts accepted on the last night that says what stood."""
+    said = [each for each in nights if each.status != "not-assessed" or each.exceptions]
+    return {(each.item, each.reason) for each in said[-1].waived} if said else set()
 
 
 def _moment(text: str | None) -> dt.datetime | None:

@@ -56,6 +56,7 @@ class Disposed:
     reason: str
     night: int
     outcome: Outcome
+    recorded: int  # night on which it was written down
 
 
 @dataclass(frozen=True, slots=True)

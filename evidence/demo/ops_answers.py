@@ -27,6 +27,7 @@ class Stood:
     world: World
     answers: Mapping[str, list[NightAnswer]]
     since: dict[tuple[str, str, str], int] = field(default_factory=dict)  # control, item, reason -> first night seen
+    accepted: dict[str, set[Pair]] = field(default_factory=dict)  # control -> item, reason that a waiver accepted then
 
     def add(self, night: int) -> None:
         """Take the answers of ``night``: a night without a conclusion neither ends nor begins anything."""
@@ -38,6 +39,7 @@ class Stood:
                 for key in stood - found:
                     del self.since[key]
                 self.since |= dict.fromkeys(found - stood, night)
+                self.accepted[control] = {(item, reason) for item, reason, _ in answer.waived}
 
 
 def answer_followed(world: World, late: tuple[str, ...]) -> None:
@@ -69,22 +71,16 @@ def _responses(stood: Stood, night: int) -> None:
         for row in world.state.select(TICKETS)
         if (values := row.on(night)) and values.get("finding_id") and values["status"] in _OPEN and values.get("owner")
     }
-    accepted = {
-        (row["control"], item)
-        for row in _in_force(world, night)
-        if row["recorded_at"].date() <= world.size.night(night)
-        for item in row["items"]
-    }
     if not stood.since:
         world.quiet(ANSWERED, night, night)
     for (control, item, reason), first in stood.since.items():
         severity, age = world.judges.severities[control] if world.judges else "", night - first
         answered = (
             bool({control, f"{control}/{item}"} & named)
-            or any(d.control == control and d.item == item and first <= d.night < night for d in world.key.disposed)
+            or any(d.control == control and d.item == item and first <= d.night < night and d.recorded <= night for d in world.key.disposed)
         )  # fmt: skip
         name = f"{control}/{item}/{reason}"
-        if (control, item) in accepted:
+        if (item, reason) in stood.accepted[control]:
             continue
         if age > _DUE[severity]:
             world.expect("finding-overdue", ANSWERED, name, "overdue", night, night, source="")

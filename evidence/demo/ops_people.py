@@ -32,7 +32,7 @@ def _judge(world: World, plant: str, outcome: Outcome, recorded: int, observed: 
     row = {"control": part.control, "item": part.item, "night": world.size.night(part.first), "reason": part.reason}
     row |= {"observed": observed, "disposition": said, "reviewer": AUDITOR, "second_reviewer": CISO, "note": note}
     register(world, "dispositions", row | {"recorded_at": at(world.size.night(recorded))})
-    world.key.disposed.append(Disposed(plant, part.control, part.item, part.reason, part.first, outcome))
+    world.key.disposed.append(Disposed(plant, part.control, part.item, part.reason, part.first, outcome, recorded))
 
 
 _HITS: Final = ("data-select-star", "data-phi-unload", "access-admin-use", "monitor-bruteforce")

@@ -157,7 +157,7 @@ class SnapshotFact:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report definition, ``reports/<name>.toml``. Caps are rows per control."""
+    """A report definition, ``reports/<name>.toml``. Caps are rows per control; ``export_rows`` is that of OSCAL and OCSF."""
 
     name: str
     title: str
@@ -166,6 +166,7 @@ class Report:
     audience: str = "auditor"
     pdf_rows: int = 40
     html_rows: int = 50
+    export_rows: int = 500
 
     @classmethod
     def from_toml(cls, body: bytes, file: str) -> Self:
@@ -173,9 +174,14 @@ class Report:
         try:
             value = tomllib.loads(body.decode())
             value["frameworks"] = tuple(value["frameworks"])
-            return cls(**value)
+            made = cls(**value)
+            if min(made.pdf_rows, made.html_rows, made.export_rows) < 0:
+                raise ConfigError(
+                    f"{file}: rows are counted from 0", fix="give pdf_rows, html_rows and export_rows from 0 on"
+                )
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as exc:
             raise ConfigError(f"{file}: {exc}", fix="see docs/formats/packet.md for the keys of a report") from exc
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,3 +244,16 @@ class Content:
     findings_csv_sha256: str = ""
     findings_csv_rows: int = 0
     responses: tuple[Response, ...] = ()
+    unconcluded: tuple[
+        ControlText, ...
+    ] = ()  # without a finding, in a packet with omissions: their requirements stay unknown
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What every page and file is marked with; nothing where all is in place."""
+        held = {
+            "PROVISIONAL": bool(self.omissions),
+            "DEMONSTRATION KEYS": self.seal.demo,
+            "DRAFT": self.system is None,
+        }
+        return tuple(mark for mark, holds in held.items() if holds)

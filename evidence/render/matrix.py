@@ -67,7 +67,7 @@ def matrices(content: Content) -> list[Matrix]:
 def _claims(content: Content) -> dict[str, list[Claim]]:
     findings = {finding.control: finding for finding in content.periods}
     found: dict[str, list[Claim]] = defaultdict(list)
-    for text in content.controls:
+    for text in (*content.controls, *content.unconcluded):
         if text.id not in RELIABILITY:
             for mapped in text.maps:
                 found[mapped.framework].append(claim(text.id, mapped, mapped.refused, findings.get(text.id)))

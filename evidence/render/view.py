@@ -92,7 +92,7 @@ def build(content: Content) -> dict[str, Any]:
         "matrices": matrices(content),
         "completeness": completeness_chart(content),
         "collected": collected(content),
-        "watermark": _watermark(content),
+        "watermark": content.marks,
         "glossary": GLOSSARY,
     }
 
@@ -242,17 +242,6 @@ def _open(views: Sequence[ControlView]) -> list[tuple[ControlView, Interval]]:
     top = found[:_TOP]
     top.sort(key=lambda row: (row[1], row[2], row[3].id, row[4].item))
     return [(view, interval) for _, _, _, view, interval in top]
-
-
-def _watermark(content: Content) -> tuple[str, ...]:
-    marks = []
-    if content.omissions:
-        marks.append("PROVISIONAL")
-    if content.seal.demo:
-        marks.append("DEMONSTRATION KEYS")
-    if content.system is None:
-        marks.append("DRAFT")
-    return tuple(marks)
 
 
 GLOSSARY: Final = (

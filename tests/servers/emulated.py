@@ -47,7 +47,7 @@ class Emulator:
 
 
 @contextlib.contextmanager
-def run_emulator(data: Path, *, life: float = 900, port: int | str = 0) -> Iterator[Emulator]:
+def run_emulator(data: Path, *, life: float = 1800, port: int | str = 0) -> Iterator[Emulator]:
     """Start an emulator over the export folder ``data``; stop it by its pid."""
     server = [sys.executable, "-m", "tests.servers.snowflake_emulator"]
     command = [*server, "--data", str(data), "--life", str(life), "--port", str(port)]

@@ -55,16 +55,19 @@ def _make(final: Path, requirements: Path, digest: str) -> None:
 
 
 def _install(folder: Path, requirements: Path) -> None:
-    """Use uv where it is installed (seconds), else venv and pip. Both check every hash."""
+    """Use uv where it is installed (seconds), else venv and pip. Both check every hash, and install what is listed alone:
+    the lists are whole, or leave out on purpose what a package that is only read would pull in.
+    """
     uv = shutil.which("uv")
     python = folder / "bin" / "python"
     if uv:
         _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder)])
-        _run([uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(requirements)])
+        pip = [uv, "pip", "install", "--quiet", "--python", str(python)]
+        _run([*pip, "--no-deps", "--require-hashes", "-r", str(requirements)])
         return
     _run([sys.executable, "-m", "venv", str(folder)])
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    _run([*pip, "-r", str(requirements)])
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run([*pip, "--no-deps", "--require-hashes", "-r", str(requirements)])
 
 
 def _run(command: list[str]) -> None:

@@ -4,17 +4,17 @@ with answers as (
     count(distinct d.night) filter (d.night between p.first_seen and p.last_seen) as disposed,
     bool_or(d.disposition = 'confirmed') as confirmed
   from population p
-  left join register.dispositions d on d.control = p.control and d.item = p.what
+  cross join params c
+  left join register.dispositions d on d.control = p.control and d.item = p.what and d.recorded_at::date <= c.night
   group by p.item
 ),
 looked_at as (
   select
-    p.item, p.exception, p.nights, a.disposed, a.confirmed, c.night - p.first_seen as age, c.review_days,
+    p.item, p.exception, p.nights, p.waived, a.disposed, a.confirmed, c.night - p.first_seen as age, c.review_days,
     exists (
       select 1 from records.tickets t
       where t.finding_id in (p.control, p.control || '/' || p.what) and t.status in ('open', 'pending', 'approved', 'in_progress') and t.owner is not null
     ) as ticket,
-    exists (select 1 from register.waivers w where w.control = p.control and list_contains(w.items, p.what) and w.recorded_at::date <= c.night) as waived,
     case p.severity when 'critical' then c.ack_days_critical when 'high' then c.ack_days_high end as ack_days,
     case p.severity when 'critical' then c.due_days_critical when 'high' then c.due_days_high when 'medium' then c.due_days_other when 'low' then c.due_days_other end as due_days
   from population p
