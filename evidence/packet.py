@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -457,7 +458,7 @@ def _render_facts(content: Content, rendered: pdf.Rendered, page: bytes) -> dict
         "format": "evidence-render-v1",
         "packet": content.packet_id,
         "tool": content.tool,
-        "engines": dict(rendered.engines),
+        "engines": {**rendered.engines, "zlib": zlib.ZLIB_RUNTIME_VERSION},  # of the annex in the HTML
         "pages": rendered.pages,
         "unsigned_pdf": {"length": len(rendered.body), "sha256": hashlib.sha256(rendered.body).hexdigest()},
         "html_sha256": hashlib.sha256(page).hexdigest(),

@@ -7,7 +7,7 @@ period (so that a refused or broken night is shown too), the assessments and the
 import dataclasses
 import datetime as dt
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -16,6 +16,7 @@ from evidence.assess import sealed_findings
 from evidence.bag.rotations import Handover
 from evidence.cli.assess_command import periods_of
 from evidence.cli.official_text import texts_of
+from evidence.cli.owners import owners_of
 from evidence.cli.packet_request import answering, registers_carried
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
@@ -82,6 +83,7 @@ def gather(
     }
     config = workspace.config
     system = config.workspace / "system.toml"
+    owners = owners_of(config.workspace, period.end)
     described = tomllib.loads(system.read_text()) if system.is_file() else None
     return PacketInputs(
         report=report,
@@ -92,7 +94,7 @@ def gather(
         end=period.end,
         prepared_by=config.packet.prepared_by,
         tool=f"evidence {__version__}",
-        controls=[_control_text(library, library.controls[name], periods.get(name)) for name in sorted(mapped)],
+        controls=[_control_text(library, library.controls[name], periods.get(name), owners) for name in sorted(mapped)],
         periods=list(periods.values()),
         nights=[finding for night in period.nights for finding in found[night]],
         catalogues=[_catalogue(workspace, each, report) for each in library.frameworks.values()],
@@ -156,7 +158,9 @@ def _rotations(log: Log) -> Iterator[Handover]:
         yield Handover(log.raw(index), log.proof(index, index + 1).to_text(), log.consistency(index + 1).to_text())
 
 
-def _control_text(library: Library, control: Control, finding: PeriodFinding | None) -> ControlText:
+def _control_text(
+    library: Library, control: Control, finding: PeriodFinding | None, owners: Mapping[str, str]
+) -> ControlText:
     folder = Path(control.folder)
     effective = control.effective
     return ControlText(
@@ -182,6 +186,7 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         remediation=control.remediation,
         false_positives=control.false_positives,
         files={name: (folder / name).read_bytes() for name in ("control.toml", "population.sql", "control.sql")},
+        owner=owners.get(folder.parent.name, ""),
     )
 
 

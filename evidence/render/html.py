@@ -2,7 +2,7 @@
 
 Autoescape is on and every printed value passes ``finalize``: invisible characters become visible escapes, in print also
 those no bundled font can draw. The policy allows the one script and the one style by their SHA-256 and nothing else:
-no network, no ``style`` attributes, no event attributes.
+no network, no ``style`` attributes, no event attributes. The annex (annex.py) is data, which no policy runs.
 """
 
 import base64
@@ -14,7 +14,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from evidence.render import text, view
+from evidence.render import annex, explore, text, view
 from evidence.render.inputs import Content
 
 _SCREEN_FONTS: Final = (
@@ -22,15 +22,17 @@ _SCREEN_FONTS: Final = (
     ("Inter", 600, "inter-latin-600-normal.woff2"),
     ("JetBrains Mono", 400, "jetbrains-mono-latin-400-normal.woff2"),
 )
+_SCRIPTS: Final = ("annex.js", "drill.js", "packet.js")
+_STATIC_ROWS: Final = 5000  # of all controls together, beside the annex: 97,000 took a browser over a minute to open
 _PRINT_FACES: Final = ("latin", "latin-ext", "greek", "cyrillic")
 
 
 def render_screen(content: Content, templates: Path) -> bytes:
     """Return ``packet.html``."""
-    environment = _environment(templates, text.escape_invisible)
+    environment = _environment(templates, text.escape_invisible, screen=True)
     faces = "".join(_face(templates / "fonts", *face) for face in _SCREEN_FONTS)
     style = faces + _source(templates, "packet/common.css") + _source(templates, "packet/screen.css")
-    script = _source(templates, "packet/packet.js")
+    script = "".join(_source(templates, f"packet/{name}") for name in _SCRIPTS)
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; font-src data:; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -38,10 +40,13 @@ def render_screen(content: Content, templates: Path) -> bytes:
     page = environment.get_template("packet/packet.html.j2").render(
         **view.build(content),
         edition="screen",
-        cap=content.report.html_rows,
+        cap=min(content.report.html_rows, max(10, _STATIC_ROWS // max(1, len(content.controls)))),
         policy=policy,
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
+        explore=explore.build(content),
+        record=annex.first_records(content),
+        annex={name: Markup(block) for name, block in annex.blocks(content).items()},  # noqa: S704 - base64
     )
     return page.encode()
 
@@ -59,6 +64,8 @@ def render_print(content: Content, templates: Path) -> str:
         policy="",
         style=Markup(style),  # noqa: S704 - our own file
         script="",
+        explore=None,
+        record=None,
     )
 
 
@@ -69,7 +76,7 @@ def render_text(content: Content, templates: Path, name: str) -> bytes:
     return environment.get_template(f"packet/{name}").render(c=content).encode()
 
 
-def _environment(templates: Path, clean: Callable[[str], str]) -> Environment:
+def _environment(templates: Path, clean: Callable[[str], str], *, screen: bool = False) -> Environment:
     def finalize(value: Any) -> Any:
         if isinstance(value, Markup):
             return value
@@ -84,6 +91,7 @@ def _environment(templates: Path, clean: Callable[[str], str]) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals["screen"] = screen  # macros see no other variable of the page
     environment.filters |= {"n": text.number, "day": text.day, "short": text.short, "words": text.status_words}
     return environment
 

@@ -82,7 +82,8 @@ class Mapped:
 class ControlText:
     """A control definition as evaluated, in the words of ``docs/formats/control.md``.
 
-    ``files`` are the bytes below ``data/controls/<id>/`` (control.toml, SQL, facts it used).
+    ``files`` are the bytes below ``data/controls/<id>/`` (control.toml, SQL, facts it used). ``owner`` is who answers for it in
+    management's words, empty where nobody is named.
     """
 
     id: str
@@ -104,6 +105,7 @@ class ControlText:
     remediation: str = ""
     false_positives: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Report:
     frameworks: tuple[str, ...]
     audience: str = "auditor"
     pdf_rows: int = 40
-    html_rows: int = 1000
+    html_rows: int = 50
     export_rows: int = 500
 
     @classmethod

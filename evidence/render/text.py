@@ -25,6 +25,8 @@ _TAG: Final = re.compile(r"<[^>]+>")
 
 def escape_invisible(text: str) -> str:
     r"""Replace control, format (bidi), surrogate and private characters by ``\\u{…}``: nobody reads what is not there."""
+    if text.isprintable():  # none of those categories; nearly all text, and many times quicker
+        return text
     return "".join(_visible(char) if _invisible(char) else char for char in text)
 
 

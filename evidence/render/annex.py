@@ -1,0 +1,162 @@
+"""The annex of the HTML packet: every exception, night and receipt, as columns the page unpacks in the browser. Pure.
+
+Three tables, each a JSON object ``{"n": rows, "columns": {name: column}}``, gzip, base64. A column is ``{"values": […]}`` or,
+where values repeat, ``{"words": […], "at": […]}``: the row's value is ``words[at]``. Record k of ``rows`` is record k of
+``data/findings.csv``. Text has passed ``escape_invisible``; the page sets it as text, never as markup.
+"""
+
+import base64
+import gzip
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from evidence.control.result import Input, Interval, NightFinding, PeriodFinding
+from evidence.render.inputs import Content, SnapshotFact
+from evidence.render.text import escape_invisible
+
+_LEVEL: Final = 9
+_UNKNOWN_SYSTEM: Final = 255  # RFC 1952 2.3.1: the file system of the machine is nobody's business
+_ROWS: Final = (
+    *("control", "kind", "item", "reason", "said", "first", "last", "nights", "open", "days", "gone"),
+    *("observed", "expected", "waivers", "waived", "answer"),
+)
+_NIGHTS: Final = ("control", "night", "status", "population", "passed", "exceptions", "reviews", "reason", "inputs")
+_RECEIPTS: Final = (
+    *("source", "dataset", "night", "revision", "outcome", "finality", "entry", "manifest", "stated", "landed"),
+    *("aside", "masked", "as_of", "claimed", "reason", "folder"),
+)
+_Row = tuple[Any, ...]
+
+
+def blocks(content: Content) -> dict[str, str]:
+    """Return ``rows``, ``nights`` and ``receipts`` of ``content``, each as base64 of gzip of JSON."""
+    receipts, places = _receipts(content)
+    return {
+        "rows": packed(table(_ROWS, list(_rows(content)))),
+        "nights": packed(table(_NIGHTS, [_night(night, places) for night in _ordered(content.nights)])),
+        "receipts": packed(table(_RECEIPTS, receipts)),
+    }
+
+
+def table(names: Sequence[str], rows: Sequence[_Row]) -> dict[str, Any]:
+    """Return ``rows`` as columns; a column whose values repeat is coded by its words, in order of first appearance."""
+    columns = {name: _column([row[place] for row in rows]) for place, name in enumerate(names)}
+    return {"n": len(rows), "columns": columns}
+
+
+def packed(value: Mapping[str, Any]) -> str:
+    """Return base64 of gzip of the JSON of ``value``; the same value gives the same text with the same zlib."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    made = bytearray(gzip.compress(body, _LEVEL, mtime=0))
+    made[9] = _UNKNOWN_SYSTEM  # Python versions differ in this byte
+    return base64.b64encode(made).decode()
+
+
+def unpacked(text: str) -> dict[str, Any]:
+    """Return what :func:`packed` was given; for whoever checks a page without a browser."""
+    value: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(text)))
+    return value
+
+
+def _column(values: list[Any]) -> dict[str, Any]:
+    if values and isinstance(values[0], list):
+        return {"values": values}
+    places: dict[Any, int] = {}
+    for value in values:
+        places.setdefault(value, len(places))
+    words = [escape_invisible(word) if isinstance(word, str) else word for word in places]
+    at = [places[value] for value in values]
+    if 2 * len(words) > len(values):
+        return {"values": [words[place] for place in at]}
+    return {"words": words, "at": at}
+
+
+def _rows(content: Content) -> Iterator[_Row]:
+    """Yield exceptions and reviews in the order of ``data/findings.csv``."""
+    said = {text.id: text.reasons for text in content.controls}
+    answers = {(r.control, r.item, r.reason): f"{r.owner}, due {r.due.isoformat()}" for r in content.responses}
+    for finding in sorted(content.periods, key=lambda p: p.control):
+        for kind, intervals in (("exception", finding.exceptions), ("review", finding.reviews)):
+            for each in intervals:
+                words = said.get(finding.control, {}).get(each.reason, each.reason)
+                answer = answers.get((finding.control, each.item, each.reason), "") if kind == "exception" else ""
+                yield _row(finding, kind, each, words, answer)
+
+
+def first_records(content: Content) -> dict[tuple[str, str], int]:
+    """Return (control, kind) -> the number of its first record in ``data/findings.csv``, counted from 1."""
+    found: dict[tuple[str, str], int] = {}
+    following = 1
+    for finding in sorted(content.periods, key=lambda p: p.control):
+        for kind, intervals in (("exception", finding.exceptions), ("review", finding.reviews)):
+            found[finding.control, kind] = following
+            following += len(intervals)
+    return found
+
+
+def _row(finding: PeriodFinding, kind: str, each: Interval, said: str, answer: str) -> _Row:
+    return (
+        *(finding.control, kind, each.item, each.reason, said),
+        *(each.first_seen.isoformat(), each.last_seen.isoformat(), each.nights, each.open, each.days_open),
+        each.remediated_on.isoformat() if each.remediated_on else "",
+        *(each.observed, each.expected, ", ".join(each.waivers), each.waived_nights, answer),
+    )
+
+
+def _ordered(nights: Iterable[NightFinding]) -> list[NightFinding]:
+    return sorted(nights, key=lambda n: (n.control, n.night))
+
+
+def _night(night: NightFinding, places: Mapping[str, int]) -> _Row:
+    why = f"{night.reason}: {night.detail}" if night.detail else night.reason
+    inputs = _runs(places[item.manifest_sha256] for item in night.inputs)
+    return (
+        *(night.control, night.night.isoformat(), night.status, night.population, night.passed),
+        *(len(night.exceptions), len(night.reviews), why, inputs),
+    )
+
+
+def _runs(places: Iterable[int]) -> list[int]:
+    """Return sorted numbers as start, length, start, length …: consecutive nights of a dataset lie together."""
+    found: list[int] = []
+    for place in sorted(set(places)):
+        if found and found[-2] + found[-1] == place:
+            found[-1] += 1
+        else:
+            found += [place, 1]
+    return found
+
+
+def _receipts(content: Content) -> tuple[list[_Row], dict[str, int]]:
+    """Return a row for each snapshot, then for each input without an exhibit; and manifest digest -> place."""
+    facts = sorted(content.snapshots, key=lambda f: (f.source, f.dataset, f.night, f.revision))
+    rows = [_receipt(fact) for fact in facts]
+    places = {fact.manifest_sha256: place for place, fact in enumerate(facts)}
+    absent = {i.manifest_sha256: i for n in content.nights for i in n.inputs if i.manifest_sha256 not in places}
+    for item in sorted(absent.values(), key=lambda i: (i.source, i.dataset, i.night, i.revision, i.manifest_sha256)):
+        places[item.manifest_sha256] = len(rows)
+        rows.append(_absent(item))
+    return rows, places
+
+
+def _receipt(fact: SnapshotFact) -> _Row:
+    return (
+        *(fact.source, fact.dataset, fact.night.isoformat(), fact.revision, _outcome(fact.status), fact.finality),
+        *(fact.log_index, fact.manifest_sha256, fact.source_rows, fact.landed, fact.quarantined, fact.masked),
+        *(fact.as_of, fact.as_of_claimed, fact.reason),
+        f"data/evidence/{fact.source}/{fact.dataset}/{fact.night.isoformat()}/r{fact.revision}",
+    )
+
+
+def _outcome(status: str) -> str:
+    """Say what a receipt's status means where its own word claims too much (auditor-rules section 1)."""
+    return "totals match" if status == "complete" else status
+
+
+def _absent(item: Input) -> _Row:
+    """A receipt that this packet does not carry (a partial packet): what the finding says of it, and no folder."""
+    return (
+        *(item.source, item.dataset, item.night.isoformat(), item.revision, _outcome(item.status), ""),
+        *(None, item.manifest_sha256, None, item.rows, 0, 0, "", False, "not exhibited in this packet", ""),
+    )

@@ -1,0 +1,145 @@
+"use strict";
+// The data of the page and tables of it, 100 rows at a time. Values become text nodes, never markup.
+const PAGE = 100;
+const NUMBER = new Intl.NumberFormat("en");
+const say = function (n) { return n === null ? "not stated" : NUMBER.format(n); };
+
+function make(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (value !== null && value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children.filter(function (child) { return child !== null; }));
+  return node;
+}
+
+const unpacked = new Map();
+function data(name) {
+  if (!unpacked.has(name)) unpacked.set(name, unpack(name));
+  return unpacked.get(name);
+}
+
+async function unpack(name) {
+  const text = atob(document.getElementById("annex-" + name).textContent.trim());
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const body = JSON.parse(await new Response(stream).text());
+  return { n: body.n, columns: body.columns, of: function (column, row) { return valueOf(body.columns[column], row); } };
+}
+
+function valueOf(column, row) {
+  return column.words ? column.words[column.at[row]] : column.values[row];
+}
+
+// Returns row -> whether any of the columns holds the (lower case) words. A word that repeats is looked at once.
+function matcher(table, names, wanted) {
+  const tests = names.map(function (name) {
+    const column = table.columns[name];
+    column.low = column.low || (column.words || column.values).map(function (v) { return String(v).toLowerCase(); });
+    const low = column.low;
+    if (!column.words) return function (row) { return low[row].includes(wanted); };
+    const hits = low.map(function (v) { return v.includes(wanted); });
+    return function (row) { return hits[column.at[row]]; };
+  });
+  return function (row) {
+    for (const test of tests) if (test(row)) return true;
+    return false;
+  };
+}
+
+function before(a, b) { return a < b ? -1 : a > b ? 1 : 0; }
+
+// Returns a comparison of rows by a column; rows that are equal keep the order of the file.
+function comparison(table, name, down) {
+  const column = table.columns[name];
+  const sign = down ? -1 : 1;
+  let keys = column.values;
+  if (column.words) {
+    const order = column.words.map(function (_, k) { return k; });
+    order.sort(function (a, b) { return before(column.words[a], column.words[b]); });
+    const rank = [];
+    order.forEach(function (k, place) { rank[k] = place; });
+    keys = column.at.map(function (k) { return rank[k]; });
+  }
+  return function (a, b) { return sign * before(keys[a], keys[b]) || a - b; };
+}
+
+// A table in pages. `columns`: {head, by (column it sorts by), num, wide, cell(row) -> text or node}.
+class Paged {
+  constructor(root, table, columns, what, total) {
+    this.table = table; this.total = total === undefined ? table.n : total; this.columns = columns; this.what = what;
+    this.rows = []; this.page = 0; this.by = ""; this.down = false;
+    this.said = make("output", { "aria-live": "polite" });
+    this.body = make("tbody");
+    this.heads = columns.map(this.head, this);
+    this.turns = [["First", -Infinity], ["Previous", -1], ["Next", 1], ["Last", Infinity]].map(this.turn, this);
+    const grid = make("table", { class: "grid", "aria-label": what },
+      make("colgroup", null, ...columns.map(function (c) { return make("col", { class: c.width }); })),
+      make("thead", null, make("tr", null, ...this.heads)), this.body);
+    this.nav = make("nav", { class: "pager", "aria-label": what + ", pages" }, ...this.turns, this.said);
+    root.replaceChildren(this.nav, make("div", { class: "scroll", "data-label": what }, grid));
+    root.hidden = false;
+  }
+
+  head(column) {
+    const button = make("button", { type: "button" }, column.head);
+    button.addEventListener("click", () => {
+      this.down = this.by === column.by && !this.down;
+      this.by = column.by;
+      this.show(this.rows);
+    });
+    return make("th", { scope: "col", class: column.num ? "num" : null },
+      ...(column.by ? [button, make("span", { class: "on-paper" }, column.head)] : [column.head]));
+  }
+
+  turn([words, step]) {
+    const button = make("button", { type: "button" }, words);
+    button.addEventListener("click", () => {
+      const last = Math.max(0, Math.ceil(this.rows.length / PAGE) - 1);
+      this.page = Math.min(last, Math.max(0, this.page + step));
+      this.draw();
+    });
+    return button;
+  }
+
+  show(rows) {
+    this.rows = this.by ? rows.slice().sort(comparison(this.table, this.by, this.down)) : rows;
+    this.page = 0;
+    this.draw();
+  }
+
+  draw() {
+    const first = this.page * PAGE;
+    const shown = this.rows.slice(first, first + PAGE);
+    this.body.replaceChildren(...shown.map((row) => make("tr", null, ...this.columns.map(function (column) {
+      return make("td", { class: column.style }, column.cell(row));
+    }))));
+    this.columns.forEach((column, k) => {
+      if (column.by && column.by === this.by) this.heads[k].setAttribute("aria-sort", this.down ? "descending" : "ascending");
+      else this.heads[k].removeAttribute("aria-sort");
+    });
+    const end = first + PAGE >= this.rows.length;
+    this.turns.forEach((button, k) => { 
+      button.setAttribute("aria-disabled", k < 2 ? this.page === 0 : end);
+      button.hidden = this.total <= PAGE;
+    });
+    this.said.textContent = this.rows.length
+      ? "Rows " + say(first + 1) + " to " + say(first + shown.length) + " of " + say(this.rows.length) +
+        (this.rows.length < this.total ? ", out of " + say(this.total) : "")
+      : (this.total ? "None of " + say(this.total) + " rows matches" : "No rows");
+    measure();
+  }
+}
+
+// What is too wide scrolls in a frame of its own, which the keyboard reaches only while it scrolls.
+function measure() {
+  for (const frame of document.querySelectorAll(".scroll, .chart, .legend")) {
+    const wide = frame.scrollWidth > frame.clientWidth + 1;
+    const given = { tabindex: "0", role: "group", "aria-label": (frame.dataset.label || "Chart") + ", scrolls sideways" };
+    for (const [name, value] of Object.entries(given)) {
+      if (wide) frame.setAttribute(name, value);
+      else frame.removeAttribute(name);
+    }
+  }
+}

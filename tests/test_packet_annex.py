@@ -1,0 +1,155 @@
+"""The annex of the HTML packet: what it holds is what findings.csv and the findings hold; and what the filters choose from."""
+
+import base64
+import csv
+import datetime as dt
+import io
+import re
+from dataclasses import replace
+
+import pytest
+
+from evidence.cli.owners import owners_of
+from evidence.errors import ConfigError
+from evidence.packet import _content, findings_csv
+from evidence.render import annex, explore, html, text
+from evidence.render.annex import unpacked
+from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
+from tests.hostile import CORPUS
+
+SCRIPTS = sorted((TEMPLATES / "packet").glob("*.js"))
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=12)
+    key, _ = packet_key()
+    return _content(inputs, key, "PKT-1", (), findings_csv(inputs.periods))
+
+
+def rows_of(block):
+    body = unpacked(block)
+    columns = {
+        name: [c["words"][k] for k in c["at"]] if "words" in c else c["values"] for name, c in body["columns"].items()
+    }
+    assert {len(values) for values in columns.values()} <= {body["n"]}
+    return [{name: values[k] for name, values in columns.items()} for k in range(body["n"])]
+
+
+def test_record_k_of_the_annex_is_record_k_of_the_csv(content):
+    first = next(p for p in content.periods if p.exceptions)
+    odd = tuple(replace(first.exceptions[0], item=value, observed=value) for value in CORPUS)
+    reviewed = replace(first, exceptions=(*first.exceptions, *odd), reviews=odd[:3])
+    content = replace(content, periods=(reviewed, *(p for p in content.periods if p is not first)))
+    records = list(csv.DictReader(io.StringIO(findings_csv(content.periods).decode(), newline="")))
+    mine = rows_of(annex.blocks(content)["rows"])
+    assert len(mine) == len(records)
+    same = {
+        "control": "control", "kind": "kind", "item": "item", "reason": "reason", "first": "first_seen",
+        "last": "last_seen", "nights": "nights", "days": "days_open", "gone": "remediated_on", "observed": "observed",
+        "expected": "expected",
+    }  # fmt: skip
+    for row, record in zip(mine, records, strict=True):
+        assert {k: str(row[k]) for k in same} == {k: text.escape_invisible(record[v]) for k, v in same.items()}
+        assert row["open"] == (record["open"] == "true")
+    starts = annex.first_records(content)
+    for (control, kind), number in starts.items():
+        of_kind = [k for k, record in enumerate(records, 1) if (record["control"], record["kind"]) == (control, kind)]
+        assert of_kind == list(range(number, number + len(of_kind)))
+
+
+def test_each_night_leads_to_the_receipts_it_rests_on(content):
+    blocks = annex.blocks(content)
+    receipts = rows_of(blocks["receipts"])
+    assert [r["manifest"] for r in receipts] == [
+        f.manifest_sha256 for f in sorted(content.snapshots, key=lambda f: (f.source, f.dataset, f.night, f.revision))
+    ]
+    found = {(n.control, n.night.isoformat()): n for n in content.nights}
+    nights = rows_of(blocks["nights"])
+    assert len(nights) == len(found)
+    for row in nights:
+        night = found[row["control"], row["night"]]
+        runs = row["inputs"]
+        places = [p for k in range(0, len(runs), 2) for p in range(runs[k], runs[k] + runs[k + 1])]
+        assert {receipts[p]["manifest"] for p in places} == {i.manifest_sha256 for i in night.inputs}
+        assert (row["status"], row["population"], row["exceptions"]) == (
+            night.status, night.population, len(night.exceptions),
+        )  # fmt: skip
+
+
+def test_an_input_without_exhibit_is_said_to_have_none(content):
+    gone = content.nights[0].inputs[0]
+    partial = replace(
+        content, snapshots=tuple(f for f in content.snapshots if f.manifest_sha256 != gone.manifest_sha256)
+    )
+    last = rows_of(annex.blocks(partial)["receipts"])[-1]
+    assert (last["manifest"], last["entry"], last["folder"]) == (gone.manifest_sha256, None, "")
+    assert "not exhibited" in last["reason"]
+
+
+def test_the_annex_tells_nothing_of_the_machine(content):
+    assert base64.b64decode(annex.blocks(content)["rows"])[:10] == bytes.fromhex("1f8b08000000000002ff")
+    assert annex.blocks(content) == annex.blocks(content)
+
+
+def test_headings_and_owners_are_choices(content):
+    hipaa, *others = content.catalogues
+    entries = tuple(
+        replace(r, parent="164.312" if r.id.startswith("164.312(") else r.parent) for r in hipaa.requirements
+    )
+    odd = CORPUS[0]
+    content = replace(
+        content,
+        catalogues=(replace(hipaa, requirements=entries), *others),
+        controls=tuple(replace(c, owner=odd if c.family == "identity" else "") for c in content.controls),
+    )
+    made = explore.build(content)
+    under = made.numbers["hipaa", "164.312"]
+    having = {c for c, numbers in made.of_control.items() if str(under) in numbers.split()}
+    assert having == {c.id for c in content.controls if any(m.requirement.startswith("164.312(") for m in c.maps)}
+    (group,) = made.groups
+    assert next(c.controls for c in group.choices if c.number == under) == len(having)
+    assert [(o.words, o.controls) for o in made.owners] == [
+        (odd, sum(c.family == "identity" for c in content.controls)),
+        ("none named", sum(c.family != "identity" for c in content.controls)),
+    ]
+    page = html.render_screen(content, TEMPLATES).decode()
+    assert "<script>alert" not in page
+    assert "Answers for it, in management's words: <span data-quoted>&lt;script&gt;" in page
+
+
+def test_static_rows_stay_few_whatever_a_report_asks_for(content):
+    p = next(p for p in content.periods if p.exceptions)
+    many = replace(p, exceptions=tuple(replace(p.exceptions[0], item=f"item-{k}") for k in range(3000)))
+    others = tuple(q for q in content.periods if q is not p)
+    greedy = replace(content, periods=(many, *others), report=replace(content.report, html_rows=10**6))
+    page = html.render_screen(greedy, TEMPLATES).decode()
+    assert f"First {5000 // len(content.controls)} of 3,000 exceptions; all 3,000 are in" in page
+    assert page.count("data-record=") < 1000
+
+
+def test_scripts_set_text_only_and_say_nothing_forbidden():
+    assert len(SCRIPTS) == 3
+    for path in SCRIPTS:
+        script = path.read_text()
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacent|document\.write|eval|fetch|XMLHttp|import\(|\.src\b", script
+        )
+        said = re.findall(r'"((?:[^"\\\n]|\\.)*)"', script)
+        assert list(text.forbidden_words("<p>" + " | ".join(said) + "</p>", TEMPLATES)) == []
+
+
+def test_owners_are_those_of_the_last_hand_over(tmp_path):
+    assert owners_of(tmp_path, dt.date(2026, 9, 30)) == {}
+    row = '[[owners]]\nfamily = "{}"\nowner = "{}"\nsince = {}\n'
+    path = tmp_path / "owners.toml"
+    path.write_text(
+        row.format("data", "B", "2026-08-01")
+        + row.format("data", "A", "2026-01-01")
+        + row.format("data", "C", "2026-10-01")
+    )
+    assert owners_of(tmp_path, dt.date(2026, 9, 30)) == {"data": "B"}
+    for bad in ("[[owners]]\n", "owners = 3", row.format("data", "A", '"2026"'), "x"):
+        path.write_text(bad)
+        with pytest.raises(ConfigError, match=r"owners\.toml"):
+            owners_of(tmp_path, dt.date(2026, 9, 30))
