@@ -16,7 +16,7 @@ from evidence.control.definition import load_library
 from evidence.control.engine import Engine, assess_night
 from evidence.control.evidence import Assessed, Sealed
 from evidence.control.register import load_registers
-from evidence.control.result import Input, NightFinding, Observation
+from evidence.control.result import Input, NightFinding, Observation, Waived
 from evidence.datasets.load import load_contracts
 from evidence.demo import SMALL, Names
 from evidence.demo.estate_ops import LATE
@@ -83,6 +83,7 @@ class Reader:
             control.severity,
             exceptions=seen,
             reason=answer.reason,
+            waived=tuple(Waived(*each) for each in answer.waived),
         )
 
 

@@ -17,7 +17,7 @@ _OPEN: Final = {"open", "pending", "approved", "in_progress"}
 _ACK: Final = {"critical": 1, "high": 3}
 _DUE: Final = {"critical": 7, "high": 30, "medium": 90, "low": 90}
 _LONGEST: Final = {"critical": 30, "high": 90, "medium": 180, "low": 365}  # days of a waiver
-_UNTESTED, _LOOK_BACK, _UNUSED = 2, 7, 30
+_UNTESTED, _LOOK_BACK, _UNUSED, _RECORD = 2, 7, 30, 1
 
 
 @dataclass(slots=True)
@@ -105,6 +105,8 @@ def _unsound(stood: Stood, row: Mapping[str, Any], night: int) -> str:
     compensating = row.get("compensating_control")
     if row["requested_by"] == row["approved_by"]:
         return "self-approved"
+    if (row["recorded_at"].date() - row["approved_on"]).days > _RECORD:
+        return "recorded-late"
     if (row["expires"] - row["approved_on"]).days > _LONGEST[severity]:
         return "too-long"
     if severity in _ACK and not compensating:

@@ -12,7 +12,7 @@ used as (
 ),
 looked_at as (
   select
-    p.*, f.control as known, f.severity, c.night, c.unused_days, c.max_items,
+    p.*, f.control as known, f.severity, c.night, c.unused_days, c.max_items, c.record_days,
     split_part(p.control_version, '.', 1) = split_part(f.version, '.', 1) as same_version,
     case f.severity when 'critical' then c.max_days_critical when 'high' then c.max_days_high when 'medium' then c.max_days_medium when 'low' then c.max_days_low end as max_days,
     m.status as compensation, coalesce(u.uses, 0) as uses
@@ -29,6 +29,7 @@ judged as (
       when not live then 'expired-and-needed'
       when known is null then 'unknown-control'
       when lower(trim(requested_by)) = lower(trim(approved_by)) then 'self-approved'
+      when recorded_at::date - approved_on > record_days then 'recorded-late'
       when len(items) = 0 or array_to_string(items, chr(10)) || chr(10) like '%*' || chr(10) || '%' then 'not-exact'
       when len(items) > max_items then 'too-many-items'
       when expires - approved_on > max_days then 'too-long'

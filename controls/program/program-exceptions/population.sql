@@ -1,8 +1,8 @@
 -- a waiver that ran out is an item of its own while something it names still fails and no other one covers that
-select id as item, control, control_version, items, compensating_control, requested_by, approved_by, approved_on, expires, true as live
+select id as item, control, control_version, items, compensating_control, requested_by, approved_by, approved_on, expires, recorded_at, true as live
 from register.waivers
 union all
-select id || ' (run out)', control, control_version, items, compensating_control, requested_by, approved_by, approved_on, expires, false
+select id || ' (run out)', control, control_version, items, compensating_control, requested_by, approved_by, approved_on, expires, recorded_at, false
 from (
   select distinct e.*
   from register_expired.waivers e
