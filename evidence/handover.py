@@ -18,9 +18,10 @@ from typing import Any, Final
 from evidence.bag.exhibit import ENTRY, exhibit_folders, object_name
 from evidence.bag.files import BagFiles, read
 from evidence.control.model import Control
+from evidence.control.owners import Owners
 from evidence.control.register import parse_register
 from evidence.control.requests import Request
-from evidence.errors import ConfigError, PacketRefusedError, UsageError
+from evidence.errors import PacketRefusedError, UsageError
 from evidence.render import handover as tables
 from evidence.render.handover import Exhibit, Handed
 from evidence.render.inputs import SnapshotFact
@@ -54,27 +55,21 @@ def read_handed(
     packet_id: str,
     *,
     requests: Sequence[Request] = (),
-    owners: Mapping[str, Any] | None = None,
+    owners: Owners | None = None,
     idmap: Mapping[str, str] | None = None,
 ) -> Handed:
-    """Return the values of a packet that was verified. ``owners`` is the parsed ``owners.toml``. Raises ``MalformedError``."""
+    """Return the values of a packet that was verified. Raises ``MalformedError``."""
     findings = canonical.decode(read(files, "data/findings.json"), what="data/findings.json")
     names = [finding["control"] for finding in findings["periods"]]
     controls = {name: _control(files, name) for name in names}
     families = canonical.decode(read(files, f"{_CONTROLS}effective.json"))["families"]
-    try:
-        end = dt.date.fromisoformat(findings["period"]["end"])
-        answering = tables.owners_of(owners or {}, {name: families[name] for name in names}, end)
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise ConfigError(
-            f"owners.toml: {exc!r}", fix="[controls.ID] with owner, or [[owners]] with family, owner and since"
-        ) from exc
+    end = dt.date.fromisoformat(findings["period"]["end"])
     return Handed(
         packet_id=packet_id,
         findings=findings,
         controls=controls,
         exhibits=tuple(_exhibits(files)),
-        owners=answering,
+        owners={name: (owners or Owners()).of(name, families[name], end) for name in names},
         responses=_register(files, "responses"),
         attestations=_register(files, "attestations"),
         requests=requests,

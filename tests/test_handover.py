@@ -11,7 +11,7 @@ from evidence.control.definition import load_library
 from evidence.control.requests import Request
 from evidence.errors import PacketRefusedError, UsageError
 from evidence.handover import parse_idmap, write
-from evidence.render.handover import Exhibit, Handed, owners_of
+from evidence.render.handover import Exhibit, Handed
 from evidence.render.inputs import SnapshotFact
 from evidence.render.pseudonym import Veil
 from tests.fakes.packet_inputs import ROOT
@@ -136,16 +136,8 @@ def test_a_long_table_goes_on_and_nothing_is_left_half_written(handed, tmp_path)
         made(several, "internal", tmp_path / "out")
 
 
-def test_their_ids_and_owners():
+def test_their_ids():
     assert parse_idmap("\ufeffours,theirs\r\na,b\r\n".encode()) == {"a": "b"}
     for bad in (b"", b"a,b\n", b"ours,theirs\na,b\na,c\n", b"ours,theirs\na\n", b"ours,theirs\na,\n", b"\xff\xfe"):
         with pytest.raises(UsageError):
             parse_idmap(bad)
-    body = {
-        "controls": {"c": {"owner": "C"}},
-        "owners": [
-            {"family": "f", "owner": owner, "since": dt.date(2026, month, 1)}
-            for owner, month in (("late", 9), ("now", 5), ("old", 1))
-        ],
-    }
-    assert owners_of(body, {"c": "f", "d": "f", "e": "g"}, dt.date(2026, 7, 1)) == {"c": "C", "d": "now", "e": ""}

@@ -2,15 +2,12 @@
 
 import base64
 import csv
-import datetime as dt
 import io
 import re
 from dataclasses import replace
 
 import pytest
 
-from evidence.cli.owners import owners_of
-from evidence.errors import ConfigError
 from evidence.packet import _content, findings_csv
 from evidence.render import annex, explore, html, text
 from evidence.render.annex import unpacked
@@ -137,19 +134,3 @@ def test_scripts_set_text_only_and_say_nothing_forbidden():
         )
         said = re.findall(r'"((?:[^"\\\n]|\\.)*)"', script)
         assert list(text.forbidden_words("<p>" + " | ".join(said) + "</p>", TEMPLATES)) == []
-
-
-def test_owners_are_those_of_the_last_hand_over(tmp_path):
-    assert owners_of(tmp_path, dt.date(2026, 9, 30)) == {}
-    row = '[[owners]]\nfamily = "{}"\nowner = "{}"\nsince = {}\n'
-    path = tmp_path / "owners.toml"
-    path.write_text(
-        row.format("data", "B", "2026-08-01")
-        + row.format("data", "A", "2026-01-01")
-        + row.format("data", "C", "2026-10-01")
-    )
-    assert owners_of(tmp_path, dt.date(2026, 9, 30)) == {"data": "B"}
-    for bad in ("[[owners]]\n", "owners = 3", row.format("data", "A", '"2026"'), "x"):
-        path.write_text(bad)
-        with pytest.raises(ConfigError, match=r"owners\.toml"):
-            owners_of(tmp_path, dt.date(2026, 9, 30))

@@ -1,6 +1,5 @@
 """``evidence handover``: a packet as CSV for GRC tools and people, with what others call our controls and evidence."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +10,9 @@ from evidence.bag.files import BagFiles, FolderFiles, ZipFiles
 from evidence.cli import output
 from evidence.cli.requests_command import seal_requests
 from evidence.cli.workspace import Workspace, now
+from evidence.control.owners import load_owners
 from evidence.control.requests import Request, requests_of
-from evidence.errors import ConfigError, UsageError, VerificationError
+from evidence.errors import UsageError, VerificationError
 from evidence.render.pseudonym import AUDIENCES, Audience, Veil
 from evidence.signing.keys import load_hmac_key
 from evidence.signing.trust import load_trust
@@ -54,7 +54,7 @@ def handover(
             files,
             packet_id,
             requests=requests,
-            owners=_owners(workspace),
+            owners=load_owners(workspace.config.workspace),
             idmap=_idmap(workspace, idmap),
         )
         written = verb.write(handed, Veil.of(chosen, key.secret), files, out, said=said)
@@ -98,16 +98,6 @@ def _requests(workspace: Workspace, audience: Audience, asked_by: str) -> list[R
     if audience == "internal" and not asked_by:
         return list(found)
     return [each for each in found if asked_by and each.asked_by == asked_by]
-
-
-def _owners(workspace: Workspace) -> dict[str, object]:
-    path = workspace.config.workspace / "owners.toml"
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(
-            f"{path}: {exc}", fix="[controls.ID] with owner, or [[owners]] with family, owner and since"
-        ) from exc
 
 
 def _idmap(workspace: Workspace, given: Path | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ period (so that a refused or broken night is shown too), the assessments and the
 import dataclasses
 import datetime as dt
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -16,7 +16,6 @@ from evidence.assess import sealed_findings
 from evidence.bag.rotations import Handover
 from evidence.cli.assess_command import periods_of
 from evidence.cli.official_text import texts_of
-from evidence.cli.owners import owners_of
 from evidence.cli.packet_request import answering, registers_carried
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
@@ -26,6 +25,7 @@ from evidence.control.definition import Control, Fact, Library
 from evidence.control.framework import Framework
 from evidence.control.gate import requirements
 from evidence.control.overlay import FILES
+from evidence.control.owners import load_owners
 from evidence.control.register import Registers, Row
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
@@ -83,7 +83,12 @@ def gather(
     }
     config = workspace.config
     system = config.workspace / "system.toml"
-    owners = owners_of(config.workspace, period.end)
+    owners = load_owners(config.workspace)
+
+    def text_of(name: str) -> ControlText:
+        owner = owners.of(name, Path(library.controls[name].folder).parent.name, period.end)
+        return _control_text(library, library.controls[name], periods.get(name), owner)
+
     described = tomllib.loads(system.read_text()) if system.is_file() else None
     return PacketInputs(
         report=report,
@@ -94,7 +99,7 @@ def gather(
         end=period.end,
         prepared_by=config.packet.prepared_by,
         tool=f"evidence {__version__}",
-        controls=[_control_text(library, library.controls[name], periods.get(name), owners) for name in sorted(mapped)],
+        controls=[text_of(name) for name in sorted(mapped)],
         periods=list(periods.values()),
         nights=[finding for night in period.nights for finding in found[night]],
         catalogues=[_catalogue(workspace, each, report) for each in library.frameworks.values()],
@@ -158,9 +163,7 @@ def _rotations(log: Log) -> Iterator[Handover]:
         yield Handover(log.raw(index), log.proof(index, index + 1).to_text(), log.consistency(index + 1).to_text())
 
 
-def _control_text(
-    library: Library, control: Control, finding: PeriodFinding | None, owners: Mapping[str, str]
-) -> ControlText:
+def _control_text(library: Library, control: Control, finding: PeriodFinding | None, owner: str) -> ControlText:
     folder = Path(control.folder)
     effective = control.effective
     return ControlText(
@@ -186,7 +189,7 @@ def _control_text(
         remediation=control.remediation,
         false_positives=control.false_positives,
         files={name: (folder / name).read_bytes() for name in ("control.toml", "population.sql", "control.sql")},
-        owner=owners.get(folder.parent.name, ""),
+        owner=owner,
     )
 
 

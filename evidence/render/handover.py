@@ -4,7 +4,6 @@ Every figure is one of ``findings.json``. What a reader may not see goes through
 neither an order nor an id gives it away.
 """
 
-import datetime as dt
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -271,11 +270,3 @@ def _severities(handed: Handed) -> dict[str, str]:
 
 def _short(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
-
-
-def owners_of(body: Mapping[str, Any], families: Mapping[str, str], on: dt.date) -> dict[str, str]:
-    """Return control -> owner on a day from a parsed ``owners.toml``: a control's own row, else its family's last one begun by then."""
-    rows = sorted((r for r in body.get("owners", ()) if r["since"] <= on), key=lambda r: r["since"])
-    by_family = {row["family"]: row["owner"] for row in rows}
-    named = {name: row["owner"] for name, row in body.get("controls", {}).items() if "owner" in row}
-    return {name: named.get(name) or by_family.get(family, "") for name, family in families.items()}
