@@ -149,7 +149,7 @@ def build_packet(
     _remove_tree(folder)
     bag = BagWriter(folder)
     rows_csv = findings_csv(inputs.periods)
-    content = _content(inputs, key, packet_id, omissions, rows_csv)
+    content = _content(inputs, key, packet_id, omissions, rows_csv, TIMESTAMP if stamp else "")
     signing = _Signing(key, templates, signed_at, stamp, tuple(inputs.revocation_lists), partial=partial)
     with pdf.Rendering(html.render_print(content, templates), content.end) as rendering:  # laid out meanwhile
         bag.add("findings.json", findings)
@@ -319,7 +319,7 @@ def _write_exhibits(bag: BagWriter, proved: Sequence[_Proved], *, carried: bool)
 
 
 def _content(
-    inputs: PacketInputs, key: PacketKey, packet_id: str, omissions: tuple[str, ...], rows_csv: bytes
+    inputs: PacketInputs, key: PacketKey, packet_id: str, omissions: tuple[str, ...], rows_csv: bytes, stamp: str = ""
 ) -> Content:
     origin, size, root = inputs.checkpoint.split("\n")[:3]
     facts = [_fact(exhibit) for exhibit in inputs.exhibits]
@@ -341,7 +341,7 @@ def _content(
         snapshots=tuple(fact for fact in facts if fact is not None),
         catalogues=tuple(c for c in inputs.catalogues if c.id in inputs.report.frameworks),
         log=LogState(origin, int(size), root, hashlib.sha256(inputs.checkpoint.encode()).hexdigest()),
-        seal=Seal(key.subject, key.fingerprint, inputs.demo),
+        seal=Seal(key.subject, key.fingerprint, inputs.demo, stamp),
         system=inputs.system,
         blind_spots=inputs.blind_spots,
         omissions=omissions,

@@ -79,6 +79,13 @@ def times(found):
     return [c.ok for c in found.checks if c.step == "time"]
 
 
+def test_the_pages_say_where_the_time_is_proved(packet):
+    page = (packet.folder / "data" / "packet.html").read_text()
+    assert "tagmanifest-sha256.txt.tsr" in page.partition("Certificate SHA-256")[2]
+    assert "no time-stamp token is carried" not in page
+    assert "Time is not proven" not in page
+
+
 def token_of(authority, content):
     with serve(authority.respond) as url:
         return Authorities([url], [authority.root], authority.clock).stamp(content)

@@ -197,11 +197,15 @@ class LogState:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """Who seals the packet: certificate subject and SHA-256. ``demo``: keys of a demonstration workspace."""
+    """Who seals the packet: certificate subject and SHA-256. ``demo``: keys of a demonstration workspace.
+
+    ``stamp`` is the file beside the signature that proves the time; empty: no authority is asked.
+    """
 
     subject: str
     certificate_sha256: str
     demo: bool
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
