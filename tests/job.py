@@ -23,7 +23,7 @@ def start(*arguments, **options):
 def run(*arguments, codes=(0,), **options):
     """Run one command; it must end with one of ``codes``. Returns the finished process with its output as text."""
     done = subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=600, check=False, **options
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=1200, check=False, **options
     )
     assert done.returncode in codes, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
