@@ -12,7 +12,7 @@ demo:
 
 # one worker per file: a test module's fixtures (servers, a whole demo job) are made once
 test: bootstrap lint
-	@$(PYTHON_RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+	@$(PYTHON_RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: lint
 	@sh scripts/bootstrap.sh test-all

@@ -356,7 +356,9 @@ def test_a_packet_is_given_the_reason_a_mapping_does_not_count():
     overlay = {"controls": {"identity-mfa-humans": {"reason": "agreed", "parameters": {"grace_hours": 168}}}}
     loosened = load_library([Path(__file__).parents[1] / "controls"], overlay)
     rule = loosened.control("identity-mfa-humans")
-    refused = {m.requirement: m.refused for m in _control_text(loosened, rule, None).maps if m.strength == "primary"}
+    refused = {
+        m.requirement: m.refused for m in _control_text(loosened, rule, None, "").maps if m.strength == "primary"
+    }
     assert refused["164.312(d)"] == "grace_hours = 168 (counts to 72)"
     nights = [
         replace(night(0, "satisfied", {"grace_hours": 24}), control=rule.id),
@@ -364,7 +366,7 @@ def test_a_packet_is_given_the_reason_a_mapping_does_not_count():
     ]
     whole, first = (assess_period(rule, nights, START, START + DAY * n) for n in (1, 0))
     texts = [
-        {m.refused for m in _control_text(loosened, rule, each).maps if m.requirement == "164.312(d)"}
+        {m.refused for m in _control_text(loosened, rule, each, "").maps if m.requirement == "164.312(d)"}
         for each in (whole, first)
     ]
     assert texts == [{"grace_hours = 168 (counts to 72), 2026-07-02 to 2026-07-02"}, {""}], (

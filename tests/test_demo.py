@@ -238,7 +238,7 @@ def test_the_key_follows_the_finding_algebra():
     assert (second["item"], second["nights"], second["open"], second["remediated_on"]) == ("y", 2, False, "2026-07-09")
     assert key.status("c") == "not-satisfied"
     key.waivers.append(Waiver("w", "W-1", "c", ("x",), 3, 9))
-    key.disposed.append(Disposed("d", "c", "y", "look", 5, "benign"))
+    key.disposed.append(Disposed("d", "c", "y", "look", 5, "benign", 6))
     first, second = key.intervals("c")
     assert (first["waivers"], first["waived_nights"], "waivers" in second) == (["W-1"], 1, False)
     assert key.night("c", 5).to_json() == {"status": "satisfied", "disposed": [["y", "look", "benign"]]}

@@ -151,7 +151,8 @@ class AnswerKey:
     def status(self, control: str) -> str:
         """Return the status over the whole period."""
         seen = {answer.status for answer in self.nights(control).values() if answer.reason != BEFORE}
-        return next(status for status in (NOT_SATISFIED, NOT_ASSESSED, SATISFIED, "not-applicable") if status in seen)
+        order = (NOT_SATISFIED, NOT_ASSESSED, SATISFIED, "not-applicable")
+        return next((status for status in order if status in seen), NOT_ASSESSED)
 
     def intervals(self, control: str) -> list[dict[str, Any]]:
         """Return each exception as runs of assessed nights, with the night it was first gone."""
