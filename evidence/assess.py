@@ -161,10 +161,9 @@ def seal(
     is judged by another rule than on the night assessed before, that rule's result is sealed beside (``evidence.control.change``).
     """
     last = _Last(log.store, reader.index)
-    pending: list[Entry] = [
-        *register_entries(log, registers.bodies),
-        *configuration_entries(log, configuration(library)),
-    ]
+    effective = configuration(library)
+    in_force = canonical.sha256_hex(effective)
+    pending: list[Entry] = [*register_entries(log, registers.bodies), *configuration_entries(log, effective)]
     late = sorted(control.id for control in library.controls.values() if control.late)
     if late:
         reader.earlier = earlier = Earlier(log)
@@ -184,7 +183,7 @@ def seal(
 
         findings = side_by_side(library, findings, last.before(night), run, partial(last.revisions, night))
         last.take(night, findings)
-        entry = _put(log, library, registers, reader, night, findings, new_id())
+        entry = _put(log, library, in_force, registers, reader, night, findings, new_id())
         if entry is not None:
             pending.append(entry)
         if len(pending) >= batch:
@@ -228,6 +227,7 @@ def sealed_findings(store: ObjectStore, index: Index, night: dt.date) -> list[Ni
 def _put(
     log: Log,
     library: Library,
+    in_force: str,
     registers: Registers,
     reader: StoreReader,
     night: dt.date,
@@ -237,7 +237,6 @@ def _put(
     index, known_at = reader.index, reader.known_at
     previous = index.assessment(night)
     spelled = [finding.to_json() for finding in findings]
-    in_force = canonical.sha256_hex(configuration(library))
     cause = _cause(log.store, previous[1], spelled, in_force) if previous is not None else ""
     if previous is not None and not cause:
         return None

@@ -25,7 +25,7 @@ from evidence.bag.rotations import Handover, keys_of
 from evidence.bag.validation import list_name
 from evidence.bag.zip import write_zip
 from evidence.control.requests import Request
-from evidence.control.result import NightFinding, PeriodFinding
+from evidence.control.result import NightFinding, PeriodFinding, parts
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf
 from evidence.render.exports import exported
@@ -183,11 +183,10 @@ def findings_csv(periods: Sequence[PeriodFinding]) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    for finding in sorted(periods, key=lambda p: p.control):
-        for kind, intervals in (("exception", finding.exceptions), ("review", finding.reviews)):
-            for interval in intervals:
-                value = interval.to_json()
-                writer.writerow([finding.control, kind, *(_cell(value[name]) for name in CSV_COLUMNS[2:])])
+    for finding, kind, intervals in parts(periods):
+        for interval in intervals:
+            value = interval.to_json()
+            writer.writerow([finding.control, kind, *(_cell(value[name]) for name in CSV_COLUMNS[2:])])
     return out.getvalue().encode()
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from evidence.bag.exhibit import ENTRY, MANIFEST, OBJECT, ROOT, exhibit_folders, read_referenced
-from evidence.bag.files import BagFiles, FolderFiles, ZipFiles, read
+from evidence.bag.files import BagFiles, open_bag, read
 from evidence.bag.findings import canonical_findings, canonical_night
 from evidence.control.change import in_force, repeated
 from evidence.control.definition import Library, load_layers, load_library
@@ -118,11 +118,11 @@ Assessments = Mapping[dt.date, Sequence[tuple[int, Mapping[str, Any], str]]]  # 
 
 def reperform(path: Path) -> Verification:
     """Compute every night and period finding of the (verified) packet at ``path`` again and compare."""
-    files: BagFiles = ZipFiles(path) if path.is_file() else FolderFiles(path)
-    try:
-        checks = tuple(_compare(files))
-    except (EvidenceError, OSError, KeyError, ValueError, zipfile.BadZipFile) as exc:
-        checks = (Check(STEP, ok=False, detail=f"cannot be computed: {exc}"),)
+    with open_bag(path) as files:
+        try:
+            checks = tuple(_compare(files))
+        except (EvidenceError, OSError, KeyError, ValueError, zipfile.BadZipFile) as exc:
+            checks = (Check(STEP, ok=False, detail=f"cannot be computed: {exc}"),)
     return Verification(path.name, checks)
 
 

@@ -31,7 +31,7 @@ from evidence.bag.alone import check_alone, is_exhibit
 from evidence.bag.bag import MANIFEST, SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.bag.chain import check_continues, open_chain
 from evidence.bag.concluded import FINDINGS, check_findings
-from evidence.bag.files import MAX_SMALL, BagFiles, FolderFiles, ZipFiles, read
+from evidence.bag.files import MAX_SMALL, BagFiles, ZipFiles, open_bag, read
 from evidence.bag.sealed import Exhibits
 from evidence.bag.validation import carried_lists
 from evidence.bag.zip import equals_reencoding
@@ -203,7 +203,7 @@ def _judge(
 
 def _packet_checks(path: Path, trust: Trust, jobs: int) -> Iterator[Check]:
     try:
-        files: BagFiles = FolderFiles(path) if path.is_dir() else ZipFiles(path)
+        files = open_bag(path)
     except FAULTS as exc:
         yield failed("open", said(exc), path.name)
         return
@@ -226,8 +226,7 @@ def _packet_checks(path: Path, trust: Trust, jobs: int) -> Iterator[Check]:
         yield from _evidence(files, trust, hashed)
         yield from _not_proved(stamps, [one for one in signatures if one.step in _LAST])
     finally:
-        if isinstance(files, ZipFiles):
-            files.close()
+        files.close()
 
 
 def _signatures(files: BagFiles, trust: Trust, stamps: Judged, now: dt.datetime) -> Iterator[Check]:

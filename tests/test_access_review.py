@@ -9,6 +9,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from evidence.cli.access_review import csv_of
 from evidence.control.definition import load_library
 from evidence.control.engine import Engine, assess_night
 from evidence.control.factcases import run_fact_cases
@@ -22,7 +23,7 @@ from evidence.review.decisions import counting, decided_rows, news, reviewer_of,
 from evidence.review.held import Used, held_on, last_used, review_library
 from evidence.review.listing import keyed, list_of, period_end
 from evidence.review.support import support_of
-from evidence.review.workbook import COLUMNS, DECIDE, write_csv, write_workbook
+from evidence.review.workbook import COLUMNS, DECIDE, write_workbook
 from evidence.snapshot import canonical
 
 CONTROLS = Path(__file__).parent.parent / "controls"
@@ -228,8 +229,7 @@ def test_no_cell_is_a_formula(book, held, tmp_path):
         sheets = [parts.read(name).decode() for name in parts.namelist() if name.startswith("xl/worksheets/")]
     assert any("=HYPERLINK(1)" in sheet for sheet in sheets)
     assert not any("<f>" in sheet or "<hyperlink" in sheet for sheet in sheets)
-    write_csv(tmp_path / "review.csv", sealed)
-    assert ",'=HYPERLINK(1)," in (tmp_path / "review.csv").read_text()
+    assert b",'=HYPERLINK(1)," in csv_of(sealed)
 
 
 @pytest.mark.parametrize(

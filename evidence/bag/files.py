@@ -132,6 +132,15 @@ class FolderFiles:
         with declared(root.name):
             self._names = dict.fromkeys(sorted(_counted(_walk(root, ""))))  # a dict: asked for each of many files
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
     @property
     def label(self) -> str:
         """The folder's name."""
@@ -188,6 +197,11 @@ def _walk(folder: Path, prefix: str) -> Iterator[str]:
                 yield name
             else:
                 raise MalformedError(f"{name} is neither a file nor a folder")
+
+
+def open_bag(path: Path) -> "FolderFiles | ZipFiles":
+    """Open a packet, folder or zip, to be closed when done. Raises ``MalformedError`` or ``OSError`` for anything else."""
+    return FolderFiles(path) if path.is_dir() else ZipFiles(path)
 
 
 class ZipFiles:

@@ -13,9 +13,10 @@ from evidence.config import content_root
 from evidence.control.model import Library
 from evidence.control.register import Registers
 from evidence.errors import UsageError
+from evidence.render.spreadsheet import csv_bytes
 from evidence.review.decisions import counting, entitled
 from evidence.review.held import Held, held_on, last_used, review_library
-from evidence.review.listing import list_of, parse_list, period_end
+from evidence.review.listing import SHOWN, list_of, parse_list, period_end
 from evidence.review.support import Table, support_of
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
@@ -30,6 +31,11 @@ class SealedList:
 
     digest: str
     body: Mapping[str, Any]
+
+
+def csv_of(sealed: Mapping[str, Any]) -> bytes:
+    """Return the rows of a list as CSV, for reading elsewhere."""
+    return csv_bytes(list(SHOWN.values()), ([row[name] for name in SHOWN] for row in sealed["rows"]))
 
 
 @dataclass

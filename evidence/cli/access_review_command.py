@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from evidence.cli import output
-from evidence.cli.access_review import Reviewing, SealedList
+from evidence.cli.access_review import Reviewing, SealedList, csv_of
 from evidence.cli.period import parse_night
 from evidence.cli.workspace import Workspace, now
 from evidence.control.registration import append_rows
@@ -25,7 +25,7 @@ from evidence.review.decisions import (
     signed,
     standings,
 )
-from evidence.review.workbook import write_csv, write_workbook
+from evidence.review.workbook import write_workbook
 from evidence.snapshot.canonical import parse_time
 
 app = typer.Typer(help="The user access review: export, import decisions, follow removals.", no_args_is_help=True)
@@ -68,7 +68,7 @@ def export(
     write_workbook(path, sealed.body, sealed.digest, support, reviewing.reviewers())
     if csv:
         beside.touch(mode=0o600)
-        write_csv(beside, sealed.body)
+        beside.write_bytes(csv_of(sealed.body))
     grave = sum(bool(row["gravest"]) for row in sealed.body["rows"])
     output.pairs(
         {

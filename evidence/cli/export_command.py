@@ -1,13 +1,12 @@
 """``evidence export``: a packet's evidence in the shapes of other tools."""
 
 import shutil
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from evidence.bag.files import BagFiles, FolderFiles, ZipFiles
+from evidence.bag.files import open_bag
 from evidence.bag.folders import by_control
 from evidence.cli import output
 from evidence.errors import UsageError
@@ -29,8 +28,7 @@ def audit_manager(
     """Folders by control, source and night, as AWS Audit Manager has them: digests and places of the exhibits, no copies."""
     if not packet.exists():
         raise UsageError(f"no packet at {packet}", fix="name a packet folder or zip")
-    with ExitStack() as stack:
-        files: BagFiles = FolderFiles(packet) if packet.is_dir() else stack.enter_context(ZipFiles(packet))
+    with open_bag(packet) as files:
         final = out / files.label
         if final.exists():
             raise UsageError(f"{final} exists already", fix="exports are never overwritten: choose another --out")

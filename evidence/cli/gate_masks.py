@@ -40,8 +40,7 @@ def with_masks(
         lost = masks.missing(value, masking)
         if lost:
             unknown = f"the manifest has no macro {', '.join(lost)}, which [gate.masking] names"
-        words = workspace.library.settings.get("phi_words", ())
-        named = [str(word) for word in words] if isinstance(words, tuple | list) else [str(words)]
+        named = _texts(workspace.library.settings.get("phi_words", ()))
         declared = set(_declared(workspace, proposed, base, judged))
         source = next(each.source for each in proposed if each.dataset == verb.NODES)
         items, seen = masks.examine(value, masking, named, declared, source)
@@ -61,16 +60,11 @@ def _declared(
     workspace: Workspace, proposed: Sequence[verb.Proposed], base: EvidenceReader, judged: verb.Judged
 ) -> Iterator[masks.Place]:
     """Yield the columns that contracts call PHI: the pull request's contracts, else those of the night."""
-    not_phi = workspace.library.settings.get("not_phi_classes", ())
+    not_phi = _texts(workspace.library.settings.get("not_phi_classes", ()))
     for row in _contracts(proposed, base, judged):
         kind = str(row["column_class"] or "").strip().lower()
         parts = [row[name] for name in _COLUMNS[:4]]
-        if (
-            all(parts)
-            and row["interface"] != "share"
-            and (kind or row["masking_policy"])
-            and kind not in set(_texts(not_phi))
-        ):
+        if all(parts) and row["interface"] != "share" and (kind or row["masking_policy"]) and kind not in not_phi:
             yield (str(parts[0]).upper(), str(parts[1]).upper(), str(parts[2]).upper(), str(parts[3]).upper())
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from evidence import handover as verb
-from evidence.bag.files import BagFiles, FolderFiles, ZipFiles
+from evidence.bag.files import open_bag
 from evidence.cli import output
 from evidence.cli.requests_command import seal_requests
 from evidence.cli.workspace import Workspace, now
@@ -48,8 +48,7 @@ def handover(
     if requests:
         seal_requests(workspace)
     key = load_hmac_key(workspace.config.redaction.key, workspace.config.secret)
-    files: BagFiles = FolderFiles(packet) if packet.is_dir() else ZipFiles(packet)
-    try:
+    with open_bag(packet) as files:
         handed = verb.read_handed(
             files,
             packet_id,
@@ -58,9 +57,6 @@ def handover(
             idmap=_idmap(workspace, idmap),
         )
         written = verb.write(handed, Veil.of(chosen, key.secret), files, out, said=said)
-    finally:
-        if isinstance(files, ZipFiles):
-            files.close()
     if json:
         output.as_json(
             {"packet": packet_id, "audience": audience, "files": [[e.name, e.rows, e.sha256] for e in written]}
@@ -73,8 +69,15 @@ def handover(
 
 def _verified(workspace: Workspace, packet: Path) -> None:
     trust = load_trust([workspace.config.workspace / "trust"])
-    words = {"authorities": trust.authorities, "lists": trust.lists, "at": now(), "jobs": cores()}
-    result = verify_packet(packet, certificates=trust.certificates, vkeys=trust.vkeys, **words)  # type: ignore[arg-type]
+    result = verify_packet(
+        packet,
+        certificates=trust.certificates,
+        vkeys=trust.vkeys,
+        authorities=trust.authorities,
+        lists=trust.lists,
+        at=now(),
+        jobs=cores(),
+    )
     if not result.ok:
         failed = next(check for check in result.checks if check.ok is False)
         raise VerificationError(f"{packet.name} does not verify: {failed.step}: {failed.detail}", step=failed.step)

@@ -153,12 +153,11 @@ def assign(
     """Give requests to an owner."""
     workspace = Workspace.open(context.obj)
     with workspace.lease():
-        for each in dict.fromkeys(number):
-            request_named(workspace, each)
+        known = requests_of(workspace.registers)
         moment, day = now(), parse_night(due) if due else None
         rows = [
             {"number": each, "status": "assigned", "owner": owner, "due": day, "recorded_by": by, "recorded_at": moment}
-            for each in dict.fromkeys(number)
+            for each in (_named(known, each).number for each in dict.fromkeys(number))
         ]
         append_rows(_folder(workspace), "request_records", rows)
     output.say(f"{len(rows)} requests assigned to {owner}")
@@ -215,7 +214,10 @@ def export(
 
 def request_named(workspace: Workspace, number: str) -> Request:
     """Return the request; raise ``UsageError`` if there is none."""
-    found = requests_of(workspace.registers)
+    return _named(requests_of(workspace.registers), number)
+
+
+def _named(found: Mapping[str, Request], number: str) -> Request:
     if number not in found:
         fix = "`evidence requests list` prints the numbers" if found else "evidence requests import FILE"
         raise UsageError(f"no request {number!r}", fix=fix)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evidence.assess import sealed_findings
+from evidence.assess import StoreReader, sealed_findings
 from evidence.cli import output
 from evidence.cli.assess_command import reader_of
 from evidence.cli.period import parse_night, parse_period
@@ -79,7 +79,7 @@ def _of_night(workspace: Workspace, control: str, night: dt.date, choice: Choice
     tested = _tested(workspace, control, night)
     if tested is None or not tested.fingerprint:
         raise UsageError(f"{control} tested nothing on {night}", fix=f"evidence assess --date {night} says why")
-    items = _population(workspace, tested)
+    items = _population(workspace, reader_of(workspace, now()), tested)
     return draw(items, tested.fingerprint, policy, name, seed), {"night": night.isoformat()}
 
 
@@ -91,7 +91,8 @@ def _of_period(workspace: Workspace, control: str, period: str, choice: Choice) 
     if not whole:
         raise UsageError(f"{control} tested nothing in {period}", fix=f"evidence assess --period {period} says why")
     nights = [NightPopulation(night, each.population, each.fingerprint) for night, each in whole.items()]
-    drawn = draw_period(nights, lambda night: _population(workspace, whole[night]), policy, name, seed)
+    reader = reader_of(workspace, now())
+    drawn = draw_period(nights, lambda night: _population(workspace, reader, whole[night]), policy, name, seed)
     said = {
         "period": {"start": span.start.isoformat(), "end": span.end.isoformat()},
         "nights": [dataclasses.asdict(each) for each in nights],
@@ -109,7 +110,7 @@ def _tested(workspace: Workspace, control: str, night: dt.date) -> NightFinding 
     return next((finding for finding in findings if finding.control == control), None)
 
 
-def _population(workspace: Workspace, tested: NightFinding) -> list[str]:
+def _population(workspace: Workspace, reader: StoreReader, tested: NightFinding) -> list[str]:
     """Return the items that population.sql gives by the night's parameters; they must be the ones that were tested. Raises ``UsageError``."""
     library, control, night = workspace.library, tested.control, tested.night
     judged = ruled(library.controls[control], tested)
@@ -117,7 +118,6 @@ def _population(workspace: Workspace, tested: NightFinding) -> list[str]:
     fingerprint = ""
     if judged is not None:
         library = dataclasses.replace(library, controls={**library.controls, control: judged})
-        reader = reader_of(workspace, now())
         items, fingerprint = population_of(library, workspace.registers, reader, night, control, workspace.engine)
     if fingerprint != tested.fingerprint:
         raise UsageError(

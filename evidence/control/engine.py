@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 import pyarrow as pa
 
 from evidence.control.evidence import EvidenceReader
-from evidence.control.loaded import Rooms, Seen, Slots
+from evidence.control.loaded import BATCH_ROWS, Rooms, Seen, Slots
 from evidence.control.model import Library
 from evidence.control.night import Night, Shown, Tables
 from evidence.control.register import Registers
@@ -44,7 +44,6 @@ LOCKED: Final[dict[str, str | bool | int | float | list[str]]] = {
 }
 TIME_LIMIT: Final = 300.0  # seconds for one statement
 RESULT_LIMIT: Final = 4 << 30  # bytes one statement may return
-BATCH_ROWS: Final = 100_000
 FIX: Final = "docs/formats/control.md says what control SQL sees and may do"
 
 

@@ -6,7 +6,7 @@ empty tables, so that a wrong column is found here and not at night.
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,7 @@ class Problem:
         return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
 
 
-def lint_library(library: Library, only: Iterable[str] = ()) -> list[Problem]:
+def lint_library(library: Library, only: Collection[str] = ()) -> list[Problem]:
     """Return every problem of controls and facts, sorted by file and line.
 
     ``only`` names the controls whose own files, and those of the facts they rest on, are looked at; locks and the gate's list

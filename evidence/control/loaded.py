@@ -16,7 +16,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     import duckdb
 
-_BATCH_ROWS: Final = 100_000
+BATCH_ROWS: Final = 100_000  # of a stream: what is held at a time
 _FEW: Final = 50
 
 
@@ -161,7 +161,7 @@ def _column_digest(column: pa.Table) -> bytes:
         return hashlib.sha256(f"{column.schema.field(0).type}\n{column.column(0).to_pylist()!r}".encode()).digest()
     sink = _HashSink()
     with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), column.schema) as writer:
-        writer.write_table(column, max_chunksize=_BATCH_ROWS)
+        writer.write_table(column, max_chunksize=BATCH_ROWS)
     return sink.hash.digest()
 
 

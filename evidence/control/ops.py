@@ -298,9 +298,10 @@ def _items(assessed: Sequence[Assessed]) -> list[Row]:
             "last_seen": run.last_seen,
             "nights": run.nights,
             "open": run.open,
-            "waived": run.open and (run.item, run.reason) in _waived_last(nights),
+            "waived": run.open and (run.item, run.reason) in waived,
         }
         for control, nights in sorted(by_control.items())
+        for waived in [_waived_last(nights)]
         for kind, field in (("exception", "exceptions"), ("review", "reviews"))
         for run in intervals(nights, field)
     ]

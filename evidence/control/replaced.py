@@ -15,19 +15,14 @@ FindingStatus = Literal["satisfied", "not-satisfied", "not-assessed", "not-appli
 Direction = Literal["tighter", "looser", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """The row for one population item that did not pass: ``item, result, reason, observed, expected``, all text."""
+class Flat:
+    """A dataclass with slots whose fields are spelled in JSON as they are, by their names."""
 
-    item: str
-    result: Verdict
-    reason: str
-    observed: str = ""
-    expected: str = ""
+    __slots__: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling."""
-        return {name: getattr(self, name) for name in ("item", "result", "reason", "observed", "expected")}
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
@@ -36,7 +31,18 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Observation(Flat):
+    """The row for one population item that did not pass: ``item, result, reason, observed, expected``, all text."""
+
+    item: str
+    result: Verdict
+    reason: str
+    observed: str = ""
+    expected: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Flat):
     """One thing of a rule that is otherwise: a parameter, or ``content``. Who set it so, as far as an overlay says it."""
 
     what: str
@@ -48,16 +54,6 @@ class Setting:
     requested_by: str = ""
     by: str = ""
     on: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON spelling."""
-        names = ("what", "before", "after", "direction", "layer", "reason", "requested_by", "by", "on")
-        return {name: getattr(self, name) for name in names}
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Self:
-        """Parse the JSON spelling."""
-        return cls(**body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ Pure values; spelled as JSON in ``docs/formats/findings.md``. The algebra that m
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from evidence.control.replaced import FindingStatus, Observation, Replaced, Result, Verdict
+from evidence.control.replaced import FindingStatus, Flat, Observation, Replaced, Result, Verdict
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
 
@@ -27,6 +27,7 @@ __all__ = [
     "Stretch",
     "Verdict",
     "Waived",
+    "parts",
 ]
 Outcome = Literal["benign", "confirmed", "late"]  # late: benign, but after the review was due
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "review")
@@ -87,21 +88,12 @@ class Disposed:
 
 
 @dataclass(frozen=True, slots=True)
-class Waived:
+class Waived(Flat):
     """An exception that a waiver in force accepts; it stays an exception."""
 
     item: str
     reason: str
     waiver: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON spelling."""
-        return {"item": self.item, "reason": self.reason, "waiver": self.waiver}
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Self:
-        """Parse the JSON spelling."""
-        return cls(**body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,3 +317,10 @@ class PeriodFinding:
             "stretches": [s.to_json() for s in self.stretches],
             **({"changes": [change.to_json() for change in self.changes]} if self.changes else {}),
         }
+
+
+def parts(periods: Iterable[PeriodFinding]) -> Iterator[tuple[PeriodFinding, str, Sequence[Interval]]]:
+    """Yield each finding's exceptions, then its open reviews, in the order of the records of ``data/findings.csv``."""
+    for finding in sorted(periods, key=lambda each: each.control):
+        yield finding, "exception", finding.exceptions
+        yield finding, "review", finding.reviews

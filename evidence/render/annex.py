@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from evidence.control.result import Input, Interval, NightFinding, PeriodFinding
+from evidence.control.result import Input, Interval, NightFinding, PeriodFinding, parts
 from evidence.render.inputs import Content, SnapshotFact
 from evidence.render.text import escape_invisible
 
@@ -76,22 +76,20 @@ def _rows(content: Content) -> Iterator[_Row]:
     """Yield exceptions and reviews in the order of ``data/findings.csv``."""
     said = {text.id: text.reasons for text in content.controls}
     answers = {(r.control, r.item, r.reason): f"{r.owner}, due {r.due.isoformat()}" for r in content.responses}
-    for finding in sorted(content.periods, key=lambda p: p.control):
-        for kind, intervals in (("exception", finding.exceptions), ("review", finding.reviews)):
-            for each in intervals:
-                words = said.get(finding.control, {}).get(each.reason, each.reason)
-                answer = answers.get((finding.control, each.item, each.reason), "") if kind == "exception" else ""
-                yield _row(finding, kind, each, words, answer)
+    for finding, kind, intervals in parts(content.periods):
+        for each in intervals:
+            words = said.get(finding.control, {}).get(each.reason, each.reason)
+            answer = answers.get((finding.control, each.item, each.reason), "") if kind == "exception" else ""
+            yield _row(finding, kind, each, words, answer)
 
 
 def first_records(content: Content) -> dict[tuple[str, str], int]:
     """Return (control, kind) -> the number of its first record in ``data/findings.csv``, counted from 1."""
     found: dict[tuple[str, str], int] = {}
     following = 1
-    for finding in sorted(content.periods, key=lambda p: p.control):
-        for kind, intervals in (("exception", finding.exceptions), ("review", finding.reviews)):
-            found[finding.control, kind] = following
-            following += len(intervals)
+    for finding, kind, intervals in parts(content.periods):
+        found[finding.control, kind] = following
+        following += len(intervals)
     return found
 
 

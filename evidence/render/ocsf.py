@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from evidence.control.result import FindingStatus, Interval, PeriodFinding
 from evidence.render.inputs import Content, ControlText
-from evidence.render.oscal_words import DAY, identify
+from evidence.render.oscal_words import identify
 from evidence.render.text import escape_invisible, number
+from evidence.snapshot.model import DAY
 
 OCSF_VERSION: Final = "1.8.0"
 _CLASS: Final = 2003

@@ -16,18 +16,19 @@ from evidence.render.oscal_observed import Observed, observations
 from evidence.render.oscal_plan import CONTROLS, activity, catalogues, objective_id, objectives, selected
 from evidence.render.oscal_risks import risks
 from evidence.render.oscal_words import (
-    DAY,
     OSCAL_VERSION,
     identify,
     latest,
     line,
     markup,
     moment,
+    plain,
     prop,
     props,
     tokens,
 )
 from evidence.render.text import number
+from evidence.snapshot.model import DAY
 
 _STATES: Final = {"satisfied": "pass", "not-satisfied": "fail", "not-assessed": "other"}  # -> reason
 _NO_CLOCK: Final = (
@@ -84,15 +85,10 @@ def _metadata(content: Content, seen: Observed) -> dict[str, Any]:
             *(prop("mark", mark) for mark in found),
         ],
         "roles": [{"id": "assessed-entity", "title": "Assessed entity"}],
-        "parties": [{"uuid": entity, "type": "organization", "name": plain_name(content.entity)}],
+        "parties": [{"uuid": entity, "type": "organization", "name": plain(content.entity)}],
         "responsible-parties": [{"role-id": "assessed-entity", "party-uuids": [entity]}],
         "remarks": markup("\n\n".join([_NO_CLOCK, *gaps])),
     }  # fmt: skip
-
-
-def plain_name(text: str) -> str:
-    """Return a name as an OSCAL string."""
-    return str(prop("name", text)["value"])
 
 
 def _plan_id(content: Content) -> str:

@@ -9,8 +9,9 @@ from typing import Any, Final, Self
 from evidence.control.coverage import RELIABILITY
 from evidence.control.result import Interval, NightFinding, PeriodFinding
 from evidence.render.inputs import Content, ControlText, SnapshotFact
-from evidence.render.oscal_words import DAY, identify, latest, line, markup, moment, prop, props
+from evidence.render.oscal_words import identify, latest, line, markup, moment, prop, props
 from evidence.render.text import number
+from evidence.snapshot.model import DAY
 
 _EVIDENCE: Final = "data/evidence/"
 _SEALED: Final = ("/manifest.json", "/object.json")

@@ -16,13 +16,13 @@ from evidence.errors import MalformedError
 from evidence.render.inputs import Catalogue
 from evidence.render.text import escape_invisible
 from evidence.snapshot import canonical
+from evidence.snapshot.model import start_of
 
 OSCAL_VERSION: Final = "1.2.3"
 NAMESPACE: Final = UUID("88b24abd-4540-44d1-979d-516c472d5081")  # of our ids, chosen once, never changed
 NS: Final = f"urn:uuid:{NAMESPACE}"  # of our property names, docs/formats/oscal.md
 _MARKS: Final = re.compile(r"([\\`*_~^\[\]{}#|])")
 _NO_TOKEN: Final = re.compile(r"[^A-Za-z0-9.-]+")
-DAY: Final = dt.timedelta(days=1)
 
 
 def identify(*names: object) -> str:
@@ -68,7 +68,7 @@ def line(text: str) -> str:
 
 def moment(day: dt.date) -> str:
     """Return the first instant of a UTC day."""
-    return canonical.format_time(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
+    return canonical.format_time(start_of(day))
 
 
 def latest(times: Iterable[str], otherwise: str) -> str:

@@ -3,9 +3,7 @@
 Every cell is a text or a whole number. Text is written as text, whatever it begins with: no cell is ever a formula or a link.
 """
 
-import csv
 import datetime as dt
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +28,6 @@ _WIDTHS: Final = {
 _LINE: Final = 15  # points
 _A3, _A4 = 8, 9
 _CELL: Final = 32_000  # Excel ends at 32,767 characters
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 INSTRUCTIONS: Final = (
     "Each row of the sheet Decide is one grant that can be revoked on its own, or what one role holds itself. The grave rows come first.",
@@ -74,16 +71,6 @@ def write_workbook(
         if sealed["since"]:
             gone = [[each[name] for name in IDENTITY] for each in sealed["gone"]]
             _plain_table(book, f"Gone since {sealed['since']}", [SHOWN[name] for name in IDENTITY], gone)
-
-
-def write_csv(path: Path, sealed: Mapping[str, Any]) -> None:
-    """Write the rows as CSV, for reading elsewhere. What a spreadsheet would take for a formula gets an apostrophe before it."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(SHOWN.values())
-    for row in sealed["rows"]:
-        writer.writerow([_harmless(row[name]) for name in SHOWN])
-    path.write_text(text.getvalue(), newline="")
 
 
 def _cover(book: Any, sealed: Mapping[str, Any], digest: str) -> None:
@@ -244,10 +231,6 @@ def _formats(book: Any) -> dict[str, Any]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _CELL else f"{text[:_CELL]} … {canonical.sha256_hex(text.encode())}"
-
-
-def _harmless(value: str | int) -> str | int:
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA) else value
 
 
 def shown_cell(value: str | int) -> str:
