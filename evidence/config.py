@@ -257,6 +257,29 @@ class PacketConfig(_Section):
     tsa_roots: tuple[str, ...] = ()
 
 
+class AlertTargetConfig(_Section):
+    """Somebody to tell: an apprise address, and how grave a change must be."""
+
+    url: SecretRef
+    severity: Literal["low", "medium", "high", "critical"] = "low"
+
+
+class AlertsConfig(_Section):
+    """Who is told of changes, and how long before something ends."""
+
+    notice_days: Annotated[int, Field(ge=1, le=365)] = 14
+    targets: dict[SourceName, AlertTargetConfig] = Field(default_factory=dict)
+
+
+class ScheduleConfig(_Section):
+    """When `evidence schedule` runs a night, and when it checks the whole store: five cron fields, in UTC."""
+
+    night: str = "30 2,8,14,20 * * *"
+    check: str = "0 5 * * sun"
+    jitter_seconds: Annotated[int, Field(ge=0, le=3600)] = 120
+    address: str = "127.0.0.1:9464"
+
+
 class Config(_Section):
     """The whole of ``evidence.toml``. ``workspace`` and ``sha256`` are filled in by :func:`load`."""
 
@@ -269,6 +292,8 @@ class Config(_Section):
     assess: AssessConfig = AssessConfig()
     gate: GateConfig = GateConfig()
     packet: PacketConfig = PacketConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
     sources: dict[SourceName, SourceConfig] = Field(default_factory=dict)
     demo: bool = False
 

@@ -7,7 +7,7 @@ import pytest
 from fakes.live_source import EVENTS, FIRST, START, LiveSource, Row, unavailable
 
 from evidence.cli import app as command_line
-from evidence.cli import collect_command, collect_workers, packet_recount, status_command
+from evidence.cli import packet_recount
 from evidence.cli import workspace as workspace_module
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
@@ -51,8 +51,7 @@ def place(tmp_path, monkeypatch):
     made = Place(tmp_path / "work")
     monkeypatch.setattr(workspace_module, "load_contracts", lambda: {EVENTS.name: EVENTS})
     monkeypatch.setattr(opening, "BUILT_IN", {"contracts": lambda name, *, contracts, clock, path: made.source})
-    for module in (collect_command, collect_workers, packet_recount, status_command, workspace_module):
-        monkeypatch.setattr(module, "now", lambda: made.now)
+    monkeypatch.setattr(workspace_module, "now", lambda: made.now)
     made.source.rows += [Row(1, START + HOUR, "a", START + HOUR), Row(2, START + 2 * HOUR, "b", START + 2 * HOUR)]
     return made
 

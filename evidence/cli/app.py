@@ -17,6 +17,8 @@ from evidence.errors import EvidenceError
 COMMANDS: Final = (
     "init",
     "doctor",
+    "run",
+    "schedule",
     "collect",
     "status",
     "assess",

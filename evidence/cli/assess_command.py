@@ -12,7 +12,7 @@ from evidence import assess as verb
 from evidence.cli import output
 from evidence.cli.period import parse_night, parse_period
 from evidence.cli.workers import in_workers
-from evidence.cli.workspace import Workspace, new_id, now
+from evidence.cli.workspace import Workspace, new_id
 from evidence.control.period import assess_period
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EXIT_NOT_ASSESSED, EXIT_NOT_SATISFIED, ControlError, UsageError, worst
@@ -45,17 +45,8 @@ def assess(
     if fail_on and fail_on not in SEVERITIES:
         raise UsageError(f"no severity {fail_on!r}", fix=f"one of {', '.join(SEVERITIES)}")
     workspace = Workspace.open(context.obj)
-    moment = now()
-    reader = reader_of(workspace, moment)
-    nights = _nights(workspace, date, period)
-    found: dict[dt.date, list[NightFinding]] = {}
     try:
-        with workspace.lease(), output.progress("assess", len(nights)) as step:
-            judged = _judged(workspace, reader, nights, jobs)
-            log, library, registers = workspace.log, workspace.library, workspace.registers
-            for night, findings in verb.seal(log, library, registers, reader, judged, new_id, engine=workspace.engine):
-                found[night] = findings
-                step(str(night))
+        found = assess_nights(workspace, _nights(workspace, date, period), jobs)
     finally:
         workspace.close()
     output.undelivered(workspace.log.undelivered)
@@ -66,7 +57,20 @@ def assess(
         _show_periods(periods, json=json)
     else:
         _show_nights(shown, json=json)
-    return _exit_code([f for findings in shown.values() for f in findings], fail_on)
+    return exit_code([f for findings in shown.values() for f in findings], fail_on)
+
+
+def assess_nights(workspace: Workspace, nights: list[dt.date], jobs: int) -> dict[dt.date, list[NightFinding]]:
+    """Judge ``nights`` by what is sealed now and seal what is new; return all findings of each."""
+    found: dict[dt.date, list[NightFinding]] = {}
+    reader = reader_of(workspace, workspace.clock())
+    with workspace.lease(), output.progress("assess", len(nights)) as step:
+        judged = _judged(workspace, reader, nights, jobs)
+        log, library, registers = workspace.log, workspace.library, workspace.registers
+        for night, findings in verb.seal(log, library, registers, reader, judged, new_id, engine=workspace.engine):
+            found[night] = findings
+            step(str(night))
+    return found
 
 
 def _judged(workspace: Workspace, reader: verb.StoreReader, nights: list[dt.date], jobs: int) -> Iterator[verb.Judged]:
@@ -128,6 +132,11 @@ def _nights(workspace: Workspace, date: str | None, period: str | None) -> list[
         return [parse_night(date)]
     if period:
         return parse_period(period).nights
+    return unassessed(workspace)
+
+
+def unassessed(workspace: Workspace) -> list[dt.date]:
+    """Return the nights of which something is sealed or recorded that no assessment has seen yet, in order."""
     index = workspace.index
     newest: dict[dt.date, int] = {}
     for sealed in index.every_revision():
@@ -194,7 +203,8 @@ def _show_periods(periods: list[PeriodFinding], *, json: bool) -> None:
     )  # fmt: skip
 
 
-def _exit_code(findings: list[NightFinding], fail_on: str | None) -> int:
+def exit_code(findings: list[NightFinding], fail_on: str | None) -> int:
+    """Return what an assessment says to scripts: controls that could not run, then what ``fail_on`` asks about."""
     codes = [ControlError.exit_code for f in findings if f.reason == "control-error"]
     if fail_on:
         grave = [f for f in findings if SEVERITIES.index(f.severity) >= SEVERITIES.index(fail_on)]

@@ -3,7 +3,7 @@
 import datetime as dt
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from evidence.cli import output
 from evidence.cli.collect_workers import Bug, Landed, nights_of, place_of, read_here, read_in_workers
 from evidence.cli.period import parse_night
 from evidence.cli.stamping import DONE, stamp_log
-from evidence.cli.workspace import Workspace, new_id, now
+from evidence.cli.workspace import Workspace, new_id
 from evidence.errors import (
     ConfigError,
     EvidenceError,
@@ -86,18 +86,8 @@ def collect(
     workspace = Workspace.open(context.obj)
     first = parse_night(since) if since else workspace.config.collect.since
     chosen = Chosen(_nights(date, since, until), dataset or [], first)
-    tallies = []
     try:
-        with workspace.lease(), workspace.spool() as spool:
-            seal_promise(workspace.log)
-            for name in source or sorted(workspace.config.sources):
-                tally = Tally(name)
-                tallies.append(tally)
-                try:
-                    _collect_source(workspace, tally, spool / name, chosen, jobs)
-                except (SourceError, ConfigError) as failure:
-                    tally.failure = failure
-            stamped = stamp_log(workspace)
+        tallies, stamped = collect_due(workspace, source or sorted(workspace.config.sources), chosen, jobs)
     finally:
         workspace.close()
     _report(
@@ -109,6 +99,25 @@ def collect(
         json=json,
     )
     return worst(tally.exit_code for tally in tallies)
+
+
+def collect_due(workspace: Workspace, sources: Sequence[str], chosen: Chosen, jobs: int) -> tuple[list[Tally], str]:
+    """Read and seal what is due of ``sources``, one after the other; return what each came to, and how time-stamping went.
+
+    A source that fails costs its own windows alone. Raises ``BusyError`` while another run holds the lease.
+    """
+    tallies = []
+    with workspace.lease(), workspace.spool() as spool:
+        seal_promise(workspace.log)
+        for name in sources:
+            tally = Tally(name)
+            tallies.append(tally)
+            try:
+                _collect_source(workspace, tally, spool / name, chosen, jobs)
+            except (SourceError, ConfigError) as failure:
+                tally.failure = failure
+        stamped = stamp_log(workspace)
+    return tallies, stamped
 
 
 def _collect_source(workspace: Workspace, tally: Tally, spool: Path, chosen: Chosen, jobs: int) -> None:
@@ -132,7 +141,9 @@ def _planned(workspace: Workspace, tally: Tally, chosen: Chosen) -> list[verb.Ta
     contracts, nights = workspace.contracts, chosen.nights
     try:
         datasets = chosen.datasets or workspace.wanted(tally.source)
-        return verb.plan(source, contracts, index, now(), since=chosen.since, nights=nights, datasets=datasets)
+        return verb.plan(
+            source, contracts, index, workspace.clock(), since=chosen.since, nights=nights, datasets=datasets
+        )
     except EvidenceError:
         raise
     except Exception as exc:  # noqa: BLE001 - third-party sources may raise anything

@@ -14,7 +14,7 @@ from typing import Any
 
 from evidence import collect as verb
 from evidence.cli.workers import in_workers
-from evidence.cli.workspace import Workspace, now
+from evidence.cli.workspace import Workspace
 from evidence.errors import ConfigError
 from evidence.snapshot.collected import Collected
 from evidence.snapshot.entry import SealedEntry
@@ -98,7 +98,7 @@ def _read(workspace: Workspace, order: Order) -> Collected | Bug:
             task,
             redactor,
             order.spool,
-            now,
+            workspace.clock,
             attempts=attempts,
             collector=stamp,
             before=before,

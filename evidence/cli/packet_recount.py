@@ -13,7 +13,7 @@ from evidence.cli import output
 from evidence.cli.collect_command import Tally, seal_batch
 from evidence.cli.collect_workers import Bug, nights_of, read_here
 from evidence.cli.period import Period
-from evidence.cli.workspace import Workspace, now
+from evidence.cli.workspace import Workspace
 from evidence.errors import ConfigError, PacketRefusedError, SourceError, SourceUnavailableError
 
 
@@ -37,7 +37,7 @@ def _recount_source(workspace: Workspace, name: str, period: Period) -> Tally:
     tally = Tally(name)
     try:
         source, index = workspace.source(name), workspace.index.catch_up(workspace.log)
-        tasks = verb.plan_recounts(source, workspace.contracts, index, now(), period.nights)
+        tasks = verb.plan_recounts(source, workspace.contracts, index, workspace.clock(), period.nights)
         if tasks:
             with closing(source), workspace.lease(), workspace.spool() as spool:
                 nights = nights_of(tasks, spool)

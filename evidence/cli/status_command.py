@@ -12,7 +12,7 @@ import typer
 from evidence.cli import output
 from evidence.cli.assess_command import sealed_periods
 from evidence.cli.period import parse_period
-from evidence.cli.workspace import Workspace, now
+from evidence.cli.workspace import Workspace
 from evidence.errors import EvidenceError, UsageError
 from evidence.snapshot.model import DAY
 from evidence.status import ALL, MARKS, WORDS, Sealed, Span, Standing, sealed_windows, standing
@@ -32,7 +32,7 @@ def status(
 ) -> None:
     """Show what is sealed and what is missing, per source and dataset; with --calendar night by night."""
     workspace = Workspace.open(context.obj)
-    moment = now()
+    moment = workspace.clock()
     if readiness:
         _show_readiness(workspace, period or _quarter(moment), moment, json=json)
         return

@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     from evidence.sources.snowflake_login import Login
 
 
+Clock = Callable[[], dt.datetime]
+
+
 def now() -> dt.datetime:
     """The clock of the command line: UTC."""
     return dt.datetime.now(dt.UTC)
@@ -86,6 +89,7 @@ class Workspace:
 
     config: Config
     path: Path
+    clock: Clock = field(default_factory=lambda: now)
     confirmed: bool = False  # locks that cannot be undone were agreed to in this command
     _sources: dict[str, Source] = field(default_factory=dict)
 
@@ -109,7 +113,7 @@ class Workspace:
         return open_store(
             settings.url,
             base=self.config.workspace,
-            clock=now,
+            clock=self.clock,
             mode=settings.retention_mode,
             retention_days=settings.retention_days,
             endpoint_url=settings.endpoint_url,
@@ -141,7 +145,7 @@ class Workspace:
         """How long what the log writes is kept, and by which clock; nothing where the store keeps no retention."""
         if not isinstance(self.store, RetainingStore):
             return {}
-        return {"retention_days": self.store.rule.longest, "clock": now}
+        return {"retention_days": self.store.rule.longest, "clock": self.clock}
 
     @property
     def delivery_notes(self) -> DeliveryNotes:
@@ -258,7 +262,7 @@ class Workspace:
             return _open_snowflake(name, section, self)
         if isinstance(section, AwsSourceConfig):
             words = section.model_dump(exclude={"kind"}) | {"run": new_id()}
-            return open_source("aws", name, contracts=self.contracts, clock=now, settings=words)
+            return open_source("aws", name, contracts=self.contracts, clock=self.clock, settings=words)
         settings = section.model_dump(exclude={"kind", "datasets"}, exclude_unset=True)
         if isinstance(section, DbtSourceConfig):
             settings |= _dbt_place(section, self.config)
@@ -266,7 +270,7 @@ class Workspace:
             settings["path"] = self.config.path(section.path)
         if "mappings" in settings:
             settings["mappings"] = [ref if ":" in ref else str(self.config.path(ref)) for ref in settings["mappings"]]
-        return open_source(section.kind, name, contracts=self.contracts, clock=now, settings=settings)
+        return open_source(section.kind, name, contracts=self.contracts, clock=self.clock, settings=settings)
 
     def datasets_asked(self) -> dict[str, Sequence[str]]:
         """Source name -> datasets it is configured to be asked for, without connecting anywhere."""
@@ -319,7 +323,7 @@ class Workspace:
                     f"cannot read {name} of tsa_roots: {exc.strerror}",
                     fix="save the authority's root certificate there",
                 ) from exc
-        return Authorities(urls, certificates, now)
+        return Authorities(urls, certificates, self.clock)
 
     @property
     def revocation_lists(self) -> Sequence[bytes]:
@@ -406,7 +410,7 @@ def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Worksp
         _login(section, workspace.config),
         choice.datasets,
         run=new_id(),
-        clock=now,
+        clock=workspace.clock,
         edition=section.edition,
         elevated=_login(_above(section, section.elevated), workspace.config) if section.elevated else None,
         left_out=choice.left_out,

@@ -31,6 +31,8 @@ EntryType = Literal[
     "sample",
     "check",
     "access-review",
+    "alert",
+    "told",
 ]
 MAX_BYTES = 65_535  # uint16 length in C2SP tlog-tiles entry bundles
 

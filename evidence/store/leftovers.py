@@ -18,7 +18,7 @@ _KNOWN_LOG: Final = (
     "log/cosigned/",
     CACHE_PATH,
 )  # looked at by their own checks
-_SEALED: Final = ("data/", "findings/", "registers/", "holds/", "packets/")
+_SEALED: Final = ("data/", "findings/", "registers/", "holds/", "packets/", "alerts/")
 _ORPHAN: Final = (
     "named by no entry: information, not an error. Of a run that died before its commit, or of one at work now. Safe to leave; on a "
     "folder safe to remove while no run holds the lease, never on the word of a store that did not verify"

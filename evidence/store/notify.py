@@ -1,4 +1,4 @@
-"""``apprise:…`` destinations: mail, chat and paging services, by the apprise library, which the alerts use too.
+"""Mail, chat and paging services, by the apprise library: for alerts, and as ``apprise:…`` destinations of checkpoints.
 
 The signed note is the message, and an attachment where the service takes one: mail may wrap lines, a file stays as it is.
 """
@@ -14,36 +14,48 @@ from evidence.tlog.checkpoint import parse_unverified
 TITLE: Final = "evidence checkpoint"
 
 
-class NotifyDestination:
-    """One apprise address. Its every part may be a secret, so ``where`` shows the kind of service alone."""
+class Service:
+    """One apprise address. Its every part may be a secret, so ``where`` shows the kind of service alone.
 
-    def __init__(self, url: str) -> None:
+    ``place`` is the setting it stands in, for errors. Raises ``ConfigError`` for what is no address.
+    """
+
+    def __init__(self, url: str, place: str) -> None:
         scheme, separator, _ = url.partition("://")
         if not separator or not scheme.isascii() or not scheme.isalnum():
-            raise ConfigError(
-                "log.checkpoints: no apprise address", fix='for example "apprise:mailtos://…" in env:NAME'
-            )
+            raise ConfigError(f"{place}: no apprise address", fix='for example "mailtos://…" in env:NAME')
         self.where = f"apprise {scheme}://…"
         self._url = url
 
-    def send(self, signed: str) -> None:
-        """See :class:`Destination`; the library says only whether the service took the message."""
+    def send(self, title: str, body: str, file: tuple[str, str] | None = None) -> None:
+        """Send plain text, with a file (name, text) where the service takes one; the library says only whether it was taken."""
         import apprise
         from apprise.attachment.memory import AttachMemory
 
-        head = parse_unverified(signed)
         with _silent():
             service = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False))
             if not service.add(self._url):
                 raise StoreError(f"{self.where}: no such service, or parts are missing", fix="see apprise's own pages")
-            name = f"checkpoint-{head.size:012d}"
-            attached = apprise.AppriseAttachment(AttachMemory(signed, name=f"{name}.txt", mimetype="text/plain"))  # type: ignore[no-untyped-call]
-            taken = service.notify(
-                body=signed, title=f"{TITLE} {head.origin} {head.size}", body_format=apprise.NotifyFormat.TEXT,
-                attach=attached if _takes_files(service) else None,
-            )  # fmt: skip
+            attached = None
+            if file is not None and _takes_files(service):
+                attached = apprise.AppriseAttachment(AttachMemory(file[1], name=file[0], mimetype="text/plain"))  # type: ignore[no-untyped-call]
+            taken = service.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT, attach=attached)
         if not taken:
             raise StoreError(f"{self.where} did not take the message", fix="try the address with apprise's own command")
+
+
+class NotifyDestination:
+    """A place of checkpoints behind an apprise address."""
+
+    def __init__(self, url: str) -> None:
+        self._service = Service(url, "log.checkpoints")
+        self.where = self._service.where
+
+    def send(self, signed: str) -> None:
+        """See :class:`Destination`: the signed note is the message, and a file."""
+        head = parse_unverified(signed)
+        file = (f"checkpoint-{head.size:012d}.txt", signed)
+        self._service.send(f"{TITLE} {head.origin} {head.size}", signed, file)
 
 
 def _takes_files(service: "object") -> bool:
