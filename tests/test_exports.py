@@ -16,6 +16,7 @@ from evidence.render.exports import exported
 from evidence.render.inputs import Mapped, Response
 from evidence.render.jsonstream import encoded
 from evidence.render.oscal_words import plain, tokens
+from evidence.render.records import findings_csv
 from evidence.render.text import forbidden_words
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from tests.servers.venvs import ensure
@@ -60,7 +61,7 @@ def write(inputs, key, root, **report):
     proved, faults = making._prove(inputs)
     assert not faults
     bag = BagWriter(root)
-    body = making.findings_csv(inputs.periods)
+    body = findings_csv(inputs.periods)
     bag.add("findings.json", making.findings_bytes(inputs))
     bag.add("findings.csv", body)
     making._write_evidence(bag, inputs, proved, lambda _: None)

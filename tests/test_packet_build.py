@@ -16,7 +16,8 @@ from evidence.bag.files import FolderFiles, ZipFiles
 from evidence.bag.folders import by_control
 from evidence.cli.app import run
 from evidence.errors import PacketRefusedError, VerificationError
-from evidence.packet import build_packet, findings_csv
+from evidence.packet import build_packet
+from evidence.render.records import findings_csv
 from evidence.render.text import forbidden_words
 from evidence.signing.certificate import certificate_pem
 from evidence.snapshot import canonical
@@ -45,7 +46,7 @@ def test_layout(made):
     names = {str(path.relative_to(made.folder)) for path in made.folder.rglob("*") if path.is_file()}
     assert names >= {
         "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "tagmanifest-sha256.txt.p7s",
-        "data/packet.pdf", "data/packet.html", "data/findings.json", "data/findings.csv", "data/render.json", "data/oscal.json", "data/ocsf.json",
+        "data/packet.pdf", "data/packet.html", "data/findings.json", "data/findings.csv", "data/render.json", "data/oscal.json", "data/ocsf.json", "data/findings.parquet", "data/packet.xlsx",
         "data/VERIFY.md", "data/verify.sh", "data/log/checkpoint", "data/log/key", "data/log/previous-checkpoint",
         "data/log/consistency-from-previous", "data/controls/identity-dormant/control.sql",
         "data/controls/registers/admins.toml", "data/evidence/carrier/snowflake.users/2026-07-01/r0/manifest.json",
