@@ -11,6 +11,7 @@ import pytest
 
 from evidence import packet as making
 from evidence.bag.bag import BagWriter
+from evidence.control.requests import Request
 from evidence.control.result import Interval
 from evidence.render.exports import exported
 from evidence.render.inputs import Mapped, Response
@@ -100,6 +101,14 @@ def said(thing):
 def test_both_are_what_their_owners_schemas_ask_for(made):
     _, data = made
     assert judged(("oscal", data / "oscal.json"), ("ocsf", data / "ocsf.json")) == [[], []]
+
+
+def test_the_answer_to_one_request_concludes_on_no_requirement(inputs, key, tmp_path):
+    _, data = write(replace(inputs, request=Request("PBC-1", "What?", "answered")), key, tmp_path / "b")
+    assert judged(("oscal", data / "oscal.json")) == [[]]
+    _, result = oscal_of(data)
+    assert not result.get("findings")
+    assert [said(each)["requirements"] for each in result["reviewed-controls"]["control-selections"]] == ["0"]
 
 
 def test_the_judge_finds_what_is_wrong(made, tmp_path):

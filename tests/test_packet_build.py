@@ -238,7 +238,7 @@ def pdf_pages(path):
 
 def test_over_the_limit_rows_are_referenced(inputs, key, tmp_path):
     packet = build_packet(replace(inputs, exhibit_limit=1000), key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT)
-    assert not list(packet.folder.rglob("*.parquet"))
+    assert not list((packet.folder / "data/evidence").rglob("*.parquet"))
     found = verify_packet(packet.zip, certificates=[certificate_pem(key[1])], vkeys=[inputs.log_key.to_text()], at=AT)
     assert found.ok
     assert any(c.ok is None and "referenced by digest only" in c.detail for c in found.checks)

@@ -229,7 +229,8 @@ def test_a_population_is_handed_out_only_as_it_was_tested(work, tmp_path, monkey
     ]
     nights = list(csv.DictReader((tmp_path / "p.csv.nights.csv").open(newline="")))
     assert [row["night"][-2:] for row in nights] == ["06", "07", "08", "09", "10"]
-    assert (nights[0]["fingerprint"], nights[-1]["status"]) == (sealed["fingerprint"], "never assessed")
+    assert nights[0]["fingerprint"] == sealed["fingerprint"]
+    assert (nights[-1]["status"], nights[-1]["population"]) == ("not assessed", "")
     book = openpyxl.load_workbook(tmp_path / "p.xlsx", read_only=True)
     assert book.sheetnames == ["About", "Nights", "Items"]
     rows = [row[:3] for row in book["Items"].iter_rows(min_row=3, values_only=True)]

@@ -20,6 +20,7 @@ from evidence.control.population import items_of
 from evidence.control.result import NightFinding
 from evidence.control.sampling import NightPopulation, fingerprint_of
 from evidence.errors import UsageError
+from evidence.render.inputs import DEMO
 from evidence.render.population import Format, Population, nights_csv, write_population
 from evidence.snapshot.ahead import cores
 
@@ -121,7 +122,7 @@ def _population(
         fingerprint=fingerprint_of(tested) if len(nights) > 1 else "".join(each.fingerprint for each in tested),
         log=f"size {workspace.log.size} of {workspace.verifier.name}",
         nights=nights,
-        marks=("DEMONSTRATION KEYS",) if workspace.config.demo else (),
+        marks=(DEMO,) if workspace.config.demo else (),
     )
 
 

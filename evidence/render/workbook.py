@@ -79,13 +79,15 @@ def sheet_names(table: Table, limit: int = SHEET_ROWS) -> list[str]:
     return [table.name if n == 1 else f"{table.name} ({n})" for n in range(1, sheets + 1)]
 
 
+_TRUTH: Final = '"TRUE";"TRUE";"FALSE"'  # LibreOffice shows 1 and 0 for a typed cell without it
 _PLACED: Final[dict[str, dict[str, Any]]] = {
     "text": {"indent": 1},  # apart from a number before it
     "wrap": {"indent": 1, "text_wrap": True},
+    "truth": {"align": "center"},
     "date": {"align": "center"},
     "time": {"align": "center"},
 }
-Kind = Literal["text", "wrap", "exact", "count", "date", "time"]
+Kind = Literal["text", "wrap", "truth", "exact", "count", "date", "time"]
 
 
 class Shapes:
@@ -93,7 +95,7 @@ class Shapes:
 
     def __init__(self, book: Any) -> None:
         line = {"border": 1, "border_color": "#D0D5DB", "valign": "top"}
-        numbers = {"exact": "0", "count": "#,##0", "date": "yyyy-mm-dd", "time": "yyyy-mm-dd hh:mm:ss"}
+        numbers = {"truth": _TRUTH, "exact": "0", "count": "#,##0", "date": "yyyy-mm-dd", "time": "yyyy-mm-dd hh:mm:ss"}
         fills: dict[str, dict[str, Any]] = {
             "": {},
             "bad": {"bg_color": "#F8DCD8", "bold": True},
@@ -118,7 +120,7 @@ class Shapes:
         kind: Kind = "wrap" if column.wrap else "text"
         match value:
             case bool():
-                kind = "text"
+                kind = "truth"
             case int():
                 kind = "exact" if column.exact else "count"
             case dt.datetime():

@@ -11,7 +11,7 @@ from evidence.control.coverage import RELIABILITY
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.render.annex import receipts
 from evidence.render.chart import nights_of
-from evidence.render.inputs import Content, ControlText
+from evidence.render.inputs import DEMO, Content, ControlText
 from evidence.render.matrix import Matrix, MatrixRow, matrices
 from evidence.render.records import COLUMNS, count, records
 from evidence.render.spreadsheet import Cell
@@ -28,7 +28,7 @@ RESTRICTED: Final = (
 _OMITTED: Final = 200  # lines of the first sheet
 _MARKS: Final = {
     "PROVISIONAL": "This packet was made although evidence is missing or not settled. What is left out stands below.",
-    "DEMONSTRATION KEYS": "One machine holds all keys of this workspace and the data is generated. Nothing here is evidence about a real organisation.",
+    DEMO: "One machine holds all keys of this workspace and the data is generated. Nothing here is evidence about a real organisation.",
     "DRAFT": "There is no description of the system by management (system.toml): without it a reader cannot judge the scope.",
 }
 _CONTROLS: Final = (
@@ -47,7 +47,7 @@ _POPULATION: Final = (
     Column("Awaiting review", 10), Column("Waived", 8), Column("Reason", 46), Column("Inputs", 8), Column("Fingerprint of the population", 66), Column("Version", 9),
 )  # fmt: skip
 _FINDINGS: Final = tuple(
-    Column(name, width, exact=True) for name, width in zip(COLUMNS, (30, 10, 44, 22, 11, 11, 7, 7, 10, 14, 40, 40), strict=True)
+    Column(name, width, exact=True) for name, width in zip(COLUMNS, (30, 11, 52, 24, 12, 12, 8, 8, 10, 15, 56, 56), strict=True)
 )  # fmt: skip
 _RESPONSES: Final = (
     Column("Control", 30), Column("Item", 36), Column("Reason", 20), Column("Cause", 40, wrap=True), Column("Effect", 40, wrap=True), Column("Action", 40, wrap=True),
