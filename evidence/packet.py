@@ -14,6 +14,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf
-from evidence.render.exports import engines, exported
+from evidence.render.exports import engines, exported, tabled
 from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Report, Response, Seal, SnapshotFact
 from evidence.render.records import findings_csv
 from evidence.signing.cades import sign_detached
@@ -155,7 +156,7 @@ def build_packet(
             bag.add("request.json", canonical.encode(inputs.request.to_json()))
         progress("writing evidence")
         _write_evidence(bag, inputs, proved, progress)
-        for name, pieces in exported(content, bag.digests, out):
+        for name, pieces in chain(exported(content, bag.digests), tabled(content, out)):
             bag.add(name, pieces)
         omissions = (*omissions, *_add_pages(bag, content, rendering, signing, progress))
     omissions = (*omissions, *_seal(bag, content, signing, progress))

@@ -151,7 +151,8 @@ SCRIPT = """
 import sys, hashlib
 from pathlib import Path
 from evidence.render import html, pdf
-from evidence.render.exports import exported
+from itertools import chain
+from evidence.render.exports import exported, tabled
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from evidence.packet import _content
 inputs = build_inputs(Path(sys.argv[1]), count=2)
@@ -161,7 +162,7 @@ from dataclasses import replace
 content = replace(content, seal=replace(content.seal, certificate_sha256="0" * 64))
 made = pdf.render(html.render_print(content, TEMPLATES), (pdf.Attachment("a.json", "x", b"{}", "Data"),), content.end)
 print(hashlib.sha256(made.body).hexdigest(), hashlib.sha256(html.render_screen(content, TEMPLATES)).hexdigest())
-for name, pieces in exported(content, {"data/b": "1" * 64, "data/controls/a": "2" * 64}):
+for name, pieces in chain(exported(content, {"data/b": "1" * 64, "data/controls/a": "2" * 64}), tabled(content)):
     print(name, hashlib.sha256(b"".join(pieces)).hexdigest())
 """
 

@@ -18,17 +18,18 @@ _BLOCK: Final = 1 << 20
 _LIBRARIES: Final = ("pyarrow", "xlsxwriter")
 
 
-def exported(
-    content: Content, digests: Mapping[str, str], scratch: Path | None = None
-) -> Iterator[tuple[str, Iterator[bytes]]]:
+def exported(content: Content, digests: Mapping[str, str]) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Yield (name below ``data/``, pieces of its bytes); ``digests`` are those of findings and evidence, by payload name.
 
-    How long the JSON files are depends on controls, nights and the report's ``export_rows``, not on the number of exceptions. The other
-    two hold every exception; they are written row by row in a private folder below ``scratch``, which needs room for them.
+    How long the files are depends on controls, nights and the report's ``export_rows``, not on the number of exceptions.
     """
     digests = dict(digests)  # what is added to the bag meanwhile is not referred to
     yield "oscal.json", encoded(assessment_results(content, digests))
     yield "ocsf.json", encoded(compliance_findings(content, digests))
+
+
+def tabled(content: Content, scratch: Path | None = None) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Yield the files that hold every exception; they are written row by row in a private folder below ``scratch``, which needs room."""
     yield "findings.parquet", _drawn(scratch, lambda path: write_parquet(path, records(content.periods), SCHEMA))
     yield "packet.xlsx", _drawn(scratch, lambda path: write_book(path, heading(content), tables(content)))
 
