@@ -9,6 +9,7 @@ import typer
 from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.bag.statement import packet_statement
 from evidence.cli import output
+from evidence.cli.identity import load_identity
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
 from evidence.cli.packet_recount import recount
 from evidence.cli.period import Period, parse_period
@@ -17,8 +18,7 @@ from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
 from evidence.errors import PacketRefusedError
 from evidence.packet import Packet, PacketInputs, build_packet
-from evidence.signing import kms, pkcs11
-from evidence.signing.certificate import PacketKey, load_packet_key
+from evidence.signing.certificate import PacketKey
 from evidence.signing.dsse import sign_envelope
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
@@ -130,15 +130,4 @@ def sha256_of(path: Path) -> str:
 
 def identity_of(workspace: Workspace) -> PacketKey:
     """Return the packet key with its certificate and chain."""
-    settings = workspace.config.packet
-    path = workspace.config.path(settings.certificate)
-    body = path.read_bytes() if path.is_file() else b""
-    links = [workspace.config.path(link).read_bytes() for link in settings.chain]
-    if settings.key.startswith(kms.PREFIX):
-        return kms.kms_packet_key(settings.key, body, links)
-    passphrase = workspace.pin(settings.key_passphrase)
-    if settings.key.startswith(pkcs11.PREFIX):
-        return pkcs11.token_packet_key(settings.key, passphrase, body, links)
-    return load_packet_key(
-        workspace.config.secret(settings.key), body, links, passphrase.encode() if passphrase else None
-    )
+    return load_identity(workspace.config, workspace.config.packet)

@@ -67,6 +67,7 @@ def verify(
         mirror=_place(mirror, endpoint_url, region) if mirror else None,
         jobs=jobs or cores(),
         lists=given.lists,
+        people=given.people,
         at=read_moment(at_time),
     )
     if reperform and result.ok and isinstance(place, Path):
