@@ -41,6 +41,7 @@ from evidence.bag.zip import equals_reencoding
 from evidence.errors import UsageError, VerificationError
 from evidence.signing.certificate import load_certificates
 from evidence.signing.cms import Signed, verify_detached, verify_pdf
+from evidence.signing.encrypted import encrypted_for
 from evidence.signing.person import PersonTrust, is_demonstration, judge_person, name_of
 from evidence.signing.revocation import Moment, judge_chain, load_carried, load_list
 from evidence.signing.timestamp import LIMIT, Judged, judge_pdf, judge_signature, judge_stamps
@@ -210,6 +211,9 @@ def _judge(
 
 
 def _packet_checks(path: Path, trust: Trust, jobs: int) -> Iterator[Check]:
+    if path.is_file() and (words := encrypted_for(path)):
+        yield unmade("open", words, path.name)
+        return
     try:
         files = open_bag(path)
     except FAULTS as exc:

@@ -10,6 +10,7 @@ from evidence import approve as verb
 from evidence.approve import Approved, Asked, Known
 from evidence.bag.signoff import STEP
 from evidence.cli import output
+from evidence.cli.delivery import deliver, place_of, recipients_of
 from evidence.cli.identity import load_identity
 from evidence.cli.workspace import Workspace, now
 from evidence.config import FILE_NAME, Config, EntityConfig, PacketConfig
@@ -50,11 +51,25 @@ def approve(
     trust: Annotated[
         list[Path] | None, typer.Option(help="What the packet must verify by; default: trust/ of the workspace.")
     ] = None,
+    encrypt_to: Annotated[
+        list[Path] | None,
+        typer.Option(help="As issuer, a recipient's certificate: encrypt the zip for delivery to --out."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the encrypted zip and the approvals go; default: delivery/.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Verify a packet and sign that you reviewed, approved or issued it. Nothing of the packet changes."""
     workspace = Workspace.open(context.obj) if (context.obj / FILE_NAME).is_file() else None
     given = _trust(workspace, trust)
+    recipients = recipients_of(encrypt_to or [])
+    if recipients and (role != "issuer" or packet.is_dir()):
+        raise UsageError(
+            "--encrypt-to is for the issuer, and of the packet's zip", fix="--role issuer, and name PACKET.zip"
+        )
+    base = workspace.config.workspace if workspace else Path()
+    place = place_of(out, base, packet.parent) if recipients else None
     seal = _sealed_by(packet, given)
     asked = Asked(role, comment, tuple(login or ()), supersedes)
     person = _identity(workspace, asked, key, key_passphrase, certificate, chain or [])
@@ -66,10 +81,12 @@ def approve(
     recorded = _record(workspace, made) if workspace else False
     said = _verified(packet, _trust(workspace, trust))  # again: a demonstration brings its own root
     doubts = [check.detail for check in said.checks if check.step == STEP and check.ok is None]
-    place = made.folder / made.statement.file
+    statement = made.folder / made.statement.file
+    if place:
+        deliver(packet, recipients, place)
     if json:
         output.as_json(
-            {"statement": place, "role": role, "name": made.statement.name, "recorded": recorded, "said": doubts}
+            {"statement": statement, "role": role, "name": made.statement.name, "recorded": recorded, "said": doubts}
         )
         return
     for line in doubts:
@@ -78,7 +95,7 @@ def approve(
         output.say(
             "not recorded in a log: this workspace did not make the packet" if workspace else "not recorded in a log"
         )
-    output.say(str(place))
+    output.say(str(statement))
 
 
 def _trust(workspace: Workspace | None, trust: list[Path] | None) -> TrustFiles:

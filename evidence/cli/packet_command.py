@@ -9,6 +9,7 @@ import typer
 from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.bag.statement import packet_statement
 from evidence.cli import output
+from evidence.cli.delivery import deliver, place_of, recipients_of
 from evidence.cli.identity import load_identity
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
 from evidence.cli.packet_recount import recount
@@ -42,6 +43,12 @@ def packet(
     in_toto: Annotated[
         bool, typer.Option("--in-toto", help="Also write a signed in-toto statement of the packet beside the zip.")
     ] = False,
+    encrypt_to: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A recipient's certificate: --out (default: delivery/) gets the zip encrypted, and no plain one."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Make a signed packet: folder and zip. Refused where it would rest on missing or provisional evidence."""
@@ -57,8 +64,11 @@ def packet(
             f"{len(missing)} nights of {chosen.label} are not assessed, first {missing[0]}",
             fix=f"evidence assess --period {chosen.label}",
         )
-    target = out or workspace.config.workspace / "packets"
+    recipients = recipients_of(encrypt_to or [])
+    kept = workspace.config.workspace / "packets"
+    target = kept if recipients else out or kept
     target.mkdir(parents=True, exist_ok=True)
+    place = place_of(out, workspace.config.workspace, kept) if recipients else None
     key = identity_of(workspace)
     if asked is not None:
         seal_requests(workspace)
@@ -77,9 +87,10 @@ def packet(
     _seal(workspace, made, inputs, chosen, key.fingerprint)
     output.undelivered(workspace.log.undelivered)
     stated = write_statement(made, key) if in_toto or workspace.config.packet.attestation else None
+    sent = deliver(made.zip, recipients, place) if place else None
     if json:
         words = {"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions}
-        output.as_json(words | ({"in_toto": stated} if stated else {}))
+        output.as_json(words | ({"in_toto": stated} if stated else {}) | ({"encrypted": sent} if sent else {}))
         return
     if stated:
         output.say(f"in-toto statement: {stated}")
