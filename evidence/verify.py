@@ -42,9 +42,10 @@ from evidence.errors import UsageError, VerificationError
 from evidence.signing.certificate import load_certificates
 from evidence.signing.cms import Signed, verify_detached, verify_pdf
 from evidence.signing.encrypted import encrypted_for
+from evidence.signing.lta import split
 from evidence.signing.person import PersonTrust, is_demonstration, judge_person, name_of
 from evidence.signing.revocation import Moment, judge_chain, load_carried, load_list
-from evidence.signing.timestamp import LIMIT, Judged, judge_pdf, judge_signature, judge_stamps
+from evidence.signing.timestamp import LIMIT, Judged, judge_archived, judge_pdf, judge_signature, judge_stamps
 from evidence.snapshot import canonical
 from evidence.snapshot.check import FAULTS, Check, Verification, failed, from_faults, proved, said, unmade
 from evidence.store.check import check_store
@@ -259,13 +260,16 @@ def _signatures(files: BagFiles, trust: Trust, stamps: Judged, now: dt.datetime)
         yield failed("seal", said(exc), SIGNATURE)
     try:
         body = read(files, PDF, limit=MAX_PDF)
+        body, archived = split(body)
         signed = verify_pdf(body, trust.certificates, trust.at)
         if seal is not None and signed.certificate_sha256 != seal.certificate_sha256:
             raise VerificationError("the PDF is signed by another certificate than the packet", step="certificate")
-        yield proved("pdf", "one signature over the whole file, no change allowed", PDF)
+        more = " but the document time-stamp after it" if archived else ""
+        yield proved("pdf", f"one signature over the whole file{more}, no change allowed", PDF)
         yield _unsigned_prefix(files, body)
         stamp = judge_pdf(body, trust.authorities, now, trust.lists)
-        yield from (Check("time", ok, words, PDF) for ok, words in stamp.results)
+        late = judge_archived(archived, trust.authorities, now, trust.lists) if archived else ()
+        yield from (Check("time", ok, words, PDF) for ok, words in (*stamp.results, *late))
     except FAULTS as exc:
         yield failed("pdf", said(exc), PDF)
 
