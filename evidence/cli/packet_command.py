@@ -1,6 +1,7 @@
 """``evidence packet``: findings and evidence of a period as one signed bag."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from evidence.cli.packet_inputs import gather, nights_without_assessment, report
 from evidence.cli.packet_recount import recount
 from evidence.cli.period import Period, parse_period
 from evidence.cli.requests_command import answered, seal_requests
+from evidence.cli.standing import pades_of
 from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
 from evidence.errors import PacketRefusedError
@@ -74,6 +76,7 @@ def packet(
         seal_requests(workspace)
     with workspace.scratch("packet") as scratch:
         inputs = gather(workspace, report_named(workspace, report), chosen, scratch, asked)
+        inputs = replace(inputs, pades=pades_of(workspace.config, key, inputs.revocation_lists, now()))
         made = build_packet(
             inputs,
             key,

@@ -58,8 +58,8 @@ def split(pdf: bytes) -> tuple[bytes, Archived | None]:
     except ValueError as exc:
         raise MalformedError("the document time-stamp is not hexadecimal") from exc
     token = padded[: value_length(padded, "the document time-stamp")]
-    if padded[len(token) :].strip(b"\0"):
-        raise MalformedError("bytes follow the document time-stamp inside its placeholder")
+    if pdf[start + 1 : end - 1] != token.hex().encode().ljust(2 * ROOM, b"0"):
+        raise MalformedError("the document time-stamp is not in its one spelling")
     return first, Archived(token, pdf[:start] + pdf[end:])
 
 
@@ -69,7 +69,7 @@ def _revision(pdf: bytes) -> tuple[bytes, int, int]:
     if trailer is None or len(fields) != 1:
         raise MalformedError("the PDF has no one field ready for a document time-stamp")
     table = int(trailer[1])
-    size, root, info, ids = _of_table(pdf[table : table + 2_000])
+    size, names = _of_table(pdf[table : table + 2_000])
     (number, field), stamp, xref = fields[0], size, size + 1
     head = b"%b 0 obj\n%b/V %d 0 R\n>>\nendobj\n" % (number, field, stamp)
     at_stamp = len(pdf) + len(head)
@@ -82,28 +82,20 @@ def _revision(pdf: bytes) -> tuple[bytes, int, int]:
     places[xref] = at_table
     rows = b"".join(b"\x01%b\x00\x00" % place.to_bytes(8, "big") for _, place in sorted(places.items()))
     runs = b" ".join(b"%d 1" % each for each in sorted(places))
-    words = (
-        b"/W [ 1 8 2 ]\n/Type /XRef\n/Size %d\n/Root %b\n/Info %b\n/ID %b\n/Prev %d\n/Index [ %b ]\n/Length %d"
-        % (xref + 1, root, info, ids, table, runs, len(rows))
-    )
+    words = b"/W [ 1 8 2 ]\n/Type /XRef\n/Size %d\n%b\n/Prev %d\n/Index [ %b ]\n/Length %d"
+    words %= (xref + 1, names, table, runs, len(rows))
     tail = b"%d 0 obj\n<<\n%b\n>>\nstream\n%b\nendstream\nendobj\n" % (xref, words, rows)
     tail += b"startxref\n%d\n" % at_table + _END
     covered = (b"[0 %d %d %d]" % (start, end, at_table + len(tail) - end)).ljust(_RANGE)
     return pdf + head + opening + b"<" + b"0" * (2 * ROOM) + b">" + closing % covered + tail, start, end
 
 
-def _of_table(text: bytes) -> tuple[int, bytes, bytes, bytes]:
-    """Return size, root, info and ID as the last cross-reference stream of our own writer spells them."""
-    found = [
-        re.search(pattern, text)
-        for pattern in (
-            rb"\n/Size (\d{1,9})\n",
-            rb"\n/Root (\d{1,9} 0 R)\n",
-            rb"\n/Info (\d{1,9} 0 R)\n",
-            rb"\n/ID (\[ <[0-9a-f]{32,128}> <[0-9a-f]{32,128}> \])\n",
-        )
-    ]
-    if not all(found):
+def _of_table(text: bytes) -> tuple[int, bytes]:
+    """Return the size, and root, info and ID as the last cross-reference stream of our own writer spells them."""
+    size = re.search(rb"\n/Size (\d{1,9})\n", text)
+    root = re.search(rb"\n/Root \d{1,9} 0 R\n", text)
+    info = re.search(rb"\n/Info \d{1,9} 0 R\n", text)  # a PDF may have none
+    ids = re.search(rb"\n/ID \[ <[0-9a-f]{32,128}> <[0-9a-f]{32,128}> \]\n", text)
+    if not (size and root and ids):
         raise MalformedError("the PDF's last cross-reference is not one of our writer")
-    size, root, info, ids = (each[1] for each in found if each)
-    return int(size), root, info, ids
+    return int(size[1]), b"\n".join(each[0].strip() for each in (root, info, ids) if each)

@@ -9,7 +9,8 @@ signed. Reasons for the invisible field and for one revision: docs/decisions/006
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import serialization
@@ -25,6 +26,15 @@ FIELD = "Seal"
 RESERVED: Final = 24 << 10  # bytes for a signature with its chain (up to 6 KiB) and a token (up to 8 KiB), and room
 
 
+@dataclass(frozen=True, slots=True)
+class Pades:
+    """What a time-stamped signature has beside the token: revocation lists and OCSP responses (DER), a document time-stamp."""
+
+    lists: tuple[bytes, ...] = ()
+    responses: tuple[bytes, ...] = ()
+    archive: bool = False
+
+
 def sign_pdf(
     pdf: bytes,
     key: PacketKey,
@@ -32,15 +42,12 @@ def sign_pdf(
     name: str,
     reason: str,
     stamp: Callable[[bytes], bytes] | None = None,
-    lists: Sequence[bytes] = (),
-    responses: Sequence[bytes] = (),
-    archive: bool = False,
+    extra: Pades | None = None,
 ) -> bytes:
     """Return ``pdf`` with a certification signature that forbids any later change (ISO 32000-1 table 254, P 1).
 
     The claimed moment in ``/M`` is the host clock's, written by pyHanko; nothing believes it. ``stamp`` returns a token over
-    what it is given and may raise ``TimestampError``; ``lists`` are revocation lists and ``responses`` OCSP responses (DER) that go in beside it. ``archive``
-    adds a document time-stamp by the same ``stamp``.
+    what it is given and may raise ``TimestampError``; with it ``extra`` goes in.
     """
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter, append_signature_field
@@ -56,9 +63,10 @@ def sign_pdf(
         subfilter=SigSeedSubFilter.PADES,
     )
     out, writer = io.BytesIO(), IncrementalPdfFileWriter(io.BytesIO(pdf))
-    if stamp is not None and (lists or responses):
-        _add_validation(writer, key, lists, responses)
-    if stamp is not None and archive:
+    extra = extra or Pades()
+    if stamp is not None and (extra.lists or extra.responses):
+        _add_validation(writer, key, extra)
+    if stamp is not None and extra.archive:
         append_signature_field(writer, SigFieldSpec(TIME))
     signer = PdfSigner(metadata, pyhanko_signer(key))
     signer.sign_pdf(writer, output=out, bytes_reserved=2 * RESERVED if stamp is not None else None)
@@ -66,17 +74,17 @@ def sign_pdf(
     if stamp is None:
         return made
     stamped = _stamped(made, stamp)
-    return add_document_stamp(stamped, stamp) if archive else stamped
+    return add_document_stamp(stamped, stamp) if extra.archive else stamped
 
 
-def _add_validation(writer: Any, key: PacketKey, lists: Sequence[bytes], responses: Sequence[bytes]) -> None:
+def _add_validation(writer: Any, key: PacketKey, extra: Pades) -> None:
     from asn1crypto import crl, ocsp, x509
     from pyhanko.sign.validation.dss import DocumentSecurityStore
 
     der = serialization.Encoding.DER
     certificates = [x509.Certificate.load(one.public_bytes(der)) for one in (key.certificate, *key.chain)]
-    carried = [crl.CertificateList.load(body) for body in lists]
-    answers = [ocsp.OCSPResponse.load(body) for body in responses]
+    carried = [crl.CertificateList.load(body) for body in extra.lists]
+    answers = [ocsp.OCSPResponse.load(body) for body in extra.responses]
     DocumentSecurityStore.supply_dss_in_writer(writer, None, certs=certificates, crls=carried, ocsps=answers)
 
 
