@@ -18,6 +18,7 @@ from evidence.control.owners import load_owners
 from evidence.errors import UsageError, VerificationError
 from evidence.signing.certificate import PacketKey, certificate_pem, key_pem, make_demo_authority
 from evidence.signing.keys import write_secret
+from evidence.signing.person import DEMONSTRATION
 from evidence.signing.trust import TrustFiles, load_trust
 from evidence.snapshot import canonical
 from evidence.snapshot.ahead import cores
@@ -70,13 +71,19 @@ def approve(
         )
     base = workspace.config.workspace if workspace else Path()
     place = place_of(out, base, packet.parent) if recipients else None
-    seal = _sealed_by(packet, given)
+    seal, demo = _sealed_by(packet, given)
     asked = Asked(role, comment, tuple(login or ()), supersedes)
     person = _identity(workspace, asked, key, key_passphrase, certificate, chain or [])
     settings = workspace.config.packet if workspace else PacketConfig()
     authorities = workspace.authorities(settings.tsa, settings.tsa_roots) if workspace else None
     made = verb.approve(
-        packet, person, asked, seal, at=now(), known=_known(workspace), stamp=authorities.stamp if authorities else None
+        packet,
+        person,
+        asked,
+        seal,
+        at=now(),
+        known=_known(workspace, demo=demo),
+        stamp=authorities.stamp if authorities else None,
     )
     recorded = _record(workspace, made) if workspace else False
     said = _verified(packet, _trust(workspace, trust))  # again: a demonstration brings its own root
@@ -111,14 +118,14 @@ def _verified(packet: Path, given: TrustFiles) -> Verification:
     )  # fmt: skip
 
 
-def _sealed_by(packet: Path, given: TrustFiles) -> str:
-    """Return the digest of the seal's certificate; raise ``VerificationError`` unless all of the packet verifies."""
+def _sealed_by(packet: Path, given: TrustFiles) -> tuple[str, bool]:
+    """Return the digest of the seal's certificate and whether it is a demonstration; raise ``VerificationError`` unless all of the packet verifies."""
     result = _verified(packet, given)
     if not result.ok:
         failed = result.failed[0] if result.failed else result.checks[0]
         raise VerificationError(f"{packet.name} does not verify: {failed.step}: {failed.detail}", step=failed.step)
     seal = next(check.detail for check in result.checks if check.step == "seal" and check.ok)
-    return seal.rpartition("certificate SHA-256 ")[2]
+    return seal.rpartition("certificate SHA-256 ")[2], f"CN={DEMONSTRATION}" in seal
 
 
 def _identity(
@@ -155,16 +162,16 @@ def _demo_person(workspace: Workspace, role: str) -> PacketKey:
     return load_identity(config, PacketConfig(key=f"file:{secret}", certificate=str(public)))
 
 
-def _known(workspace: Workspace | None) -> Known:
+def _known(workspace: Workspace | None, *, demo: bool) -> Known:
     if workspace is None:
-        return Known()
+        return Known(demo=demo)
     owners, today = load_owners(workspace.config.workspace), now().date()
     owned: dict[str, list[str]] = defaultdict(list)
     for control in sorted(workspace.library.controls.values(), key=lambda each: each.id):
         owner = owners.of(control.id, Path(control.folder).parent.name, today)
         if owner:
             owned[owner].append(control.id)
-    return Known(workspace.config.packet.prepared_by, owned, workspace.config.demo)
+    return Known(workspace.config.packet.prepared_by, owned, workspace.config.demo or demo)
 
 
 def _record(workspace: Workspace, made: Approved) -> bool:
