@@ -8,12 +8,19 @@ import subprocess
 import sys
 
 import pikepdf
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cryptography import x509
+from fakes.memory_store import MemoryAnchor, MemoryStore
 from fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
+from fakes.sealed_store import KEY
 
 from evidence.approve import Asked, Known, approve
 from evidence.bag.approval import ROLES, Statement, folder_beside
+from evidence.bag.files import open_bag
+from evidence.bag.rights import rights_of
+from evidence.cli.packet_states import packet_states
 from evidence.errors import MalformedError, UsageError, VerificationError
 from evidence.packet import build_packet
 from evidence.render.pdf import Rendered
@@ -21,6 +28,9 @@ from evidence.signing.certificate import certificate_pem, key_pem
 from evidence.signing.timestamp import response_der
 from evidence.signing.tsa import Authorities
 from evidence.snapshot import canonical
+from evidence.snapshot.entry import Entry, ObjectRef
+from evidence.store.index import Index
+from evidence.store.log import Log
 from evidence.verify import verify_packet
 from tests.servers.tsa import Authority, serve
 from tests.test_signing_revocation import Issuer
@@ -120,7 +130,6 @@ def test_a_life(bag, check, entity, people, tmp_path):
     assert any("issued in the place of PKT-OLD" in w for w in words)
     assert said(found)[-1] == (None, "issued; unsigned by: preparer")
     zipped = tmp_path / f"{bag.name}.zip"
-    shutil.copyfile(bag.with_name(bag.name), zipped) if False else None
     assert folder_beside(zipped) == folder_beside(bag)
 
 
@@ -144,7 +153,6 @@ def test_every_flipped_byte_is_found(bag, check, entity, people, which):
     path = made.folder / (made.statement.file + which)
     body = path.read_bytes()
     from evidence.bag.approval import read_approvals
-    from evidence.bag.files import open_bag
     from evidence.bag.signoff import Seal, check_signoff
     from evidence.signing.person import PersonTrust, judge_person
 
@@ -337,3 +345,55 @@ def test_the_command_without_a_workspace(made, bag, entity, people, tmp_path, ch
     )
     assert again.returncode == VerificationError.exit_code
     assert "does not verify" in again.stderr
+
+
+def test_how_far_packets_came_is_read_in_the_log():
+    """A later packet that is issued in the place of an earlier one supersedes it, with the reason; a lost folder loses nothing."""
+    log = Log.init(MemoryStore(), KEY, anchors=[MemoryAnchor()])
+
+    def approval(packet, role, **more):
+        body = {"packet": packet, "role": role, "name": "Ada", "supersedes": "", "comment": "", "demo": False, **more}
+        return Entry("approval", f"{packet}/{role}-0", ObjectRef(f"approvals/{packet}", "0" * 64, 1), body)
+
+    packets = [Entry("packet", name, None, {"report": "quarterly-hipaa", "log_size": 1}) for name in ("P1", "P2", "P3")]
+    signed = [approval("P1", role) for role in ("reviewer", "approver", "issuer")]
+    late = approval("P2", "issuer", supersedes="P1", comment="two nights were revised", demo=True)
+    log.append(lambda _: [*packets, *signed, late])
+    rows = {row["packet"]: row for row in packet_states(Index().catch_up(log))}
+    assert (rows["P1"]["state"], rows["P1"]["reason"]) == ("superseded by P2", "two nights were revised")
+    assert (rows["P2"]["state"], rows["P2"]["by"]) == ("issued", "DEMO issuer Ada")
+    assert (rows["P3"]["state"], rows["P3"]["by"]) == ("draft", "nobody: unsigned")
+
+
+def test_rights_are_read_in_the_sealed_rows(tmp_path):
+    """Administrator roles of the last night and revision, and GRANT statements of every night; nothing compared says so."""
+    bag = tmp_path / "bag"
+    grants = bag / "data/evidence/carrier/snowflake.grants_to_users"
+    for place, role in (
+        ("2026-07-01/r0", "SYSADMIN"),
+        ("2026-07-02/r0", "ACCOUNTADMIN"),
+        ("2026-07-02/r1", "ORGADMIN"),
+    ):
+        rows = {
+            "grantee_name": ["ADA", "BO", "ADA"],
+            "role": [role, "ORGADMIN", "PUBLIC"],
+            "deleted_on": [None, None, None],
+        }
+        (grants / place).mkdir(parents=True)
+        pq.write_table(pa.table(rows), grants / place / "part-0000.parquet")
+    for night in ("2026-07-01", "2026-07-02"):
+        folder = bag / f"data/evidence/carrier/snowflake.query_history/{night}/r0"
+        folder.mkdir(parents=True)
+        rows = {"user_name": ["ada", "ADA", None], "query_type": ["GRANT", "SELECT", "GRANT"]}
+        pq.write_table(pa.table(rows), folder / "part-0000.parquet")
+    with open_bag(bag) as files:
+        assert "administrators not compared" in next(rights_of(files, {"ada"}))
+    control = bag / "data/controls/access-admin-count/control.toml"
+    control.parent.mkdir(parents=True)
+    control.write_text('[parameters.admin_roles]\ndefault = ["ACCOUNTADMIN", "ORGADMIN"]\n')
+    with open_bag(bag) as files:
+        assert list(rights_of(files, {"ada"})) == [
+            "holds ORGADMIN, as sealed",
+            "ran 2 GRANT statements in the period, as sealed",
+        ]
+        assert list(rights_of(files, {"cy"})) == []

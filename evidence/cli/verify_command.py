@@ -18,7 +18,7 @@ from evidence.verify import is_store, verify_path
 Trust = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Trusted key or certificate: the folder `trust`, a .vkey or a .pem file (tsa-*.pem: for time-stamps); may be repeated."
+        help="Trusted key or certificate: the folder `trust`, a .vkey or a .pem file (tsa-*.pem: for time-stamps, people-*.pem: for approvals); may be repeated."
     ),
 ]
 
