@@ -34,7 +34,7 @@ from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Re
 from evidence.render.records import findings_csv
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import PacketKey
-from evidence.signing.pades import sign_pdf
+from evidence.signing.pades import Pades, sign_pdf
 from evidence.signing.timestamp import attach_token, response_der, stamped_part
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
@@ -73,7 +73,7 @@ class PacketInputs:
     ``content_files`` go below ``data/controls/`` (facts, registers, overlay, library.toml). ``previous`` is the signed
     checkpoint of the previous packet and the consistency proof from it. ``exhibit_limit`` is in bytes: above it the parts
     of all snapshots are referenced instead of carried. ``rotations`` show how the log came to ``log_key``, oldest first.
-    ``revocation_lists`` (DER) are carried for those who verify offline.
+    ``revocation_lists`` (DER) are carried for those who verify offline; ``pades`` is what else the PDF's signature is to have.
     """
 
     report: Report
@@ -94,6 +94,7 @@ class PacketInputs:
     previous: tuple[str, str] | None = None
     rotations: Sequence[Handover] = ()
     revocation_lists: Sequence[bytes] = ()
+    pades: Pades = field(default_factory=Pades)
     system: Mapping[str, Any] | None = None
     content_files: Mapping[str, bytes] = field(default_factory=dict)
     blind_spots: tuple[str, ...] = ()
@@ -148,7 +149,8 @@ def build_packet(
     bag = BagWriter(folder)
     rows_csv = findings_csv(inputs.periods)
     content = _content(inputs, key, packet_id, omissions, rows_csv, TIMESTAMP if stamp else "")
-    signing = _Signing(key, templates, signed_at, stamp, tuple(inputs.revocation_lists), partial=partial)
+    extra = replace(inputs.pades, lists=tuple(inputs.revocation_lists))
+    signing = _Signing(key, templates, signed_at, stamp, extra, partial=partial)
     with pdf.Rendering(html.render_print(content, templates), content.end) as rendering:  # laid out meanwhile
         bag.add("findings.json", findings)
         bag.add("findings.csv", rows_csv)
@@ -354,7 +356,7 @@ class _Signing:
     templates: Path
     signed_at: dt.datetime
     stamp: Stamper | None
-    lists: tuple[bytes, ...]
+    extra: Pades
     partial: bool
 
 
@@ -416,7 +418,7 @@ def _sign_bag(bag: BagWriter, content: Content, signing: _Signing, more: Mapping
 def _sign_pdf(pdf: bytes, entity: str, signing: _Signing) -> tuple[bytes, list[str]]:
     words: dict[str, Any] = {"name": entity[:100], "reason": "Seal of the entity"}
     try:
-        return sign_pdf(pdf, signing.key, **words, stamp=signing.stamp, lists=signing.lists), []
+        return sign_pdf(pdf, signing.key, **words, stamp=signing.stamp, extra=signing.extra), []
     except TimestampError as exc:
         if not signing.partial:
             raise

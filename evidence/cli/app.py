@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "status",
     "assess",
     "packet",
+    "approve",
     "handover",
     "verify",
     "check",
