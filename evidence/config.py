@@ -252,6 +252,8 @@ class PacketConfig(_Section):
     prepared_by: str = ""
     exhibit_limit_mb: int = 256
     crls: tuple[str, ...] = ()
+    ocsp: tuple[str, ...] = ()
+    pades: Literal["auto", "b-lta"] = "auto"
     attestation: bool = False
     tsa: tuple[str, ...] = ()
     tsa_roots: tuple[str, ...] = ()

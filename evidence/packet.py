@@ -14,8 +14,9 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from evidence.bag.bag import SIGNATURE, STAMPED, TIMESTAMP, BagWriter
 from evidence.bag.exhibit import ENTRY, PROOF, check_sealed, folder_of, object_name, part_names
@@ -25,14 +26,15 @@ from evidence.bag.rotations import Handover, keys_of
 from evidence.bag.validation import list_name
 from evidence.bag.zip import write_zip
 from evidence.control.requests import Request
-from evidence.control.result import NightFinding, PeriodFinding, parts
+from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf
-from evidence.render.exports import exported
+from evidence.render.exports import engines, exported, tabled
 from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Report, Response, Seal, SnapshotFact
+from evidence.render.records import findings_csv
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import PacketKey
-from evidence.signing.pades import sign_pdf
+from evidence.signing.pades import Pades, sign_pdf
 from evidence.signing.timestamp import attach_token, response_der, stamped_part
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
@@ -41,10 +43,6 @@ from evidence.snapshot.model import Part
 from evidence.tlog.note import Verifier
 from evidence.tlog.proof import parse_consistency
 
-CSV_COLUMNS: Final = (
-    *("control", "kind", "item", "reason", "first_seen", "last_seen", "nights", "open", "days_open"),
-    *("remediated_on", "observed", "expected"),
-)
 Progress = Callable[[str], None]
 Stamper = Callable[[bytes], bytes]  # content -> a verified RFC 3161 token over its SHA-256; raises TimestampError
 
@@ -75,7 +73,7 @@ class PacketInputs:
     ``content_files`` go below ``data/controls/`` (facts, registers, overlay, library.toml). ``previous`` is the signed
     checkpoint of the previous packet and the consistency proof from it. ``exhibit_limit`` is in bytes: above it the parts
     of all snapshots are referenced instead of carried. ``rotations`` show how the log came to ``log_key``, oldest first.
-    ``revocation_lists`` (DER) are carried for those who verify offline.
+    ``revocation_lists`` (DER) are carried for those who verify offline; ``pades`` is what else the PDF's signature is to have.
     """
 
     report: Report
@@ -96,6 +94,7 @@ class PacketInputs:
     previous: tuple[str, str] | None = None
     rotations: Sequence[Handover] = ()
     revocation_lists: Sequence[bytes] = ()
+    pades: Pades = field(default_factory=Pades)
     system: Mapping[str, Any] | None = None
     content_files: Mapping[str, bytes] = field(default_factory=dict)
     blind_spots: tuple[str, ...] = ()
@@ -150,7 +149,8 @@ def build_packet(
     bag = BagWriter(folder)
     rows_csv = findings_csv(inputs.periods)
     content = _content(inputs, key, packet_id, omissions, rows_csv, TIMESTAMP if stamp else "")
-    signing = _Signing(key, templates, signed_at, stamp, tuple(inputs.revocation_lists), partial=partial)
+    extra = replace(inputs.pades, lists=tuple(inputs.revocation_lists))
+    signing = _Signing(key, templates, signed_at, stamp, extra, partial=partial)
     with pdf.Rendering(html.render_print(content, templates), content.end) as rendering:  # laid out meanwhile
         bag.add("findings.json", findings)
         bag.add("findings.csv", rows_csv)
@@ -158,7 +158,7 @@ def build_packet(
             bag.add("request.json", canonical.encode(inputs.request.to_json()))
         progress("writing evidence")
         _write_evidence(bag, inputs, proved, progress)
-        for name, pieces in exported(content, bag.digests):
+        for name, pieces in chain(exported(content, bag.digests), tabled(content, out)):
             bag.add(name, pieces)
         omissions = (*omissions, *_add_pages(bag, content, rendering, signing, progress))
     omissions = (*omissions, *_seal(bag, content, signing, progress))
@@ -176,24 +176,6 @@ def findings_bytes(inputs: PacketInputs) -> bytes:
     """Return the bytes of ``data/findings.json``."""
     periods, nights = (p.to_json() for p in inputs.periods), (n.to_json() for n in inputs.nights)
     return canonical_findings(inputs.start.isoformat(), inputs.end.isoformat(), periods, nights)
-
-
-def findings_csv(periods: Sequence[PeriodFinding]) -> bytes:
-    """Return ``data/findings.csv``: every exception and open review of the period, raw values, RFC 4180 with LF."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for finding, kind, intervals in parts(periods):
-        for interval in intervals:
-            value = interval.to_json()
-            writer.writerow([finding.control, kind, *(_cell(value[name]) for name in CSV_COLUMNS[2:])])
-    return out.getvalue().encode()
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +356,7 @@ class _Signing:
     templates: Path
     signed_at: dt.datetime
     stamp: Stamper | None
-    lists: tuple[bytes, ...]
+    extra: Pades
     partial: bool
 
 
@@ -436,7 +418,7 @@ def _sign_bag(bag: BagWriter, content: Content, signing: _Signing, more: Mapping
 def _sign_pdf(pdf: bytes, entity: str, signing: _Signing) -> tuple[bytes, list[str]]:
     words: dict[str, Any] = {"name": entity[:100], "reason": "Seal of the entity"}
     try:
-        return sign_pdf(pdf, signing.key, **words, stamp=signing.stamp, lists=signing.lists), []
+        return sign_pdf(pdf, signing.key, **words, stamp=signing.stamp, extra=signing.extra), []
     except TimestampError as exc:
         if not signing.partial:
             raise
@@ -457,7 +439,7 @@ def _render_facts(content: Content, rendered: pdf.Rendered, page: bytes) -> dict
         "format": "evidence-render-v1",
         "packet": content.packet_id,
         "tool": content.tool,
-        "engines": {**rendered.engines, "zlib": zlib.ZLIB_RUNTIME_VERSION},  # of the annex in the HTML
+        "engines": {**rendered.engines, "zlib": zlib.ZLIB_RUNTIME_VERSION, **engines()},  # zlib: of the annex, too
         "pages": rendered.pages,
         "unsigned_pdf": {"length": len(rendered.body), "sha256": hashlib.sha256(rendered.body).hexdigest()},
         "html_sha256": hashlib.sha256(page).hexdigest(),

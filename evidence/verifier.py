@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             mirror=given.mirror,
             jobs=given.jobs,
             lists=trust.lists,
+            people=trust.people,
             at=read_moment(given.at_time),
         )
     except EvidenceError as error:

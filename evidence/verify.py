@@ -11,7 +11,8 @@ Standard library, cryptography and asn1crypto are all it needs. The steps of a p
  7  log           the checkpoint is signed by the log's key; consistency from the previous packet
  8  exhibits      manifest or object digest <- log entry <- inclusion proof <- signed checkpoint; parts <- manifest
  9  findings      each input of the findings is an exhibit; each night finding is in an assessment sealed in the log
-10  not proved    what this verification does not show, said aloud
+10  sign-off      each statement of a person beside the packet is of this packet and signed; who is not independent
+11  not proved    what this verification does not show, said aloud
 
 A failed step does not stop the later ones that can still run: the reader wants all faults, each with its file.
 """
@@ -28,18 +29,23 @@ from cryptography import x509
 
 from evidence.bag import check
 from evidence.bag.alone import check_alone, is_exhibit
+from evidence.bag.approval import folder_beside, read_approvals
 from evidence.bag.bag import MANIFEST, SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.bag.chain import check_continues, open_chain
 from evidence.bag.concluded import FINDINGS, check_findings
 from evidence.bag.files import MAX_SMALL, BagFiles, ZipFiles, open_bag, read
 from evidence.bag.sealed import Exhibits
+from evidence.bag.signoff import Seal, check_signoff
 from evidence.bag.validation import carried_lists
 from evidence.bag.zip import equals_reencoding
 from evidence.errors import UsageError, VerificationError
 from evidence.signing.certificate import load_certificates
 from evidence.signing.cms import Signed, verify_detached, verify_pdf
+from evidence.signing.encrypted import encrypted_for
+from evidence.signing.lta import split
+from evidence.signing.person import PersonTrust, is_demonstration, judge_person, name_of
 from evidence.signing.revocation import Moment, judge_chain, load_carried, load_list
-from evidence.signing.timestamp import LIMIT, Judged, judge_pdf, judge_signature, judge_stamps
+from evidence.signing.timestamp import LIMIT, Judged, judge_archived, judge_pdf, judge_signature, judge_stamps
 from evidence.snapshot import canonical
 from evidence.snapshot.check import FAULTS, Check, Verification, failed, from_faults, proved, said, unmade
 from evidence.store.check import check_store
@@ -58,7 +64,7 @@ MAX_PDF: Final = 256 << 20  # bytes held in memory; ours have up to about 30 MiB
 class Trust:
     """What the verifier was given: certificates of the packet's root (or of the seal itself), and keys of logs.
 
-    ``checkpoint`` is a signed checkpoint kept outside. ``at`` is the moment the certificates must be valid at, unless a
+    ``checkpoint`` is a signed checkpoint kept outside. ``people`` vouch for approvals, beside the ``certificates``. ``at`` is the moment the certificates must be valid at, unless a
     time-stamp that chains to ``authorities`` proves when the seal was made: then it is that moment.
     """
 
@@ -68,6 +74,7 @@ class Trust:
     log_keys: Sequence[Verifier] = ()
     checkpoint: str | None = None
     lists: Sequence[x509.CertificateRevocationList] = ()
+    people: Sequence[x509.Certificate] = ()
 
 
 def verify_path(
@@ -81,6 +88,7 @@ def verify_path(
     at: dt.datetime | None = None,
     since: bool = False,
     mirror: Path | ObjectStore | None = None,
+    people: Sequence[bytes] = (),
     jobs: int = 1,
 ) -> Verification:
     """Verify what lies at ``path``: a store when it looks like one, one exhibit when it looks like that, else a packet.
@@ -100,7 +108,7 @@ def verify_path(
         raise UsageError("--since and --mirror take a store", fix="name the folder that holds store.json")
     if is_exhibit(path):
         return verify_exhibit(path, vkeys, checkpoint=checkpoint, jobs=jobs)
-    return verify_packet(path, certificates=certificates, vkeys=vkeys, **words)
+    return verify_packet(path, certificates=certificates, vkeys=vkeys, people=people, **words)
 
 
 def is_store(path: Path) -> bool:
@@ -117,20 +125,22 @@ def verify_packet(
     at: dt.datetime | None = None,
     authorities: Sequence[bytes] = (),
     lists: Sequence[bytes] = (),
+    people: Sequence[bytes] = (),
     jobs: int = 1,
 ) -> Verification:
     """Verify the packet at ``path``, a folder or a zip. Raises nothing of what it looks for.
 
     ``certificates`` (PEM or DER) and ``vkeys`` (verifier keys of logs) are the trust carried outside; ``at`` is the moment
     the certificates must be valid at, now by default. ``authorities`` are certificates of time-stamp authorities: they judge
-    time and nothing else. ``lists`` are revocation lists beside those the packet carries. ``jobs`` files are hashed at a time;
+    time and nothing else. ``people`` vouch for approvals, and for nothing else. ``lists`` are revocation lists beside those the packet carries. ``jobs`` files are hashed at a time;
     what is said does not depend on it. Raises ``ConfigError`` or ``MalformedError`` for unreadable trust.
     """
     trusted = [one for body in certificates for one in load_certificates(body)]
     keys = [parse_verifier(text) for text in vkeys if not is_cosigner(text)]
     stampers = [one for body in authorities for one in load_certificates(body, "time-stamp authority's certificate")]
     given = [load_list(body, "the given revocation list") for body in lists]
-    trust = Trust(trusted, at or dt.datetime.now(dt.UTC), stampers, keys, checkpoint, given)
+    persons = [one for body in people for one in load_certificates(body, "certificate of people")]
+    trust = Trust(trusted, at or dt.datetime.now(dt.UTC), stampers, keys, checkpoint, given, persons)
     return Verification(path.name, tuple(_packet_checks(path, trust, jobs)))
 
 
@@ -202,6 +212,9 @@ def _judge(
 
 
 def _packet_checks(path: Path, trust: Trust, jobs: int) -> Iterator[Check]:
+    if path.is_file() and (words := encrypted_for(path)):
+        yield unmade("open", words, path.name)
+        return
     try:
         files = open_bag(path)
     except FAULTS as exc:
@@ -224,6 +237,7 @@ def _packet_checks(path: Path, trust: Trust, jobs: int) -> Iterator[Check]:
         if isinstance(files, ZipFiles):
             yield _zip(path)
         yield from _evidence(files, trust, hashed)
+        yield from _sign_off(path, files, trust, stamps.at or trust.at)
         yield from _not_proved(stamps, [one for one in signatures if one.step in _LAST])
     finally:
         files.close()
@@ -246,13 +260,16 @@ def _signatures(files: BagFiles, trust: Trust, stamps: Judged, now: dt.datetime)
         yield failed("seal", said(exc), SIGNATURE)
     try:
         body = read(files, PDF, limit=MAX_PDF)
+        body, archived = split(body)
         signed = verify_pdf(body, trust.certificates, trust.at)
         if seal is not None and signed.certificate_sha256 != seal.certificate_sha256:
             raise VerificationError("the PDF is signed by another certificate than the packet", step="certificate")
-        yield proved("pdf", "one signature over the whole file, no change allowed", PDF)
+        more = " but the document time-stamp after it" if archived else ""
+        yield proved("pdf", f"one signature over the whole file{more}, no change allowed", PDF)
         yield _unsigned_prefix(files, body)
         stamp = judge_pdf(body, trust.authorities, now, trust.lists)
-        yield from (Check("time", ok, words, PDF) for ok, words in stamp.results)
+        late = judge_archived(archived, trust.authorities, now, trust.lists) if archived else ()
+        yield from (Check("time", ok, words, PDF) for ok, words in (*stamp.results, *late))
     except FAULTS as exc:
         yield failed("pdf", said(exc), PDF)
 
@@ -285,6 +302,21 @@ def _evidence(files: BagFiles, trust: Trust, hashed: Mapping[str, str]) -> Itera
     found = Exhibits(files, chain, hashed)
     yield from found.check()
     yield from check_findings(files, found.verified)
+
+
+def _sign_off(path: Path, files: BagFiles, trust: Trust, at: dt.datetime) -> Iterator[Check]:
+    """What people signed beside the packet, each at its own moment (``evidence.bag.signoff``)."""
+    try:
+        body, content = (read(files, name, limit=MAX_SMALL) for name in (SIGNATURE, TAGMANIFEST))
+        signed = verify_detached(body, content, trust.certificates, at)
+        seal = Seal(signed.certificate_sha256, is_demonstration(name_of(signed.chain[0])))
+    except FAULTS:
+        seal = Seal()  # said in its own step
+    judged = PersonTrust([*trust.people, *trust.certificates], trust.authorities, trust.lists, trust.at)
+    try:
+        yield from check_signoff(files, read_approvals(folder_beside(path)), partial(judge_person, trust=judged), seal)
+    except FAULTS as exc:
+        yield failed("sign-off", said(exc), path.name)
 
 
 def _stamps(files: BagFiles, trust: Trust) -> Judged:

@@ -19,7 +19,7 @@ NOUNS = {
     "control": {"snapshot", "datasets"},
     "alert": {"control", "snapshot", "store"},
     "render": {"control", "snapshot"},
-    "review": {"control", "snapshot"},
+    "review": {"control", "render", "snapshot"},
     "demo": {"datasets", "snapshot"},
 }
 VERIFY_MAY = {"bag", "signing", "snapshot", "store", "tlog"}

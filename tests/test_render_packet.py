@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import hashlib
+import io
 import re
 import shutil
 import subprocess
@@ -16,7 +17,9 @@ from evidence.errors import ConfigError, EvidenceError
 from evidence.packet import _content
 from evidence.render import chart, html, pdf, text, view
 from evidence.render.inputs import Report
+from evidence.signing.pades import sign_pdf
 from tests.fakes.packet_inputs import REASONS, ROOT, TEMPLATES, build_inputs, packet_key
+from tests.pdf_structure import faults
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=file:///etc/hostname>{{7*7}}\u202eabc\x1b[0m"
 FOREIGN = "Zoë Łukasz Ωmega Иван 日本 ✓"
@@ -111,7 +114,7 @@ def test_rendered_text_reads_no_file_and_no_network(tmp_path):
         body = pdf.render(page, (), dt.date(2026, 9, 30)).body
     except EvidenceError:
         return
-    with pikepdf.open(__import__("io").BytesIO(body)) as document:
+    with pikepdf.open(io.BytesIO(body)) as document:
         assert not document.attachments
     assert b"4711" not in body
 
@@ -136,11 +139,33 @@ def test_pdf_a_structure(content, tmp_path):
         assert (xmp["pdfaid:part"], xmp["pdfaid:conformance"]) == ("3", "A")
         assert sorted(document.attachments) == ["a.json", "b.json"]
         assert len(document.pages) == rendered.pages
+        assert faults(document) == []
         assert str(document.docinfo["/CreationDate"]).startswith("D:20260902")
         with document.open_outline() as outline:
             labels = [item.title for item in outline.root]
             assert {"Summary", "Controls", "Sign-off and seal"} <= set(labels)
             assert "identity-dormant" in [child.title for item in outline.root for child in item.children]
+    with pikepdf.open(path) as document:  # the look bites
+        document.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name("/JavaScript"), JS="1")
+        for each in document.objects:
+            if isinstance(each, pikepdf.Dictionary):
+                for name in ("/Alt", "/ToUnicode", "/FontFile2", "/FontFile3", "/AFRelationship", "/Contents", "/ID"):
+                    if name in each and each.get("/Type") != "/Page":
+                        del each[name]
+        found = " ".join(faults(document))
+        for words in (
+            "has /OpenAction",
+            "text alternative",
+            "is not embedded",
+            "no ToUnicode",
+            "relationship",
+            "tagged link",
+            "header cell",
+        ):
+            assert words in found, words
+    signed = sign_pdf(rendered.body, packet_key()[0], name="Acme", reason="Seal of the entity")
+    with pikepdf.open(io.BytesIO(signed)) as document:
+        assert faults(document) == []
     fonts = subprocess.run([tool("pdffonts", "poppler-utils"), str(path)], capture_output=True, text=True, check=True)
     rows = fonts.stdout.splitlines()[2:]
     assert rows

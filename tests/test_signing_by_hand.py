@@ -15,6 +15,7 @@ import pytest
 from fakes.memory_store import MemoryStore
 from fakes.sealed_store import KEY, plain
 
+from evidence.approve import Asked, approve
 from evidence.packet import build_packet
 from evidence.render.pdf import Rendered
 from evidence.signing.certificate import certificate_pem, make_demo_authority
@@ -25,6 +26,7 @@ from evidence.store.log import Log
 from evidence.store.stamps import stamp_checkpoint
 from tests.fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
 from tests.servers.tsa import Authority, serve
+from tests.test_signing_revocation import Issuer
 from tests.test_signing_rotation_packet import made as rotated  # noqa: F401  # a fixture
 
 TOOLS = (
@@ -125,10 +127,38 @@ def typed(bag, trust, bare, *, page=None, **variables):
 def test_every_step_succeeds(packet, trust, bare):
     bag, _, _ = packet
     codes, said = typed(bag, trust, bare)
-    assert codes == [0] * 6, said
+    assert codes == [0] * 7, said
     for word in ("CAdES Verification successful", *WORDS):
         assert word in said, word
     assert ("Verification: OK" in said) == (bag / "tagmanifest-sha256.txt.tsr").exists()
+
+
+def test_an_approval_beside_the_packet(packet, trust, bare, tmp_path):
+    """Step 7 on a copy with a signed statement beside it, then with one letter of the statement changed, then of another packet."""
+    issuer = Issuer()
+    bag = shutil.copytree(packet[0], tmp_path / packet[0].name)
+    made = approve(bag, issuer.packet_key, Asked("reviewer"), "", at=SIGNED_AT)
+    (trust / "PEOPLE.pem").write_bytes(certificate_pem(issuer.root))
+    code = steps((bag / "data/VERIFY.md").read_text())[6].replace("PEOPLE.pem", str(trust / "PEOPLE.pem"))
+    statement = made.folder / made.statement.file
+
+    def shown():
+        done = subprocess.run(
+            [str(bare / "sh"), "-ec", code],
+            cwd=bag,
+            env={"PATH": str(bare)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout
+
+    assert shown() == f"approval OK: ../{made.folder.name}/{statement.name}\n"
+    statement.write_bytes(made.body.replace(b"reviewer", b"approver"))
+    assert "NOT VALID" in shown()
+    statement.write_bytes(made.body)
+    (bag / "tagmanifest-sha256.txt").write_bytes(b"")
+    assert "NOT VALID" in shown()
 
 
 def test_every_exhibit_proves(packet, trust, bare):
@@ -209,7 +239,7 @@ def test_a_packet_of_a_log_whose_key_changed(rotated, authority, tmp_path, bare)
     made, root, inputs = rotated
     trust = written(tmp_path, certificate_pem(root), inputs.log_key.to_text(), authority.root_pem)
     codes, said = typed(made.folder, trust, bare)
-    assert codes == [0] * 6, said
+    assert codes == [0] * 7, said
 
 
 def test_a_stamped_checkpoint_of_a_store(authority, packet, tmp_path, bare):

@@ -19,7 +19,7 @@ from pyhanko_certvalidator import ValidationContext
 from evidence.errors import MalformedError, TimestampError, VerificationError
 from evidence.signing.certificate import certificate_pem
 from evidence.signing.cms import verify_pdf
-from evidence.signing.pades import sign_pdf
+from evidence.signing.pades import Pades, sign_pdf
 from evidence.signing.timestamp import judge_pdf
 from evidence.signing.tsa import Authorities
 from tests.servers.tsa import Authority, serve
@@ -62,7 +62,7 @@ def lists(issuer, authority):
 
 @pytest.fixture(scope="module", params=["B-B", "B-T", "B-LT"])
 def signed(request, issuer, page, stamp, lists):
-    words = {"B-B": {}, "B-T": {"stamp": stamp}, "B-LT": {"stamp": stamp, "lists": lists}}[request.param]
+    words = {"B-B": {}, "B-T": {"stamp": stamp}, "B-LT": {"stamp": stamp, "extra": Pades(tuple(lists))}}[request.param]
     return request.param, sign_pdf(page, issuer.packet_key, name="Acme", reason="Seal", **words)
 
 
@@ -111,7 +111,7 @@ def test_pyhankos_validator_agrees(signed, issuer, authority):
 
 
 def test_the_lists_in_the_file_are_those_given_and_are_signed(issuer, page, stamp, lists, authority):
-    pdf = sign_pdf(page, issuer.packet_key, name="Acme", reason="Seal", stamp=stamp, lists=lists)
+    pdf = sign_pdf(page, issuer.packet_key, name="Acme", reason="Seal", stamp=stamp, extra=Pades(tuple(lists)))
     store = DocumentSecurityStore.read_dss(PdfFileReader(io.BytesIO(pdf)))
     found = sorted(one.get_object().data for one in store.crls)
     assert found == sorted(lists)

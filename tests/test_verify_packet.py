@@ -66,10 +66,10 @@ def test_untouched_packets_pass_and_say_what_is_not_shown(packet, check):
     for path in (packet.folder, packet.zip):
         found = check(path)
         assert found.ok, found.failed
-        assert {c.step for c in found.checks if c.ok is None} == {"time", "revocation", "re-performance"}
+        assert {c.step for c in found.checks if c.ok is None} == {"time", "revocation", "re-performance", "sign-off"}
     steps = [c.step for c in check(packet.zip).checks]
     assert list(dict.fromkeys(steps)) == [
-        *("open", "closed set", "digests", "seal", "pdf", "zip", "log", "exhibits", "findings"),
+        *("open", "closed set", "digests", "seal", "pdf", "zip", "log", "exhibits", "findings", "sign-off"),
         *("time", "revocation", "re-performance"),
     ]
 
@@ -206,7 +206,7 @@ def test_the_signer_cannot_show_what_was_not_sealed(bag, check, key):
     reseal(bag, key[0], {"data/findings.json": canonical.encode(findings)})
     assert "nights with exceptions" in named(check(bag))
     findings = json.loads(body)
-    part = next(bag.rglob("*.parquet"))
+    part = next(bag.rglob("part-*.parquet"))
     reseal(bag, key[0], {"data/findings.json": body, str(part.relative_to(bag)): b"other rows"})
     assert part.name in named(check(bag))
 

@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "status",
     "assess",
     "packet",
+    "approve",
     "handover",
     "verify",
     "check",

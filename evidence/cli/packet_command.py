@@ -1,6 +1,7 @@
 """``evidence packet``: findings and evidence of a period as one signed bag."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,16 +10,18 @@ import typer
 from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.bag.statement import packet_statement
 from evidence.cli import output
+from evidence.cli.delivery import deliver, place_of, recipients_of
+from evidence.cli.identity import load_identity
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
 from evidence.cli.packet_recount import recount
 from evidence.cli.period import Period, parse_period
 from evidence.cli.requests_command import answered, seal_requests
+from evidence.cli.standing import pades_of
 from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
 from evidence.errors import PacketRefusedError
 from evidence.packet import Packet, PacketInputs, build_packet
-from evidence.signing import kms, pkcs11
-from evidence.signing.certificate import PacketKey, load_packet_key
+from evidence.signing.certificate import PacketKey
 from evidence.signing.dsse import sign_envelope
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
@@ -42,6 +45,12 @@ def packet(
     in_toto: Annotated[
         bool, typer.Option("--in-toto", help="Also write a signed in-toto statement of the packet beside the zip.")
     ] = False,
+    encrypt_to: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A recipient's certificate: --out (default: delivery/) gets the zip encrypted, and no plain one."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Make a signed packet: folder and zip. Refused where it would rest on missing or provisional evidence."""
@@ -57,13 +66,17 @@ def packet(
             f"{len(missing)} nights of {chosen.label} are not assessed, first {missing[0]}",
             fix=f"evidence assess --period {chosen.label}",
         )
-    target = out or workspace.config.workspace / "packets"
+    recipients = recipients_of(encrypt_to or [])
+    kept = workspace.config.workspace / "packets"
+    target = kept if recipients else out or kept
     target.mkdir(parents=True, exist_ok=True)
+    place = place_of(out, workspace.config.workspace, kept) if recipients else None
     key = identity_of(workspace)
     if asked is not None:
         seal_requests(workspace)
     with workspace.scratch("packet") as scratch:
         inputs = gather(workspace, report_named(workspace, report), chosen, scratch, asked)
+        inputs = replace(inputs, pades=pades_of(workspace.config, key, inputs.revocation_lists, now()))
         made = build_packet(
             inputs,
             key,
@@ -77,9 +90,10 @@ def packet(
     _seal(workspace, made, inputs, chosen, key.fingerprint)
     output.undelivered(workspace.log.undelivered)
     stated = write_statement(made, key) if in_toto or workspace.config.packet.attestation else None
+    sent = deliver(made.zip, recipients, place) if place else None
     if json:
         words = {"packet": made.packet_id, "zip": made.zip, "folder": made.folder, "omissions": made.omissions}
-        output.as_json(words | ({"in_toto": stated} if stated else {}))
+        output.as_json(words | ({"in_toto": stated} if stated else {}) | ({"encrypted": sent} if sent else {}))
         return
     if stated:
         output.say(f"in-toto statement: {stated}")
@@ -130,15 +144,4 @@ def sha256_of(path: Path) -> str:
 
 def identity_of(workspace: Workspace) -> PacketKey:
     """Return the packet key with its certificate and chain."""
-    settings = workspace.config.packet
-    path = workspace.config.path(settings.certificate)
-    body = path.read_bytes() if path.is_file() else b""
-    links = [workspace.config.path(link).read_bytes() for link in settings.chain]
-    if settings.key.startswith(kms.PREFIX):
-        return kms.kms_packet_key(settings.key, body, links)
-    passphrase = workspace.pin(settings.key_passphrase)
-    if settings.key.startswith(pkcs11.PREFIX):
-        return pkcs11.token_packet_key(settings.key, passphrase, body, links)
-    return load_packet_key(
-        workspace.config.secret(settings.key), body, links, passphrase.encode() if passphrase else None
-    )
+    return load_identity(workspace.config, workspace.config.packet)

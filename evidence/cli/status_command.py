@@ -11,6 +11,7 @@ import typer
 
 from evidence.cli import output
 from evidence.cli.assess_command import sealed_periods
+from evidence.cli.packet_states import show_packets
 from evidence.cli.period import parse_period
 from evidence.cli.workspace import Workspace
 from evidence.errors import EvidenceError, UsageError
@@ -28,11 +29,17 @@ def status(
     readiness: Annotated[
         bool, typer.Option("--readiness", help="Show what would be not assessed if the period closed today.")
     ] = False,
+    packets: Annotated[
+        bool, typer.Option("--packets", help="Show the packets: draft, reviewed, approved, issued, superseded.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Show what is sealed and what is missing, per source and dataset; with --calendar night by night."""
     workspace = Workspace.open(context.obj)
     moment = workspace.clock()
+    if packets:
+        show_packets(workspace, json=json)
+        return
     if readiness:
         _show_readiness(workspace, period or _quarter(moment), moment, json=json)
         return

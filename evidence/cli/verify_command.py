@@ -18,7 +18,7 @@ from evidence.verify import is_store, verify_path
 Trust = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Trusted key or certificate: the folder `trust`, a .vkey or a .pem file (tsa-*.pem: for time-stamps); may be repeated."
+        help="Trusted key or certificate: the folder `trust`, a .vkey or a .pem file (tsa-*.pem: for time-stamps, people-*.pem: for approvals); may be repeated."
     ),
 ]
 
@@ -67,6 +67,7 @@ def verify(
         mirror=_place(mirror, endpoint_url, region) if mirror else None,
         jobs=jobs or cores(),
         lists=given.lists,
+        people=given.people,
         at=read_moment(at_time),
     )
     if reperform and result.ok and isinstance(place, Path):

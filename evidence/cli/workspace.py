@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from ulid import ULID
 
 from evidence import __version__
+from evidence.cli.standing import lists_of
 from evidence.config import (
     FILE_NAME,
     AwsSourceConfig,
@@ -327,19 +328,8 @@ class Workspace:
 
     @property
     def revocation_lists(self) -> Sequence[bytes]:
-        """The lists that packets carry, DER, each once. Raises ``ConfigError``."""
-        from cryptography.hazmat.primitives.serialization import Encoding
-
-        from evidence.signing.revocation import load_list
-
-        found = {}
-        for name in self.config.packet.crls:
-            try:
-                body = self.config.path(name).read_bytes()
-                found[load_list(body, name).public_bytes(Encoding.DER)] = name
-            except (OSError, MalformedError) as exc:
-                raise ConfigError(f"packet.crls: {name}: {exc}", fix="save the authority's current list there") from exc
-        return list(found)
+        """The lists that packets carry, DER, each once, from files and configured addresses. Raises ``ConfigError``."""
+        return lists_of(self.config)
 
     def lease(self) -> Lease:
         """The advisory lease of this workspace's collector."""

@@ -8,13 +8,14 @@ import datetime as dt
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import ConfigError
 
 Strength = Literal["primary", "supporting"]
+DEMO: Final = "DEMONSTRATION KEYS"  # one machine holds all keys of the workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +260,7 @@ class Content:
         """What every page and file is marked with; nothing where all is in place."""
         held = {
             "PROVISIONAL": bool(self.omissions),
-            "DEMONSTRATION KEYS": self.seal.demo,
+            DEMO: self.seal.demo,
             "DRAFT": self.system is None,
         }
         return tuple(mark for mark, holds in held.items() if holds)

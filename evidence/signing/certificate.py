@@ -98,11 +98,11 @@ def load_packet_key(
 
 
 def make_demo_authority(
-    entity: str, not_before: dt.datetime, *, years: int = 10, algorithm: Algorithm = "p-256"
+    entity: str, not_before: dt.datetime, *, years: int = 10, algorithm: Algorithm = "p-256", what: str = "packet seal"
 ) -> tuple[PacketKey, x509.Certificate]:
-    """Make a demonstration root and a packet key under it. The root's key is dropped: it signs this once."""
+    """Make a demonstration root and a key for ``what`` under it. The root's key is dropped: it signs this once."""
     root_key, leaf_key = _new_key(algorithm), _new_key(algorithm)
-    root_name = _name(entity, "Demonstration packet root")
+    root_name = _name(entity, f"Demonstration {what.partition(' ')[0]} root")
     until = not_before + dt.timedelta(days=365 * years)
     root = (
         _builder(root_name, root_name, root_key, not_before, until)
@@ -111,7 +111,7 @@ def make_demo_authority(
         .sign(root_key, hashes.SHA256())
     )
     leaf = (
-        _builder(_name(entity, "Demonstration packet seal"), root_name, leaf_key, not_before, until)
+        _builder(_name(entity, f"Demonstration {what}"), root_name, leaf_key, not_before, until)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(sign=True, certs=False), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives import serialization
 from evidence.errors import MalformedError, VerificationError
 from evidence.signing.cms import TIME_STAMPING, pdf_signature, signed_parts, verify_signer
 from evidence.signing.der import check_der
+from evidence.signing.lta import Archived
 from evidence.signing.revocation import Moment, judge_chain
 
 LIMIT: Final = 64 << 10  # bytes of a response; real ones have 2,000 to 8,000
@@ -236,6 +237,18 @@ def judge_pdf(
     if token is None:
         return Judged(None, ())
     return judge_stamps([("the PDF's time-stamp", response_der(token), stamped_part(der))], trust, now, lists)
+
+
+def judge_archived(
+    archived: Archived,
+    trust: Sequence[x509.Certificate],
+    now: dt.datetime,
+    lists: Sequence[x509.CertificateRevocationList] = (),
+) -> tuple[tuple[bool | None, str], ...]:
+    """Judge the document time-stamp of a B-LTA PDF. Raises ``MalformedError`` for a token that does not parse."""
+    check_der(archived.token, "the document time-stamp")
+    found = [("the PDF's document time-stamp", response_der(archived.token), archived.content)]
+    return judge_stamps(found, trust, now, lists).results
 
 
 def judge_stamps(

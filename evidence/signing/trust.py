@@ -16,7 +16,7 @@ LIMITS: Final = {".crl": 16 << 20}  # lists of large public authorities have a f
 class TrustFiles:
     """What the caller carried outside: verifier keys (one line of text each) and certificates (PEM).
 
-    ``authorities`` judge time and nothing else. ``lists`` are revocation lists, PEM or DER. ``roles`` maps each role to the names of its files, for saying so.
+    ``authorities`` judge time and nothing else, ``people`` approvals and nothing else. ``lists`` are revocation lists, PEM or DER. ``roles`` maps each role to the names of its files, for saying so.
     """
 
     vkeys: tuple[str, ...]
@@ -24,6 +24,7 @@ class TrustFiles:
     authorities: tuple[bytes, ...]
     roles: Mapping[str, Sequence[str]]
     lists: tuple[bytes, ...] = ()
+    people: tuple[bytes, ...] = ()
 
 
 def load_trust(paths: Sequence[Path]) -> TrustFiles:
@@ -44,19 +45,21 @@ def sort_trust(bodies: Iterable[tuple[str, bytes]]) -> TrustFiles:
     """Sort (name, bytes) by what they are; raise ``UsageError`` naming one that is neither.
 
     A certificate judges time, and nothing else, if its file is named ``tsa`` or ``tsa-…``: a root does not say of itself
-    what it is for, and an authority that stamps for anybody must not vouch for packets.
+    what it is for, and an authority that stamps for anybody must not vouch for packets. One in ``people`` or ``people-…`` vouches
+    for people who approve, and for nothing else.
     """
     vkeys: list[str] = []
     certificates: list[bytes] = []
     authorities: list[bytes] = []
     lists: list[bytes] = []
+    people: list[bytes] = []
     roles: dict[str, list[str]] = {}
     for name, body in bodies:
         file = Path(name)
         if body.lstrip().startswith(b"-----BEGIN CERTIFICATE"):
-            stamps = file.stem == "tsa" or file.name.startswith("tsa-")
-            (authorities if stamps else certificates).append(body)
-            role = "time-stamps" if stamps else "seals of packets"
+            word = file.stem.partition("-")[0]
+            {"tsa": authorities, "people": people}.get(word, certificates).append(body)
+            role = {"tsa": "time-stamps", "people": "approvals"}.get(word, "seals of packets")
         elif file.suffix == ".crl" or body.lstrip().startswith(b"-----BEGIN X509 CRL"):
             lists.append(body)
             role = "revocation"
@@ -68,7 +71,7 @@ def sort_trust(bodies: Iterable[tuple[str, bytes]]) -> TrustFiles:
                 f"{name} is neither a verifier key nor a certificate", fix="give log.vkey, a PEM file or a list as .crl"
             )
         roles.setdefault(role, []).append(file.name)
-    return TrustFiles(tuple(vkeys), tuple(certificates), tuple(authorities), roles, tuple(lists))
+    return TrustFiles(tuple(vkeys), tuple(certificates), tuple(authorities), roles, tuple(lists), tuple(people))
 
 
 def read_moment(text: str | None) -> dt.datetime | None:

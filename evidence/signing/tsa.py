@@ -5,21 +5,15 @@ token is signed and bound to the request by imprint and nonce, so a changed answ
 """
 
 import datetime as dt
-import http.client
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
-from urllib.parse import urlsplit
 
 from cryptography import x509
 
 from evidence.errors import ConfigError, EvidenceError, TimestampError
+from evidence.signing.asking import SECONDS, ask, check_url, shown
 from evidence.signing.timestamp import LIMIT, StampRequest, accept_response, make_request
 
-SECONDS: Final = 15.0
 _QUERY, _REPLY = "application/timestamp-query", "application/timestamp-reply"
 
 
@@ -38,7 +32,7 @@ class Authorities:
 
     def __post_init__(self) -> None:
         for url in self.urls:
-            _check_url(url)
+            check_url(url, "tsa")
         if self.urls and not self.roots:
             raise ConfigError(
                 "a time-stamp authority is configured without a certificate to check its answers",
@@ -57,7 +51,7 @@ class Authorities:
         for url in self.urls:
             request = make_request(content)
             try:
-                return accept_response(_post(url, request, self.seconds), request, self.roots, self.clock())
+                return accept_response(self._post(url, request), request, self.roots, self.clock())
             except EvidenceError as exc:
                 answers.append(f"{shown(url)}: {exc}")
                 self.passed_over[shown(url)] = str(exc)
@@ -66,51 +60,5 @@ class Authorities:
             fix="try again later, or name another authority in tsa",
         )
 
-
-def shown(url: str) -> str:
-    """Return ``url`` without its query, which may hold a credential."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
-def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
-        raise ConfigError(
-            "a tsa entry is not a plain http or https address", fix='write "https://HOST/PATH", without a password'
-        )
-
-
-def _post(url: str, request: StampRequest, seconds: float) -> bytes:
-    deadline = time.monotonic() + seconds
-    headers = {"Content-Type": _QUERY, "Accept": _REPLY}
-    call = urllib.request.Request(url, data=request.der, headers=headers, method="POST")  # noqa: S310  # _check_url
-    opener = urllib.request.build_opener(_NoRedirect)
-    try:
-        with opener.open(call, timeout=seconds) as answer:
-            kind = answer.headers.get_content_type()
-            if kind != _REPLY:
-                raise TimestampError(f"answered {kind[:60]!r} instead of {_REPLY}")
-            return _read(answer, deadline)
-    except urllib.error.HTTPError as exc:
-        raise TimestampError(f"answered HTTP {exc.code}") from None
-    except (OSError, http.client.HTTPException) as exc:
-        reason = getattr(exc, "reason", None) or exc
-        raise TimestampError(f"did not answer: {type(reason).__name__}") from None
-
-
-def _read(answer: Any, deadline: float) -> bytes:
-    """Read piece by piece, so that neither an endless nor a dripping answer holds us."""
-    body = b""
-    while piece := answer.read1(LIMIT):
-        body += piece
-        if len(body) > LIMIT:
-            raise TimestampError(f"answered more than {LIMIT} bytes")
-        if time.monotonic() > deadline:
-            raise TimestampError("did not finish its answer in time")
-    return body
+    def _post(self, url: str, request: StampRequest) -> bytes:
+        return ask(url, request.der, (_QUERY, _REPLY), LIMIT, TimestampError, self.seconds)

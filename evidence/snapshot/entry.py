@@ -22,6 +22,7 @@ EntryType = Literal[
     "register",
     "assessment",
     "packet",
+    "approval",
     "rotation",
     "retention",
     "hold",
