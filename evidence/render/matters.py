@@ -109,7 +109,7 @@ def _sentences(each: _Weighed) -> Iterator[str]:
     finding = each.finding
     if each.open:
         oldest = each.open[0]
-        days = f"{number(oldest.days_open)} days" if oldest.days_open != 1 else "1 day"
+        days = {0: "the last night tested", 1: "1 day"}.get(oldest.days_open, f"{number(oldest.days_open)} days")
         if len(each.open) == 1:
             yield f"1 exception is open, since {oldest.first_seen} ({days})."
         else:
