@@ -16,6 +16,7 @@ from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import ConfigError
 
 Strength = Literal["primary", "supporting"]
+DEMO: Final = "DEMONSTRATION KEYS"  # one machine holds all keys of the workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +280,7 @@ class Content:
         """What every page and file is marked with; nothing where all is in place."""
         held = {
             "PROVISIONAL": bool(self.omissions),
-            "DEMONSTRATION KEYS": self.seal.demo,
+            DEMO: self.seal.demo,
             "DRAFT": self.system is None,
         }
         return tuple(mark for mark, holds in held.items() if holds)
