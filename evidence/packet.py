@@ -25,12 +25,24 @@ from evidence.bag.findings import canonical_findings
 from evidence.bag.rotations import Handover, keys_of
 from evidence.bag.validation import list_name
 from evidence.bag.zip import write_zip
+from evidence.control.measure import Measured
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
-from evidence.render import html, pdf
+from evidence.render import html, pdf, trends
 from evidence.render.exports import engines, exported, tabled
-from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Report, Response, Seal, SnapshotFact
+from evidence.render.inputs import (
+    NOT_LOOKED_FOR,
+    Before,
+    Catalogue,
+    Content,
+    ControlText,
+    LogState,
+    Report,
+    Response,
+    Seal,
+    SnapshotFact,
+)
 from evidence.render.records import findings_csv
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import PacketKey
@@ -102,6 +114,8 @@ class PacketInputs:
     demo: bool = False
     responses: Sequence[Response] = ()
     request: Request | None = None
+    before: Before = NOT_LOOKED_FOR
+    measured: Sequence[Measured] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +168,7 @@ def build_packet(
     with pdf.Rendering(html.render_print(content, templates), content.end) as rendering:  # laid out meanwhile
         bag.add("findings.json", findings)
         bag.add("findings.csv", rows_csv)
+        bag.add("trends.json", trends.as_json(content))
         if inputs.request is not None:
             bag.add("request.json", canonical.encode(inputs.request.to_json()))
         progress("writing evidence")
@@ -330,6 +345,8 @@ def _content(
         findings_csv_rows=rows_csv.count(b"\n") - 1 if b'"' not in rows_csv else len(list(_rows(rows_csv))) - 1,
         responses=tuple(inputs.responses),
         request=inputs.request,
+        before=inputs.before,
+        measured=tuple(inputs.measured),
     )
 
 

@@ -16,6 +16,7 @@ from evidence.assess import sealed_findings
 from evidence.bag.rotations import Handover
 from evidence.cli.assess_command import periods_of
 from evidence.cli.official_text import texts_of
+from evidence.cli.packet_history import TRENDS, before_of, measured_of, series_files
 from evidence.cli.packet_request import answering, registers_carried
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
@@ -117,6 +118,8 @@ def gather(
         demo=config.demo,
         responses=[each for each in _responses(workspace.registers) if each.control in mapped],
         request=request,
+        before=before_of(workspace, report, period),
+        measured=measured_of(workspace, found, mapped),
     )
 
 
@@ -226,6 +229,7 @@ def _content_files(workspace: Workspace, period: Period, carried: frozenset[str]
     for name, path in workspace.overlays:
         if path.is_file():
             files[FILES[name.partition(" ")[0]]] = path.read_bytes()
+    files |= {f"{TRENDS}/{path.name}": path.read_bytes() for path in series_files(workspace)}
     files[EFFECTIVE] = canonical.encode(
         {
             "format": "evidence-effective-v1",

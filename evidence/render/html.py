@@ -7,6 +7,7 @@ no network, no ``style`` attributes, no event attributes. The annex (annex.py) i
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -56,7 +57,9 @@ def render_print(content: Content, templates: Path) -> str:
     fonts = templates / "fonts"
     coverage = text.font_coverage(fonts)
     environment = _environment(templates, lambda value: text.escape_uncovered(value, coverage))
-    style = _print_faces(fonts) + _source(templates, "packet/common.css") + _source(templates, "packet/print.css")
+    style = _print_faces(fonts) + _settled(
+        _source(templates, "packet/common.css") + _source(templates, "packet/print.css")
+    )
     return environment.get_template("packet/packet.html.j2").render(
         **view.build(content),
         edition="print",
@@ -98,6 +101,12 @@ def _environment(templates: Path, clean: Callable[[str], str], *, screen: bool =
 
 def _source(templates: Path, name: str) -> str:
     return (templates / name).read_text(encoding="utf-8")
+
+
+def _settled(style: str) -> str:
+    """Return the style with its variables put in: WeasyPrint would work each of them out for each element."""
+    values = dict(re.findall(r"(--[\w-]+):([^;}]+)", style))
+    return re.sub(r"var\((--[\w-]+)\)", lambda found: values[found.group(1)], style)
 
 
 def _hash(body: str) -> str:

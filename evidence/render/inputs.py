@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
+from evidence.control.measure import Measured
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import ConfigError
@@ -225,6 +226,22 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """The packet before this one: its period and findings as sealed then. ``missing`` says in words why there is nothing to compare."""
+
+    packet: str = ""
+    start: dt.date = dt.date.min
+    end: dt.date = dt.date.min
+    periods: tuple[PeriodFinding, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)  # of the controls, on their last night
+    removed: tuple[str, ...] = ()  # controls that are in the library no more
+    missing: str = ""
+
+
+NOT_LOOKED_FOR: Final = Before(missing="an earlier packet was not looked for")
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """Everything a packet prints. ``system`` is the parsed ``system.toml``, None when absent (then it is a draft)."""
 
@@ -254,6 +271,9 @@ class Content:
     unconcluded: tuple[
         ControlText, ...
     ] = ()  # without a finding, in a packet with omissions: their requirements stay unknown
+
+    before: Before = NOT_LOOKED_FOR
+    measured: tuple[Measured, ...] = ()
 
     @property
     def marks(self) -> tuple[str, ...]:
