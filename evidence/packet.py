@@ -6,30 +6,29 @@ the same bytes. A packet whose evidence is missing, unverifiable or provisional 
 page says PROVISIONAL and the omissions are listed.
 """
 
-import csv
 import datetime as dt
 import hashlib
-import io
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from evidence.bag.bag import SIGNATURE, STAMPED, TIMESTAMP, BagWriter
 from evidence.bag.exhibit import ENTRY, PROOF, check_sealed, folder_of, object_name, part_names
 from evidence.bag.files import FolderFiles
-from evidence.bag.findings import canonical_findings
+from evidence.bag.findings import FINDINGS, canonical_night, findings_pieces
 from evidence.bag.rotations import Handover, keys_of
 from evidence.bag.validation import list_name
 from evidence.bag.zip import write_zip
 from evidence.control.requests import Request
-from evidence.control.result import NightFinding, PeriodFinding, parts
+from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf
 from evidence.render.exports import exported
 from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Report, Response, Seal, SnapshotFact
+from evidence.render.listed import csv_pieces, csv_rows
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import PacketKey
 from evidence.signing.pades import sign_pdf
@@ -41,10 +40,6 @@ from evidence.snapshot.model import Part
 from evidence.tlog.note import Verifier
 from evidence.tlog.proof import parse_consistency
 
-CSV_COLUMNS: Final = (
-    *("control", "kind", "item", "reason", "first_seen", "last_seen", "nights", "open", "days_open"),
-    *("remediated_on", "observed", "expected"),
-)
 Progress = Callable[[str], None]
 Stamper = Callable[[bytes], bytes]  # content -> a verified RFC 3161 token over its SHA-256; raises TimestampError
 
@@ -140,20 +135,18 @@ def build_packet(
         raise PacketRefusedError(
             f"the packet would rest on gaps: {shown}", fix="collect and assess the gaps, or --partial"
         )
-    findings = findings_bytes(inputs)
-    packet_id = _packet_id(inputs, findings)
+    packet_id = _packet_id(inputs)
     final = out / packet_id
     if final.exists():
         raise PacketRefusedError(f"{final} exists already", fix="packets are never overwritten: choose another --out")
     folder = out / f".{packet_id}.partial"
     _remove_tree(folder)
     bag = BagWriter(folder)
-    rows_csv = findings_csv(inputs.periods)
-    content = _content(inputs, key, packet_id, omissions, rows_csv, TIMESTAMP if stamp else "")
+    bag.add("findings.json", _findings(inputs))
+    rows = bag.add("findings.csv", csv_pieces(inputs.periods))
+    content = _content(inputs, key, packet_id, omissions, rows, TIMESTAMP if stamp else "")
     signing = _Signing(key, templates, signed_at, stamp, tuple(inputs.revocation_lists), partial=partial)
     with pdf.Rendering(html.render_print(content, templates), content.end) as rendering:  # laid out meanwhile
-        bag.add("findings.json", findings)
-        bag.add("findings.csv", rows_csv)
         if inputs.request is not None:
             bag.add("request.json", canonical.encode(inputs.request.to_json()))
         progress("writing evidence")
@@ -174,26 +167,23 @@ def build_packet(
 
 def findings_bytes(inputs: PacketInputs) -> bytes:
     """Return the bytes of ``data/findings.json``."""
-    periods, nights = (p.to_json() for p in inputs.periods), (n.to_json() for n in inputs.nights)
-    return canonical_findings(inputs.start.isoformat(), inputs.end.isoformat(), periods, nights)
+    return b"".join(_findings(inputs))
 
 
 def findings_csv(periods: Sequence[PeriodFinding]) -> bytes:
-    """Return ``data/findings.csv``: every exception and open review of the period, raw values, RFC 4180 with LF."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for finding, kind, intervals in parts(periods):
-        for interval in intervals:
-            value = interval.to_json()
-            writer.writerow([finding.control, kind, *(_cell(value[name]) for name in CSV_COLUMNS[2:])])
-    return out.getvalue().encode()
+    """Return the bytes of ``data/findings.csv``."""
+    return b"".join(csv_pieces(periods))
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
+def _findings(inputs: PacketInputs) -> Iterator[bytes]:
+    periods = sorted(inputs.periods, key=lambda f: (f.control, f.start))
+    nights = sorted(inputs.nights, key=lambda f: (f.control, f.night))
+    return findings_pieces(
+        inputs.start.isoformat(),
+        inputs.end.isoformat(),
+        (finding.to_json() for finding in periods),
+        (canonical_night(finding.to_json()) for finding in nights),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +262,11 @@ def _missing_findings(inputs: PacketInputs) -> Iterator[str]:
             yield f"{finding.control}: {len(missing)} nights are concluded without a night finding, first {missing[0]}"
 
 
-def _packet_id(inputs: PacketInputs, findings: bytes) -> str:
-    named = [inputs.report.name, inputs.entity, inputs.period, inputs.checkpoint, hashlib.sha256(findings).hexdigest()]
+def _packet_id(inputs: PacketInputs) -> str:
+    findings = hashlib.sha256()
+    for piece in _findings(inputs):
+        findings.update(piece)
+    named = [inputs.report.name, inputs.entity, inputs.period, inputs.checkpoint, findings.hexdigest()]
     digest = hashlib.sha256(canonical.encode(named)).hexdigest()
     period = inputs.period.replace("..", "_").replace("-", "")
     return f"PKT-{period}-{inputs.report.name}-{digest[:8]}"
@@ -318,7 +311,7 @@ def _write_exhibits(bag: BagWriter, proved: Sequence[_Proved], *, carried: bool)
 
 
 def _content(
-    inputs: PacketInputs, key: PacketKey, packet_id: str, omissions: tuple[str, ...], rows_csv: bytes, stamp: str = ""
+    inputs: PacketInputs, key: PacketKey, packet_id: str, omissions: tuple[str, ...], rows: bytes | str, stamp: str = ""
 ) -> Content:
     origin, size, root = inputs.checkpoint.split("\n")[:3]
     facts = [_fact(exhibit) for exhibit in inputs.exhibits]
@@ -344,15 +337,11 @@ def _content(
         system=inputs.system,
         blind_spots=inputs.blind_spots,
         omissions=omissions,
-        findings_csv_sha256=hashlib.sha256(rows_csv).hexdigest(),
-        findings_csv_rows=rows_csv.count(b"\n") - 1 if b'"' not in rows_csv else len(list(_rows(rows_csv))) - 1,
+        findings_csv_sha256=rows if isinstance(rows, str) else hashlib.sha256(rows).hexdigest(),
+        findings_csv_rows=csv_rows(inputs.periods),
         responses=tuple(inputs.responses),
         request=inputs.request,
     )
-
-
-def _rows(body: bytes) -> Iterator[list[str]]:
-    yield from csv.reader(io.StringIO(body.decode(), newline=""))
 
 
 def _fact(exhibit: ExhibitInput) -> SnapshotFact | None:
@@ -389,7 +378,7 @@ def _add_pages(
     page = html.render_screen(content, templates)
     bag.add("packet.html", page)
     digests = canonical.encode(dict(bag.digests))
-    findings = (bag.root / "data/findings.json").read_bytes()
+    findings = bag.root / FINDINGS
     progress("rendering the PDF")
     attachments = (
         pdf.Attachment("evidence-digests.json", "SHA-256 of every other payload file", digests, "Supplement"),

@@ -6,9 +6,10 @@ that the packet only references, it says "not checked", never ok; receipts and e
 
 import dataclasses
 import datetime as dt
+import hashlib
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from evidence.bag.exhibit import ENTRY, MANIFEST, OBJECT, ROOT, exhibit_folders, read_referenced
 from evidence.bag.files import BagFiles, open_bag, read
-from evidence.bag.findings import canonical_findings, canonical_night
+from evidence.bag.findings import FINDINGS, Findings, canonical_night, findings_pieces, read_findings
 from evidence.control.change import in_force, repeated
 from evidence.control.definition import Library, load_layers, load_library
 from evidence.control.engine import Engine, assess_night
@@ -128,13 +129,13 @@ def reperform(path: Path) -> Verification:
 
 def _compare(files: BagFiles) -> Iterator[Check]:
     effective = canonical.decode(read(files, f"{CONTROLS}effective.json"))
-    sealed = canonical.decode(read(files, "data/findings.json"))
+    sealed = read_findings(files)
     with tempfile.TemporaryDirectory(prefix="evidence-reperform-") as folder:
         library, registers = _content(files, Path(folder), effective)
         contracts = load_contracts()
         snapshots, assessments, recorded = _snapshots(files), _assessments(files), _checks(files)
         nights: list[NightFinding] = []
-        concluded = sorted({finding["control"] for finding in sealed["nights"]})
+        concluded = sorted({finding["control"] for finding in sealed.nights()})
         chosen = {
             night: revisions[-1][1]
             for night, revisions in sorted(assessments.items())
@@ -153,9 +154,8 @@ def _compare(files: BagFiles) -> Iterator[Check]:
                 seen = assessment.get("earlier_log_size", size)
                 reader = BagReader(files, snapshots, contracts, effective, known_at, size, assessments, seen, recorded)
                 nights += _judged(rules.library(assessment), registers, reader, night, assessment, wanted, engine)
-    kept = {**sealed, **{part: [f for f in sealed[part] if f["control"] in wanted] for part in ("nights", "periods")}}
-    yield from _night_checks(nights, kept["nights"])
-    yield _whole(library, nights, effective, canonical.encode(kept), whole=len(wanted) == len(concluded))
+    yield from _night_checks(nights, (f for f in sealed.nights() if f["control"] in wanted))
+    yield _whole(library, nights, effective, sealed, None if len(wanted) == len(concluded) else wanted)
     for name in sorted(set(concluded) - set(wanted)):
         why = "its rows are referenced only: give the store"
         if name in other:
@@ -236,42 +236,64 @@ def _out_of_reach(
     }
 
 
-def _night_checks(nights: Sequence[NightFinding], sealed: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
+def _night_checks(nights: Sequence[NightFinding], sealed: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
     """One line per finding that differs, and one for all that agree."""
-    mine = {(f.control, f.night.isoformat()): canonical_night(f.to_json()) for f in nights}
-    theirs = {(f["control"], f["night"]): f for f in sealed}
-    for key in sorted(mine.keys() | theirs.keys()):
-        if mine.get(key) != theirs.get(key):
-            control, night = key
-            yield Check(
-                STEP, ok=False, detail=f"{control} on {night} comes out otherwise", subject="data/findings.json"
-            )
-    same = sum(mine.get(key) == value for key, value in theirs.items())
-    yield Check(
-        STEP, ok=same == len(theirs) > 0, detail=f"{same} of {len(theirs)} night findings computed again, equal"
-    )
+    mine = {(f.control, f.night.isoformat()): f for f in nights}
+    count = same = 0
+    for finding in sealed:
+        control, night = finding["control"], finding["night"]
+        again, count = mine.pop((control, night), None), count + 1
+        if again is not None and canonical_night(again.to_json()) == finding:
+            same += 1
+        else:
+            yield _differs(control, night)
+    yield from (_differs(*key) for key in sorted(mine))
+    yield Check(STEP, ok=same == count > 0, detail=f"{same} of {count} night findings computed again, equal")
+
+
+def _differs(control: str, night: str) -> Check:
+    return Check(STEP, ok=False, detail=f"{control} on {night} comes out otherwise", subject=FINDINGS)
 
 
 def _whole(
-    library: Library, nights: Sequence[NightFinding], effective: Mapping[str, Any], body: bytes, *, whole: bool
+    library: Library,
+    nights: Sequence[NightFinding],
+    effective: Mapping[str, Any],
+    sealed: Findings,
+    wanted: Sequence[str] | None,
 ) -> Check:
+    """Compare the whole file, or what ``wanted`` names of it; finding by finding, because it may be long."""
     start, end = (dt.date.fromisoformat(effective["period"][edge]) for edge in ("start", "end"))
-    periods = [
-        assess_period(
-            library.controls[name],
-            [f for f in nights if f.control == name],
-            start,
-            end,
-            max_unknown_nights=effective["max_unknown_nights"],
-        )
-        for name in sorted({f.control for f in nights})
-    ]
-    again = canonical_findings(
-        start.isoformat(), end.isoformat(), (p.to_json() for p in periods), (n.to_json() for n in nights)
+    by_control: dict[str, list[NightFinding]] = {}
+    for finding in nights:
+        by_control.setdefault(finding.control, []).append(finding)
+    unknown = effective["max_unknown_nights"]
+    periods = (
+        assess_period(library.controls[name], found, start, end, max_unknown_nights=unknown)
+        for name, found in sorted(by_control.items())
     )
-    what = "findings.json comes out" if whole else "what of findings.json could be computed again comes out"
-    detail = f"{what} byte for byte" if again == body else f"{what} otherwise"
-    return Check(STEP, ok=again == body, detail=detail, subject="data/findings.json")
+    in_order = sorted(nights, key=lambda f: (f.control, f.night))
+    again = findings_pieces(
+        start.isoformat(),
+        end.isoformat(),
+        (period.to_json() for period in periods),
+        (canonical_night(finding.to_json()) for finding in in_order),
+    )
+    if wanted is None:
+        theirs, what = hashlib.sha256(sealed.body).digest(), "findings.json comes out"
+    else:
+        kept = ([f for f in part if f["control"] in wanted] for part in (sealed.periods(), sealed.nights()))
+        theirs = _digest(findings_pieces(sealed.start, sealed.end, *kept))
+        what = "what of findings.json could be computed again comes out"
+    same = _digest(again) == theirs
+    return Check(STEP, ok=same, detail=f"{what} {'byte for byte' if same else 'otherwise'}", subject=FINDINGS)
+
+
+def _digest(pieces: Iterable[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
 
 
 def _content(files: BagFiles, folder: Path, effective: Mapping[str, Any]) -> tuple[Library, Registers]:

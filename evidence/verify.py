@@ -30,8 +30,9 @@ from evidence.bag import check
 from evidence.bag.alone import check_alone, is_exhibit
 from evidence.bag.bag import MANIFEST, SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.bag.chain import check_continues, open_chain
-from evidence.bag.concluded import FINDINGS, check_findings
+from evidence.bag.concluded import check_findings
 from evidence.bag.files import MAX_SMALL, BagFiles, ZipFiles, open_bag, read
+from evidence.bag.findings import FINDINGS
 from evidence.bag.sealed import Exhibits
 from evidence.bag.validation import carried_lists
 from evidence.bag.zip import equals_reencoding
