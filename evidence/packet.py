@@ -51,7 +51,8 @@ class ExhibitInput:
     ``entry`` are the exact bytes of log entry ``index``, ``proof`` the text of its inclusion proof under the packet's
     checkpoint, ``body`` the bytes of the object it names (a manifest, an assessment, a register). ``parts`` maps store
     paths to verified private copies. ``settled`` is False while late rows may still come. Without ``rows`` only the manifest
-    is exhibited, because nothing but the receipt was looked at: the parts are referenced by digest.
+    is exhibited, because nothing but the receipt was looked at: the parts are referenced by digest. So are they, though read
+    and verified, where they are not to be ``carried``.
     """
 
     entry: bytes
@@ -61,6 +62,7 @@ class ExhibitInput:
     parts: Mapping[str, Path] = field(default_factory=dict)
     settled: bool = True
     rows: bool = True
+    carried: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,7 @@ def _prove_exhibit(inputs: PacketInputs, exhibit: ExhibitInput) -> _Proved:
         with path.open("rb") as handle:
             if hashlib.file_digest(handle, "sha256").hexdigest() != part.sha256:
                 raise PacketRefusedError(f"{part.path} is not the file its manifest names")
-    return _Proved(exhibit, entry, parts)
+    return _Proved(exhibit, entry, parts) if exhibit.carried else _Proved(exhibit, entry, {}, referenced=bool(parts))
 
 
 def _omissions(inputs: PacketInputs, proved: Sequence[_Proved], faults: Sequence[str]) -> Iterator[str]:

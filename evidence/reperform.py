@@ -1,7 +1,8 @@
 """Step 6: compute the findings of a packet again, from its own evidence, content and clock, and compare byte for byte.
 
-``verify`` first: re-performance takes every file of the bag as it stands. Needs the SQL engine. Where a control reads rows
-that the packet only references, it says "not checked", never ok; receipts and earlier findings are always in the packet.
+``verify`` first: re-performance takes every file of the bag as it stands. Needs the SQL engine. Rows that the packet only references are
+read from a store, if one is given: the digests in the packet's manifests say which bytes, so the store is not trusted. Without one
+it says "not checked" of controls that read them, never ok; receipts and earlier findings are always in the packet.
 """
 
 import dataclasses
@@ -36,6 +37,8 @@ from evidence.snapshot import canonical
 from evidence.snapshot.check import Check, Verification
 from evidence.snapshot.entry import Entry
 from evidence.snapshot.manifest import Manifest
+from evidence.snapshot.model import Part
+from evidence.store.objects import ObjectStore
 from evidence.tlog.proof import parse_inclusion
 
 STEP = "re-performance"
@@ -65,6 +68,8 @@ class BagReader:
     assessments: "Assessments" = field(default_factory=dict)
     earlier_log_size: int = 0
     recorded: Sequence[tuple[int, Checked]] = ()
+    store: ObjectStore | None = None
+    referenced: frozenset[str] = frozenset()
     _by_digest: dict[str, Carried] = field(default_factory=dict)
 
     def sources(self, dataset: str) -> Sequence[str]:
@@ -96,13 +101,15 @@ class BagReader:
         """The named columns of every part."""
         carried = self._by_digest[sealed.input.manifest_sha256]
         schema = self.contracts[carried.manifest.key.dataset].landed_schema
-        tables = [
-            part_rows(read(self.files, f"{carried.folder}/{part.path.rsplit('/', 1)[-1]}"), columns, schema)
-            for part in carried.manifest.parts
-        ]
+        tables = [part_rows(self._bytes(carried.folder, part), columns, schema) for part in carried.manifest.parts]
         if tables:
             return pa.concat_tables(tables)
         return pa.schema([schema.field(name) for name in columns]).empty_table()
+
+    def _bytes(self, folder: str, part: Part) -> bytes:
+        if folder in self.referenced and self.store is not None:
+            return self.store.get(part.path, sha256=part.sha256)
+        return read(self.files, f"{folder}/{part.path.rsplit('/', 1)[-1]}")
 
     def assessed(self, night: dt.date) -> Assessed | None:
         """The highest assessment of the night that was sealed when findings of earlier nights were read."""
@@ -117,23 +124,27 @@ class BagReader:
 Assessments = Mapping[dt.date, Sequence[tuple[int, Mapping[str, Any], str]]]  # log index, JSON, SHA-256, by revision
 
 
-def reperform(path: Path) -> Verification:
-    """Compute every night and period finding of the (verified) packet at ``path`` again and compare."""
+def reperform(path: Path, store: ObjectStore | None = None) -> Verification:
+    """Compute every night and period finding of the (verified) packet at ``path`` again and compare.
+
+    Rows that it only references are read from ``store``.
+    """
     with open_bag(path) as files:
         try:
-            checks = tuple(_compare(files))
+            checks = tuple(_compare(files, store))
         except (EvidenceError, OSError, KeyError, ValueError, zipfile.BadZipFile) as exc:
             checks = (Check(STEP, ok=False, detail=f"cannot be computed: {exc}"),)
     return Verification(path.name, checks)
 
 
-def _compare(files: BagFiles) -> Iterator[Check]:
+def _compare(files: BagFiles, store: ObjectStore | None) -> Iterator[Check]:
     effective = canonical.decode(read(files, f"{CONTROLS}effective.json"))
     sealed = read_findings(files)
     with tempfile.TemporaryDirectory(prefix="evidence-reperform-") as folder:
         library, registers = _content(files, Path(folder), effective)
         contracts = load_contracts()
         snapshots, assessments, recorded = _snapshots(files), _assessments(files), _checks(files)
+        referenced = read_referenced(files)
         nights: list[NightFinding] = []
         concluded = sorted({finding["control"] for finding in sealed.nights()})
         chosen = {
@@ -143,21 +154,34 @@ def _compare(files: BagFiles) -> Iterator[Check]:
         }
         rules = _Rules(library, _configurations(files))
         other = set().union(*(rules.moved(assessment) for assessment in chosen.values())) & set(concluded)
-        reach = _out_of_reach(files, library, snapshots)
+        reach = set[str]() if store is not None else _out_of_reach(files, library, snapshots)
         wanted = [name for name in concluded if name not in reach | other]
         if concluded and not wanted and not other:
-            yield Check(STEP, ok=None, detail="the packet only references its evidence: give the store", subject=ROOT)
+            said = "the packet only references its evidence: add --store"
+            yield Check(STEP, ok=None, detail=said, subject=ROOT)
             return
         with Engine(threads=1) as engine:
             for night, assessment in chosen.items():
                 known_at, size = canonical.parse_time(assessment["known_at"]), assessment["log_size"]
                 seen = assessment.get("earlier_log_size", size)
-                reader = BagReader(files, snapshots, contracts, effective, known_at, size, assessments, seen, recorded)
+                reader = BagReader(
+                    files,
+                    snapshots,
+                    contracts,
+                    effective,
+                    known_at,
+                    size,
+                    assessments,
+                    seen,
+                    recorded,
+                    store,
+                    referenced,
+                )
                 nights += _judged(rules.library(assessment), registers, reader, night, assessment, wanted, engine)
     yield from _night_checks(nights, (f for f in sealed.nights() if f["control"] in wanted))
     yield _whole(library, nights, effective, sealed, None if len(wanted) == len(concluded) else wanted)
     for name in sorted(set(concluded) - set(wanted)):
-        why = "its rows are referenced only: give the store"
+        why = "its rows are referenced only: add --store"
         if name in other:
             why = "its content changed inside the period, and the packet has only the last"
         yield Check(STEP, ok=None, detail=f"{name}: {why}", subject=ROOT)
