@@ -375,7 +375,7 @@ def _add_pages(
     """Render the HTML, sign the PDF; return what had to be left out."""
     templates = signing.templates
     progress("rendering the HTML")
-    for name in ("VERIFY.md", "verify.sh"):
+    for name in ("VERIFY.md", "verify.sh", *(("PROVISIONAL.txt",) if content.omissions else ())):
         bag.add(name, html.render_text(content, templates, f"{name}.j2"))
     page = html.render_screen(content, templates)
     bag.add("packet.html", page)
@@ -417,7 +417,9 @@ def _sign_bag(bag: BagWriter, content: Content, signing: _Signing, more: Mapping
             "Source-Organization": _printable(content.entity),
             "Bagging-Date": signing.signed_at.date().isoformat(),
             "External-Identifier": content.packet_id,
-            "External-Description": _printable(f"{content.report.title}, {content.period}"),
+            "External-Description": _printable(
+                f"{'PROVISIONAL: ' if content.omissions else ''}{content.report.title}, {content.period}"
+            ),
             **more,
         }
     )

@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from evidence.bag.content import CONTROLS, unsealed_layers, unsealed_registers
 from evidence.bag.exhibit import ENTRY, MANIFEST, OBJECT, ROOT, exhibit_folders, read_referenced
 from evidence.bag.files import BagFiles, open_bag, read
 from evidence.bag.findings import FINDINGS, Findings, canonical_night, findings_pieces, read_findings
@@ -42,7 +43,6 @@ from evidence.store.objects import ObjectStore
 from evidence.tlog.proof import parse_inclusion
 
 STEP = "re-performance"
-CONTROLS = "data/controls/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,7 @@ def _compare(files: BagFiles, store: ObjectStore | None) -> Iterator[Check]:
             if effective["period"]["start"] <= night.isoformat() <= effective["period"]["end"]
         }
         rules = _Rules(library, _configurations(files))
+        yield from _foreign(files, registers, rules, list(chosen.values()), concluded)
         other = set().union(*(rules.moved(assessment) for assessment in chosen.values())) & set(concluded)
         reach = set[str]() if store is not None else _out_of_reach(files, library, snapshots)
         wanted = [name for name in concluded if name not in reach | other]
@@ -185,6 +186,24 @@ def _compare(files: BagFiles, store: ObjectStore | None) -> Iterator[Check]:
         if name in other:
             why = "its content changed inside the period, and the packet has only the last"
         yield Check(STEP, ok=None, detail=f"{name}: {why}", subject=ROOT)
+
+
+def _foreign(
+    files: BagFiles,
+    registers: Registers,
+    rules: "_Rules",
+    assessments: Sequence[Mapping[str, Any]],
+    concluded: Sequence[str],
+) -> Iterator[Check]:
+    """Find content of the packet that no night of it was judged by: it was changed after the log had sealed what was used."""
+    faults = list(unsealed_registers(files, registers.digests))
+    configurations = list(rules.configurations.values())
+    faults += unsealed_layers(files, FILES, configurations) if configurations else ()
+    known = [each for each in assessments if each.get("configuration") in rules.configurations]
+    always = frozenset[str]().union(*map(rules.moved, known)).intersection(*map(rules.moved, known))
+    for name in sorted(always & set(concluded)):
+        faults.append((f"{CONTROLS}{name}/", "what the packet shows of this control was in force on no night of it"))
+    yield from (Check(STEP, ok=False, detail=words, subject=name) for name, words in faults)
 
 
 def _judged(
@@ -310,6 +329,8 @@ def _whole(
         theirs = _digest(findings_pieces(sealed.start, sealed.end, *kept))
         what = "what of findings.json could be computed again comes out"
     same = _digest(again) == theirs
+    if unknown:
+        what = f"with {unknown} nights not assessed allowed in a control that is satisfied, {what}"
     return Check(STEP, ok=same, detail=f"{what} {'byte for byte' if same else 'otherwise'}", subject=FINDINGS)
 
 

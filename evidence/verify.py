@@ -51,6 +51,7 @@ from evidence.tlog.note import Verifier, parse_verifier
 
 PDF: Final = "data/packet.pdf"
 RENDER: Final = "data/render.json"
+PROVISIONAL: Final = "data/PROVISIONAL.txt"
 _LAST: Final = ("time", "revocation")  # steps whose results are shown after the others
 MAX_PDF: Final = 256 << 20  # bytes held in memory; ours have up to about 30 MiB
 
@@ -225,6 +226,12 @@ def _packet_checks(path: Path, trust: Trust, jobs: int) -> Iterator[Check]:
         if isinstance(files, ZipFiles):
             yield _zip(path)
         yield from _evidence(files, trust, hashed)
+        if PROVISIONAL in files.names():
+            yield unmade(
+                "findings",
+                "the packet says of itself that it is PROVISIONAL: evidence is missing or not settled",
+                PROVISIONAL,
+            )
         yield from _not_proved(stamps, [one for one in signatures if one.step in _LAST])
     finally:
         files.close()

@@ -12,7 +12,7 @@ from evidence.cli import output
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
 from evidence.cli.packet_recount import recount
 from evidence.cli.period import Period, parse_period
-from evidence.cli.requests_command import answered, seal_requests
+from evidence.cli.requests_command import answered, seal_registers, seal_requests
 from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
 from evidence.errors import PacketRefusedError
@@ -60,6 +60,7 @@ def packet(
     target = out or workspace.config.workspace / "packets"
     target.mkdir(parents=True, exist_ok=True)
     key = identity_of(workspace)
+    seal_registers(workspace)
     if asked is not None:
         seal_requests(workspace)
     with workspace.scratch("packet") as scratch:

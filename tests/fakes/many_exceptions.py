@@ -9,6 +9,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def with_exceptions(inputs: PacketInputs, count: int) -> PacketInputs:
     periods = [
         replace(p, exceptions=tuple(_many(sizes.get(p.control, 0), p.start, p.end)), reviews=())
         for p in inputs.periods
-        if p.control in sizes or not p.exceptions
+        if p.control in sizes
     ]
     kept = {p.control for p in periods}
     return replace(
@@ -38,7 +39,7 @@ def with_exceptions(inputs: PacketInputs, count: int) -> PacketInputs:
     )
 
 
-def _many(count: int, first: dt.date, last: dt.date):
+def _many(count: int, first: dt.date, last: dt.date) -> Iterator[Interval]:
     for k in range(count):
         gone = k % 10 == 0 and first < last
         yield Interval(
