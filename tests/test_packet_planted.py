@@ -11,6 +11,7 @@ import pikepdf
 import pytest
 from planted_text import HOSTILE, plant, plant_words
 from servers.chromium import Page, browser_or_skip
+from test_exports import judged
 
 from evidence.demo import Size
 from evidence.render import text
@@ -68,6 +69,10 @@ def test_files_of_rows_hold_it_raw(data):
         column = body[name]
         shown = [column["words"][k] for k in column["at"]] if "words" in column else column["values"]
         assert shown == [text.escape_invisible(each[place]) for each in told(data)]
+
+
+def test_other_tools_take_it(data):
+    assert judged(("oscal", data / "oscal.json"), ("ocsf", data / "ocsf.json")) == [[], []]
 
 
 def test_pdf_acts_on_nothing_and_shows_it(data):
