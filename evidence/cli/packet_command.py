@@ -15,7 +15,7 @@ from evidence.cli.identity import load_identity
 from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
 from evidence.cli.packet_recount import recount
 from evidence.cli.period import Period, parse_period
-from evidence.cli.requests_command import answered, seal_requests
+from evidence.cli.requests_command import answered, seal_registers, seal_requests
 from evidence.cli.standing import pades_of
 from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
@@ -72,6 +72,7 @@ def packet(
     target.mkdir(parents=True, exist_ok=True)
     place = place_of(out, workspace.config.workspace, kept) if recipients else None
     key = identity_of(workspace)
+    seal_registers(workspace)
     if asked is not None:
         seal_requests(workspace)
     with workspace.scratch("packet") as scratch:

@@ -114,7 +114,7 @@ def gather(
         revocation_lists=workspace.revocation_lists,
         system=described or None,
         content_files=_content_files(workspace, period, registers),
-        exhibit_limit=config.packet.exhibit_limit_mb << 20,
+        exhibit_limit=0 if config.packet.exhibits == "referenced" else config.packet.exhibit_limit_mb << 20,
         demo=config.demo,
         responses=[each for each in _responses(workspace.registers) if each.control in mapped],
         request=request,
@@ -313,6 +313,7 @@ def _snapshot(workspace: Workspace, sealed: SealedEntry, scratch: Path, *, rows:
         parts=parts,
         settled=workspace.index.settled(sealed),
         rows=rows,
+        carried=sealed.key.dataset not in workspace.config.packet.restricted,
     )
 
 
