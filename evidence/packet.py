@@ -28,8 +28,11 @@ from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding, parts
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf
+from evidence.render.campaign import AccessReview
 from evidence.render.exports import exported
-from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Report, Response, Seal, SnapshotFact
+from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Response, Seal, SnapshotFact
+from evidence.render.nightly import NightFacts
+from evidence.render.report import Report
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import PacketKey
 from evidence.signing.pades import sign_pdf
@@ -103,6 +106,8 @@ class PacketInputs:
     demo: bool = False
     responses: Sequence[Response] = ()
     request: Request | None = None
+    review: AccessReview | None = None
+    night: NightFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +289,7 @@ def _write_evidence(bag: BagWriter, inputs: PacketInputs, proved: Sequence[_Prov
     total = sum(part.size for each in proved for part in each.parts.values())
     carried = total <= inputs.exhibit_limit
     if not carried:
-        progress(f"evidence has {total} bytes, over the limit of {inputs.exhibit_limit}: referenced by digest")
+        progress(f"evidence has {total} bytes: referenced by digest")
     _write_exhibits(bag, proved, carried=carried)
     contents = {f"{c.id}/{name}": body for c in inputs.controls for name, body in c.files.items()}
     for name, body in sorted({**contents, **inputs.content_files}.items()):
@@ -348,6 +353,8 @@ def _content(
         findings_csv_rows=rows_csv.count(b"\n") - 1 if b'"' not in rows_csv else len(list(_rows(rows_csv))) - 1,
         responses=tuple(inputs.responses),
         request=inputs.request,
+        review=inputs.review,
+        night=inputs.night,
     )
 
 

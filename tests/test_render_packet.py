@@ -15,7 +15,7 @@ import pytest
 from evidence.errors import ConfigError, EvidenceError
 from evidence.packet import _content
 from evidence.render import chart, html, pdf, text, view
-from evidence.render.inputs import Report
+from evidence.render.report import Report
 from tests.fakes.packet_inputs import REASONS, ROOT, TEMPLATES, build_inputs, packet_key
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=file:///etc/hostname>{{7*7}}\u202eabc\x1b[0m"

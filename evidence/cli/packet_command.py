@@ -9,13 +9,15 @@ import typer
 from evidence.bag.bag import SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.bag.statement import packet_statement
 from evidence.cli import output
-from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
+from evidence.cli.packet_choice import check_period, report_named
+from evidence.cli.packet_inputs import gather, nights_without_assessment
 from evidence.cli.packet_recount import recount
-from evidence.cli.period import Period, parse_period
+from evidence.cli.packet_review import seal_decisions
+from evidence.cli.period import Period, parse_night, parse_period
 from evidence.cli.requests_command import answered, seal_requests
 from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
-from evidence.errors import PacketRefusedError
+from evidence.errors import PacketRefusedError, UsageError
 from evidence.packet import Packet, PacketInputs, build_packet
 from evidence.signing import kms, pkcs11
 from evidence.signing.certificate import PacketKey, load_packet_key
@@ -28,8 +30,11 @@ from evidence.tlog.checkpoint import open_checkpoint
 
 def packet(
     context: typer.Context,
-    report: Annotated[str, typer.Argument(help="A report: quarterly-hipaa, quarterly-soc2.")],
-    period: Annotated[str, typer.Option(help="For example 2026-Q3.")],
+    report: Annotated[
+        str, typer.Argument(help="A report: quarterly-hipaa, quarterly-soc2, access-review, nightly-brief.")
+    ],
+    period: Annotated[str, typer.Option(help="For example 2026-Q3, or one night, 2026-07-14.")] = "",
+    night: Annotated[str, typer.Option(help="One night instead of a period, for nightly-brief.")] = "",
     out: Annotated[Path | None, typer.Option(help="Where to write; default: packets/ in the workspace.")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Make it in spite of gaps, marked PROVISIONAL.")] = False,
     request: Annotated[
@@ -46,7 +51,8 @@ def packet(
 ) -> None:
     """Make a signed packet: folder and zip. Refused where it would rest on missing or provisional evidence."""
     workspace = Workspace.open(context.obj)
-    chosen = parse_period(period)
+    definition, chosen = report_named(workspace, report), _chosen(period, night)
+    check_period(definition, chosen)
     authorities = workspace.authorities(workspace.config.packet.tsa, workspace.config.packet.tsa_roots)
     asked = answered(workspace, request) if request else None
     if recounted:
@@ -62,8 +68,13 @@ def packet(
     key = identity_of(workspace)
     if asked is not None:
         seal_requests(workspace)
+    if "review" in definition.sections:
+        seal_decisions(workspace)
     with workspace.scratch("packet") as scratch:
-        inputs = gather(workspace, report_named(workspace, report), chosen, scratch, asked)
+        try:
+            inputs = gather(workspace, definition, chosen, scratch, asked)
+        finally:
+            workspace.close()
         made = build_packet(
             inputs,
             key,
@@ -90,6 +101,12 @@ def packet(
     for omission in made.omissions:
         output.say(f"omitted: {omission}")
     output.say(str(made.zip))
+
+
+def _chosen(period: str, night: str) -> Period:
+    if bool(period) == bool(night):
+        raise UsageError("a packet is of one period or one night", fix="give --period 2026-Q3 or --night 2026-07-14")
+    return parse_period((night and parse_night(night).isoformat()) or period)
 
 
 def write_statement(made: Packet, key: PacketKey) -> Path:
