@@ -45,6 +45,7 @@ def decide(work, path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # ten commands, one after the other
 def test_all_four_reports_verify_and_are_performed_again(tmp_path):
     work, trust = tmp_path / "work", ("--trust", tmp_path / "work" / "trust")
     job.workspace(work, FEW, only=ONLY)
