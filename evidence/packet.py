@@ -14,8 +14,9 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from evidence.bag.bag import SIGNATURE, STAMPED, TIMESTAMP, BagWriter
 from evidence.bag.exhibit import ENTRY, PROOF, check_sealed, folder_of, object_name, part_names
@@ -25,13 +26,14 @@ from evidence.bag.rotations import Handover, keys_of
 from evidence.bag.validation import list_name
 from evidence.bag.zip import write_zip
 from evidence.control.requests import Request
-from evidence.control.result import NightFinding, PeriodFinding, parts
+from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf
 from evidence.render.campaign import AccessReview
-from evidence.render.exports import exported
+from evidence.render.exports import engines, exported, tabled
 from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Response, Seal, SnapshotFact
 from evidence.render.nightly import NightFacts
+from evidence.render.records import findings_csv
 from evidence.render.report import Report
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import PacketKey
@@ -44,10 +46,6 @@ from evidence.snapshot.model import Part
 from evidence.tlog.note import Verifier
 from evidence.tlog.proof import parse_consistency
 
-CSV_COLUMNS: Final = (
-    *("control", "kind", "item", "reason", "first_seen", "last_seen", "nights", "open", "days_open"),
-    *("remediated_on", "observed", "expected"),
-)
 Progress = Callable[[str], None]
 Stamper = Callable[[bytes], bytes]  # content -> a verified RFC 3161 token over its SHA-256; raises TimestampError
 
@@ -163,7 +161,7 @@ def build_packet(
             bag.add("request.json", canonical.encode(inputs.request.to_json()))
         progress("writing evidence")
         _write_evidence(bag, inputs, proved, progress)
-        for name, pieces in exported(content, bag.digests):
+        for name, pieces in chain(exported(content, bag.digests), tabled(content, out)):
             bag.add(name, pieces)
         omissions = (*omissions, *_add_pages(bag, content, rendering, signing, progress))
     omissions = (*omissions, *_seal(bag, content, signing, progress))
@@ -181,24 +179,6 @@ def findings_bytes(inputs: PacketInputs) -> bytes:
     """Return the bytes of ``data/findings.json``."""
     periods, nights = (p.to_json() for p in inputs.periods), (n.to_json() for n in inputs.nights)
     return canonical_findings(inputs.start.isoformat(), inputs.end.isoformat(), periods, nights)
-
-
-def findings_csv(periods: Sequence[PeriodFinding]) -> bytes:
-    """Return ``data/findings.csv``: every exception and open review of the period, raw values, RFC 4180 with LF."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for finding, kind, intervals in parts(periods):
-        for interval in intervals:
-            value = interval.to_json()
-            writer.writerow([finding.control, kind, *(_cell(value[name]) for name in CSV_COLUMNS[2:])])
-    return out.getvalue().encode()
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,7 +444,7 @@ def _render_facts(content: Content, rendered: pdf.Rendered, page: bytes) -> dict
         "format": "evidence-render-v1",
         "packet": content.packet_id,
         "tool": content.tool,
-        "engines": {**rendered.engines, "zlib": zlib.ZLIB_RUNTIME_VERSION},  # of the annex in the HTML
+        "engines": {**rendered.engines, "zlib": zlib.ZLIB_RUNTIME_VERSION, **engines()},  # zlib: of the annex, too
         "pages": rendered.pages,
         "unsigned_pdf": {"length": len(rendered.body), "sha256": hashlib.sha256(rendered.body).hexdigest()},
         "html_sha256": hashlib.sha256(page).hexdigest(),

@@ -232,6 +232,22 @@ def test_no_cell_is_a_formula(book, held, tmp_path):
     assert b",'=HYPERLINK(1)," in csv_of(sealed)
 
 
+def test_text_that_the_library_would_take_for_markup_stays_text(book, tmp_path):
+    """XlsxWriter writes ``<r>…</r>`` into a sheet as it is when it writes row by row."""
+    _, sealed, digest = book
+    attack = (
+        '<r><t>x</t></r></is></c><c r="Z9"><f>HYPERLINK("http://h")</f></c><c r="Z8" t="inlineStr"><is><r><t>y</t></r>'
+    )
+    rows = [{**row, "access": attack} for row in sealed["rows"]]
+    path = tmp_path / "attack.xlsx"
+    write_workbook(path, {**sealed, "rows": rows}, digest, {"Effective roles": [[attack] * 8]}, [])
+    with zipfile.ZipFile(path) as parts:
+        sheets = [parts.read(name).decode() for name in parts.namelist() if name.startswith("xl/worksheets/")]
+    assert not any("<f>" in sheet for sheet in sheets)
+    assert openpyxl.load_workbook(path)[DECIDE].cell(2, COLUMNS.index("Access") + 1).value == f"{attack} "
+    assert list(read_answers(path, rows))
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [

@@ -11,11 +11,13 @@ import pytest
 
 from evidence import packet as making
 from evidence.bag.bag import BagWriter
+from evidence.control.requests import Request
 from evidence.control.result import Interval
 from evidence.render.exports import exported
 from evidence.render.inputs import Mapped, Response
 from evidence.render.jsonstream import encoded
 from evidence.render.oscal_words import plain, tokens
+from evidence.render.records import findings_csv
 from evidence.render.text import forbidden_words
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from tests.servers.venvs import ensure
@@ -60,7 +62,7 @@ def write(inputs, key, root, **report):
     proved, faults = making._prove(inputs)
     assert not faults
     bag = BagWriter(root)
-    body = making.findings_csv(inputs.periods)
+    body = findings_csv(inputs.periods)
     bag.add("findings.json", making.findings_bytes(inputs))
     bag.add("findings.csv", body)
     making._write_evidence(bag, inputs, proved, lambda _: None)
@@ -99,6 +101,14 @@ def said(thing):
 def test_both_are_what_their_owners_schemas_ask_for(made):
     _, data = made
     assert judged(("oscal", data / "oscal.json"), ("ocsf", data / "ocsf.json")) == [[], []]
+
+
+def test_the_answer_to_one_request_concludes_on_no_requirement(inputs, key, tmp_path):
+    _, data = write(replace(inputs, request=Request("PBC-1", "What?", "answered")), key, tmp_path / "b")
+    assert judged(("oscal", data / "oscal.json")) == [[]]
+    _, result = oscal_of(data)
+    assert not result.get("findings")
+    assert [said(each)["requirements"] for each in result["reviewed-controls"]["control-selections"]] == ["0"]
 
 
 def test_the_judge_finds_what_is_wrong(made, tmp_path):

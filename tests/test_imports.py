@@ -18,7 +18,7 @@ NOUNS = {
     "sources": {"snapshot", "datasets"},
     "control": {"snapshot", "datasets"},
     "render": {"control", "snapshot"},
-    "review": {"control", "snapshot"},
+    "review": {"control", "render", "snapshot"},
     "demo": {"datasets", "snapshot"},
 }
 VERIFY_MAY = {"bag", "signing", "snapshot", "store", "tlog"}

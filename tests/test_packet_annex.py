@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from evidence.packet import _content, findings_csv
+from evidence.packet import _content
 from evidence.render import annex, explore, html, text
 from evidence.render.annex import unpacked
+from evidence.render.records import findings_csv
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from tests.hostile import CORPUS
 

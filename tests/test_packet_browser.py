@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from evidence.packet import _content, findings_csv
+from evidence.packet import _content
 from evidence.render import html, text
 from evidence.render.annex import first_records
 from evidence.render.inputs import Response
+from evidence.render.records import findings_csv
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from tests.hostile import CORPUS
 from tests.servers import axe

@@ -16,7 +16,8 @@ from evidence.bag.files import FolderFiles, ZipFiles
 from evidence.bag.folders import by_control
 from evidence.cli.app import run
 from evidence.errors import PacketRefusedError, VerificationError
-from evidence.packet import build_packet, findings_csv
+from evidence.packet import build_packet
+from evidence.render.records import findings_csv
 from evidence.render.text import forbidden_words
 from evidence.signing.certificate import certificate_pem
 from evidence.snapshot import canonical
@@ -45,7 +46,7 @@ def test_layout(made):
     names = {str(path.relative_to(made.folder)) for path in made.folder.rglob("*") if path.is_file()}
     assert names >= {
         "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "tagmanifest-sha256.txt.p7s",
-        "data/packet.pdf", "data/packet.html", "data/findings.json", "data/findings.csv", "data/render.json", "data/oscal.json", "data/ocsf.json",
+        "data/packet.pdf", "data/packet.html", "data/findings.json", "data/findings.csv", "data/render.json", "data/oscal.json", "data/ocsf.json", "data/findings.parquet", "data/packet.xlsx",
         "data/VERIFY.md", "data/verify.sh", "data/log/checkpoint", "data/log/key", "data/log/previous-checkpoint",
         "data/log/consistency-from-previous", "data/controls/identity-dormant/control.sql",
         "data/controls/registers/admins.toml", "data/evidence/carrier/snowflake.users/2026-07-01/r0/manifest.json",
@@ -150,7 +151,8 @@ SCRIPT = """
 import sys, hashlib
 from pathlib import Path
 from evidence.render import html, pdf
-from evidence.render.exports import exported
+from itertools import chain
+from evidence.render.exports import exported, tabled
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from evidence.packet import _content
 inputs = build_inputs(Path(sys.argv[1]), count=2)
@@ -160,7 +162,7 @@ from dataclasses import replace
 content = replace(content, seal=replace(content.seal, certificate_sha256="0" * 64))
 made = pdf.render(html.render_print(content, TEMPLATES), (pdf.Attachment("a.json", "x", b"{}", "Data"),), content.end)
 print(hashlib.sha256(made.body).hexdigest(), hashlib.sha256(html.render_screen(content, TEMPLATES)).hexdigest())
-for name, pieces in exported(content, {"data/b": "1" * 64, "data/controls/a": "2" * 64}):
+for name, pieces in chain(exported(content, {"data/b": "1" * 64, "data/controls/a": "2" * 64}), tabled(content)):
     print(name, hashlib.sha256(b"".join(pieces)).hexdigest())
 """
 
@@ -237,7 +239,7 @@ def pdf_pages(path):
 
 def test_over_the_limit_rows_are_referenced(inputs, key, tmp_path):
     packet = build_packet(replace(inputs, exhibit_limit=1000), key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT)
-    assert not list(packet.folder.rglob("*.parquet"))
+    assert not list((packet.folder / "data/evidence").rglob("*.parquet"))
     found = verify_packet(packet.zip, certificates=[certificate_pem(key[1])], vkeys=[inputs.log_key.to_text()], at=AT)
     assert found.ok
     assert any(c.ok is None and "referenced by digest only" in c.detail for c in found.checks)

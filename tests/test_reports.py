@@ -15,13 +15,14 @@ from evidence.control.definition import load_library
 from evidence.control.gate import Why
 from evidence.control.result import Observation
 from evidence.errors import ConfigError, UsageError
-from evidence.packet import _content, findings_csv
+from evidence.packet import _content
 from evidence.render import html
 from evidence.render.campaign import COLUMNS, AccessReview, Campaign, Reviewed, SetAside, Signature
 from evidence.render.exports import exported
 from evidence.render.inputs import Response
 from evidence.render.matrix import matrices
 from evidence.render.nightly import Ending, NightFacts, Window, morning
+from evidence.render.records import findings_csv
 from evidence.render.report import ALWAYS, SECTIONS, Report
 from evidence.render.text import forbidden_words
 from tests.fakes.packet_inputs import ROOT, TEMPLATES, build_inputs, packet_key

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import job
+import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
@@ -60,6 +61,10 @@ def test_a_list_is_recorded_once_assigned_and_exported(work, tmp_path):
     job.run("-w", work, "requests", "export", "--out", tmp_path / "all.csv")
     rows = {row["number"]: row for row in csv.DictReader((tmp_path / "all.csv").open(newline=""))}
     assert len(rows) == 96
+    job.run("-w", work, "requests", "export", "--out", tmp_path / "all.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "all.xlsx")["Requests"]
+    assert [row[0] for row in sheet.iter_rows(min_row=3, values_only=True)] == list(rows)
+    assert "DEMONSTRATION KEYS" in sheet["A1"].value
     assert (rows["OCR-308.a2"]["status"], rows["OCR-308.a2"]["owner"]) == ("gap", "Bo")
     assert rows["OCR-308.a2"]["answer"].startswith("An appointment is a document.")
 

@@ -1,12 +1,20 @@
 """``evidence review`` and ``evidence waive`` on the demo's first nights: what is recorded is what the next assessment counts."""
 
+import csv
 import hashlib
 import json
 import shutil
 
 import job
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from evidence.cli import tested
+from evidence.cli.app import run
+from evidence.control.engine import population_of
+from evidence.control.verdict import fingerprint
 from evidence.demo import Size
 
 FEW = Size(nights=9, users=60, roles=50, tables=160, columns=600, queries=120)
@@ -198,6 +206,46 @@ def test_a_sample_is_drawn_sealed_and_drawn_again(work):
     assert "0 failed" in job.run("verify", work / "store", "--trust", work / "trust").stdout
     assert "no sampling policy" in job.run(*asked[:6], "--policy", "x", codes=(2,)).stderr
     assert "tested nothing" in job.run(*asked[:4], "--night", "2026-05-01", codes=(2,)).stderr
+
+
+def test_a_population_is_handed_out_only_as_it_was_tested(work, tmp_path, monkeypatch):
+    asked = ("export", "population", "access-no-raw-grants", "--period", "2026-07-06..2026-07-10")
+    sealed = assess(work, "2026-07-06")["access-no-raw-grants"]
+    said = json.loads(job.run("-w", work, *asked, "--out", tmp_path / "p.parquet", "--json").stdout)
+    assert said["not_tested"].keys() == {"2026-07-10"}
+    assert said["sha256"] == hashlib.sha256((tmp_path / "p.parquet").read_bytes()).hexdigest()
+    raw = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    assert len(raw) == said["items"]
+    night = sorted(row["item"].encode() for row in raw if row["night"].isoformat() == "2026-07-06")
+    spelled = b"".join(b"%d:%s\n" % (len(item), item) for item in night)
+    assert (len(night), hashlib.sha256(spelled).hexdigest()) == (sealed["population"], sealed["fingerprint"])
+    noted = {(row["item"], row["reason"]) for row in raw if row["result"] == "exception" and row["night"].day == 6}
+    assert noted == {(each["item"], each["reason"]) for each in sealed["exceptions"]}
+    for name in ("p.csv", "p.xlsx"):
+        job.run("-w", work, *asked, "--out", tmp_path / name)
+    lines = list(csv.DictReader((tmp_path / "p.csv").open(newline="")))
+    assert [(row["night"], row["item"], row["result"]) for row in lines] == [
+        (row["night"].isoformat(), row["item"], row["result"]) for row in raw
+    ]
+    nights = list(csv.DictReader((tmp_path / "p.csv.nights.csv").open(newline="")))
+    assert [row["night"][-2:] for row in nights] == ["06", "07", "08", "09", "10"]
+    assert nights[0]["fingerprint"] == sealed["fingerprint"]
+    assert (nights[-1]["status"], nights[-1]["population"]) == ("not assessed", "")
+    book = openpyxl.load_workbook(tmp_path / "p.xlsx", read_only=True)
+    assert book.sheetnames == ["About", "Nights", "Items"]
+    rows = [row[:3] for row in book["Items"].iter_rows(min_row=3, values_only=True)]
+    assert [(moment.date(), *rest) for moment, *rest in rows] == [(r["night"], r["item"], r["result"]) for r in raw]
+    assert "there already" in job.run("-w", work, *asked, "--out", tmp_path / "p.csv", codes=(2,)).stderr
+    assert "no format" in job.run("-w", work, *asked, "--out", tmp_path / "p.txt", codes=(2,)).stderr
+
+    def fewer(*arguments):
+        items, _ = population_of(*arguments)
+        return items[1:], fingerprint(pa.array(items[1:]))
+
+    monkeypatch.setattr(tested, "population_of", fewer)
+    for command in ([*asked, "--out", str(tmp_path / "other.csv")], ["sample", *asked[2:]]):
+        assert run(["-w", str(work), *command]) == 10
+    assert not list(tmp_path.glob("*other*"))
 
 
 def test_readiness_says_what_would_be_not_assessed(work):

@@ -1,6 +1,7 @@
 """The whole job on four nights of the demo account; tests/test_main_job.py (slow) runs the quarter."""
 
 import json
+import zipfile
 
 import job
 
@@ -36,6 +37,8 @@ def test_four_nights_end_in_a_packet_whose_findings_are_the_answer_key(tmp_path)
         (packet.with_suffix("") / "data" / name).read_bytes()
         for name in ("packet.html", "findings.csv", "findings.json", "oscal.json", "ocsf.json")
     ]
+    with zipfile.ZipFile(packet.with_suffix("") / "data" / "packet.xlsx") as sheets:
+        pages += [sheets.read(name) for name in sheets.namelist()]
     assert planted
     assert not [datum for datum in planted if any(datum in page for page in pages)]
     before = job.open_log(work).size

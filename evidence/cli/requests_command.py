@@ -16,8 +16,11 @@ from evidence.control.registration import append_row, append_rows
 from evidence.control.request_file import MAX_BYTES, Parsed, parse_requests
 from evidence.control.requests import OPEN, REGISTERS, Request, check_exhibits, requests_of
 from evidence.errors import UsageError
+from evidence.render.inputs import DEMO
 from evidence.render.spreadsheet import csv_bytes
-from evidence.render.worklist import REQUEST_COLUMNS, request_rows
+from evidence.render.workbook import Heading, write_book
+from evidence.render.worklist import REQUEST_COLUMNS, request_rows, request_table
+from evidence.render.worksheets import RESTRICTED
 from evidence.store.sealing import append_new, register_entries
 
 app = typer.Typer(help="Requests of auditors, regulators and customers, by number.", no_args_is_help=True)
@@ -198,18 +201,35 @@ def answer(
 @app.command("export")
 def export(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="The CSV to write; it must not be there yet.")],
+    out: Annotated[Path, typer.Option(help="The CSV, or the workbook (.xlsx), to write; it must not be there yet.")],
     asked_by: Annotated[str, typer.Option(help="Only those of this asker.")] = "",
 ) -> None:
-    """Write requests with their answers as CSV, safe to open in a spreadsheet."""
+    """Write requests with their answers, safe to open in a spreadsheet."""
     workspace = Workspace.open(context.obj)
     found = [each for each in requests_of(workspace.registers).values() if asked_by in ("", each.asked_by)]
     try:
         with out.open("xb") as handle:
-            handle.write(csv_bytes(REQUEST_COLUMNS, request_rows(found)))
+            if out.suffix == ".xlsx":
+                handle.write(_workbook(workspace, found, asked_by))
+            else:
+                handle.write(csv_bytes(REQUEST_COLUMNS, request_rows(found)))
     except FileExistsError as exc:
         raise UsageError(f"{out} is there already", fix="name another file") from exc
     output.say(f"{len(found)} requests in {out}")
+
+
+def _workbook(workspace: Workspace, found: list[Request], asked_by: str) -> bytes:
+    entity = workspace.config.entity
+    facts = (
+        ("Entity", f"{entity.name}, {entity.system}"),
+        ("Asked by", asked_by or "all"),
+        ("Restricted use", RESTRICTED),
+    )
+    marks = (DEMO,) if workspace.config.demo else ()
+    with workspace.scratch("requests") as folder:
+        draft = folder / "draft"
+        write_book(draft, Heading("Requests", entity.name, now().date(), facts, marks=marks), [request_table(found)])
+        return draft.read_bytes()
 
 
 def request_named(workspace: Workspace, number: str) -> Request:

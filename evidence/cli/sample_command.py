@@ -7,14 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from evidence.assess import StoreReader, sealed_findings
 from evidence.cli import output
 from evidence.cli.assess_command import reader_of
 from evidence.cli.period import parse_night, parse_period
+from evidence.cli.tested import items_tested, tested_on
 from evidence.cli.workspace import Workspace, new_id, now
-from evidence.control.change import ruled
-from evidence.control.engine import population_of
-from evidence.control.result import NightFinding
 from evidence.control.sampling import NightPopulation, Policy, Sample, draw, draw_period, load_policies
 from evidence.errors import UsageError
 from evidence.snapshot import canonical
@@ -76,23 +73,23 @@ Choice = tuple[str, Policy, str]  # name, policy, seed
 
 def _of_night(workspace: Workspace, control: str, night: dt.date, choice: Choice) -> tuple[Sample, dict[str, Any]]:
     name, policy, seed = choice
-    tested = _tested(workspace, control, night)
+    tested = tested_on(workspace, control, night)
     if tested is None or not tested.fingerprint:
         raise UsageError(f"{control} tested nothing on {night}", fix=f"evidence assess --date {night} says why")
-    items = _population(workspace, reader_of(workspace, now()), tested)
+    items = items_tested(workspace, reader_of(workspace, now()), tested)
     return draw(items, tested.fingerprint, policy, name, seed), {"night": night.isoformat()}
 
 
 def _of_period(workspace: Workspace, control: str, period: str, choice: Choice) -> tuple[Sample, dict[str, Any]]:
     name, policy, seed = choice
     span = parse_period(period)
-    found = {night: _tested(workspace, control, night) for night in span.nights}
+    found = {night: tested_on(workspace, control, night) for night in span.nights}
     whole = {night.isoformat(): each for night, each in found.items() if each is not None and each.fingerprint}
     if not whole:
         raise UsageError(f"{control} tested nothing in {period}", fix=f"evidence assess --period {period} says why")
     nights = [NightPopulation(night, each.population, each.fingerprint) for night, each in whole.items()]
     reader = reader_of(workspace, now())
-    drawn = draw_period(nights, lambda night: _population(workspace, reader, whole[night]), policy, name, seed)
+    drawn = draw_period(nights, lambda night: items_tested(workspace, reader, whole[night]), policy, name, seed)
     said = {
         "period": {"start": span.start.isoformat(), "end": span.end.isoformat()},
         "nights": [dataclasses.asdict(each) for each in nights],
@@ -103,28 +100,6 @@ def _of_period(workspace: Workspace, control: str, period: str, choice: Choice) 
         },
     }
     return drawn, said
-
-
-def _tested(workspace: Workspace, control: str, night: dt.date) -> NightFinding | None:
-    findings = sealed_findings(workspace.store, workspace.index, night)
-    return next((finding for finding in findings if finding.control == control), None)
-
-
-def _population(workspace: Workspace, reader: StoreReader, tested: NightFinding) -> list[str]:
-    """Return the items that population.sql gives by the night's parameters; they must be the ones that were tested. Raises ``UsageError``."""
-    library, control, night = workspace.library, tested.control, tested.night
-    judged = ruled(library.controls[control], tested)
-    items: list[str] = []
-    fingerprint = ""
-    if judged is not None:
-        library = dataclasses.replace(library, controls={**library.controls, control: judged})
-        items, fingerprint = population_of(library, workspace.registers, reader, night, control, workspace.engine)
-    if fingerprint != tested.fingerprint:
-        raise UsageError(
-            f"the population of {control} on {night} is not the one that was tested: evidence or content moved since",
-            fix=f"evidence assess --date {night}, then draw",
-        )
-    return items
 
 
 def _seal(workspace: Workspace, body: dict[str, Any]) -> None:

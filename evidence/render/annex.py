@@ -31,11 +31,11 @@ _Row = tuple[Any, ...]
 
 def blocks(content: Content) -> dict[str, str]:
     """Return ``rows``, ``nights`` and ``receipts`` of ``content``, each as base64 of gzip of JSON."""
-    receipts, places = _receipts(content)
+    sealed, places = receipts(content)
     return {
         "rows": packed(table(_ROWS, list(_rows(content)))),
         "nights": packed(table(_NIGHTS, [_night(night, places) for night in _ordered(content.nights)])),
-        "receipts": packed(table(_RECEIPTS, receipts)),
+        "receipts": packed(table(_RECEIPTS, sealed)),
     }
 
 
@@ -126,7 +126,7 @@ def _runs(places: Iterable[int]) -> list[int]:
     return found
 
 
-def _receipts(content: Content) -> tuple[list[_Row], dict[str, int]]:
+def receipts(content: Content) -> tuple[list[_Row], dict[str, int]]:
     """Return a row for each snapshot, then for each input without an exhibit; and manifest digest -> place."""
     facts = sorted(content.snapshots, key=lambda f: (f.source, f.dataset, f.night, f.revision))
     rows = [_receipt(fact) for fact in facts]

@@ -7,7 +7,7 @@ entries; everything from ``system.toml`` is printed as management's description,
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # they show values of this module
     from evidence.render.nightly import NightFacts
 
 Strength = Literal["primary", "supporting"]
+DEMO: Final = "DEMONSTRATION KEYS"  # one machine holds all keys of the workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,7 @@ class Content:
         """What every page and file is marked with; nothing where all is in place."""
         held = {
             "PROVISIONAL": bool(self.omissions),
-            "DEMONSTRATION KEYS": self.seal.demo,
+            DEMO: self.seal.demo,
             "DRAFT": self.system is None,
         }
         return tuple(mark for mark, holds in held.items() if holds)

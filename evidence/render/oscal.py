@@ -177,7 +177,7 @@ def _assets(content: Content, seen: Observed) -> dict[str, Any]:
 def _reviewed(
     content: Content, ids: Mapping[str, Mapping[str, str]], rows: Mapping[str, list[MatrixRow]]
 ) -> dict[str, Any]:
-    """Requirements that have a finding are included; the rest of each framework is named as excluded."""
+    """Requirements that have a finding are included; the rest of each framework is named as excluded: all, in the answer to one request."""
     selections: list[dict[str, Any]] = []
     for catalogue in catalogues(content, ids):
         concluded = {row.requirement.id for row in rows.get(catalogue.id, ()) if row.covered.rollup in _STATES}

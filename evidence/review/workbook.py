@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from evidence.errors import UsageError
+from evidence.render.sheet import A3, A4, CELL, SHEET_ROWS, cut, open_book, page, put
 from evidence.review.listing import GRAVE, IDENTITY, SHOWN
 from evidence.review.support import SUPPORT, Table
 from evidence.snapshot import canonical
@@ -18,7 +19,6 @@ DECIDE: Final = "Decide"
 LIST_DIGEST: Final = "List SHA-256"
 ANSWERS: Final = ("Decision", "Reviewer", "Date", "Note")
 CHOICES: Final = ("keep", "revoke", "change")
-SHEET_ROWS: Final = 1_000_000  # Excel ends at 1,048,576; a longer table goes on in a further sheet
 COLUMNS: Final = (*(title for name, title in SHOWN.items() if name != "row"), *ANSWERS, SHOWN["row"])
 _WIDTHS: Final = {
     "Account": 11, "Kind": 17, "Holder": 28, "Access": 32, "Holder is, or acts for": 15, "Gravest": 30, "PHI objects": 17, "Brings roles": 8,
@@ -26,8 +26,6 @@ _WIDTHS: Final = {
     "Row": 18,
 }  # fmt: skip
 _LINE: Final = 15  # points
-_A3, _A4 = 8, 9
-_CELL: Final = 32_000  # Excel ends at 32,767 characters
 
 INSTRUCTIONS: Final = (
     "Each row of the sheet Decide is one grant that can be revoked on its own, or what one role holds itself. The grave rows come first.",
@@ -48,22 +46,13 @@ def write_workbook(
 
     Raises ``UsageError`` for more rows than one sheet holds: what does not fit would be left out without a word.
     """
-    import xlsxwriter
-
     if len(sealed["rows"]) > SHEET_ROWS:
         raise UsageError(
             f"{len(sealed['rows'])} rows are more than a sheet holds",
             fix="query the sealed list in parts: no person decides on that many",
         )
     made = dt.datetime.fromisoformat(sealed["listed_at"]).replace(tzinfo=None)
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
-    with xlsxwriter.Workbook(str(path), options) as book:
-        book.set_properties({"title": f"Access review {sealed['period_end']}", "author": "evidence", "created": made})
+    with open_book(path, title=f"Access review {sealed['period_end']}", created=made) as book:
         _cover(book, sealed, digest)
         _decide(book, sealed, reviewers)
         for name, table in support.items():
@@ -77,7 +66,7 @@ def _cover(book: Any, sealed: Mapping[str, Any], digest: str) -> None:
     sheet = book.add_worksheet(COVER)
     sheet.set_column(0, 0, 26)
     sheet.set_column(1, 1, 120)
-    _page(sheet, paper=_A4)
+    page(sheet, paper=A4)
     head, label = book.add_format({"bold": True, "font_size": 16}), book.add_format({"bold": True, "valign": "top"})
     text = book.add_format({"text_wrap": True, "valign": "top"})
     sheet.write_string(0, 0, "Review of access", head)
@@ -136,7 +125,7 @@ def _decide(book: Any, sealed: Mapping[str, Any], reviewers: Sequence[str]) -> N
     formats = _formats(book)
     for place, title in enumerate(COLUMNS):
         sheet.set_column(place, place, _WIDTHS[title])
-    _page(sheet, paper=_A3)
+    page(sheet, paper=A3)
     last = max(len(sealed["rows"]), 1)
     sheet.freeze_panes(1, 4)
     sheet.autofilter(0, 0, last, len(COLUMNS) - 1)
@@ -187,7 +176,7 @@ def _plain_table(book: Any, name: str, columns: Sequence[str], table: Table) -> 
         rows = table[part : part + SHEET_ROWS]
         for place, column in enumerate(columns):
             sheet.set_column(place, place, _widest(column, place, rows))
-        _page(sheet, paper=_A4)
+        page(sheet, paper=A4)
         sheet.freeze_panes(1, 0)
         sheet.autofilter(0, 0, max(len(rows), 1), len(columns) - 1)
         sheet.repeat_rows(0)
@@ -204,17 +193,7 @@ def _widest(column: str, place: int, rows: Table) -> int:
 
 
 def _put(sheet: Any, line: int, place: int, value: str | int, shape: Any) -> None:
-    if isinstance(value, int):
-        sheet.write_number(line, place, value, shape)
-    else:
-        sheet.write_string(line, place, _cut(value), shape)
-
-
-def _page(sheet: Any, *, paper: int) -> None:
-    sheet.set_paper(paper)
-    sheet.set_landscape()
-    sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
-    sheet.fit_to_pages(1, 0)
+    put(sheet, line, place, _cut(value) if isinstance(value, str) else value, shape)
 
 
 def _formats(book: Any) -> dict[str, Any]:
@@ -230,7 +209,7 @@ def _formats(book: Any) -> dict[str, Any]:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _CELL else f"{text[:_CELL]} … {canonical.sha256_hex(text.encode())}"
+    return cut(text, canonical.sha256_hex(text.encode()) if len(text) > CELL // 2 else "")
 
 
 def shown_cell(value: str | int) -> str:

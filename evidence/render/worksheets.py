@@ -1,0 +1,220 @@
+"""The sheets of ``data/packet.xlsx``: controls, requirements, populations night by night, every finding, evidence. Pure.
+
+Counts are those of ``findings.json``; the sheet of exceptions and reviews is ``findings.csv`` record for record and column for column.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from evidence.control.coverage import RELIABILITY
+from evidence.control.result import NightFinding, PeriodFinding
+from evidence.render.annex import receipts
+from evidence.render.chart import nights_of
+from evidence.render.inputs import DEMO, Content, ControlText
+from evidence.render.matrix import Matrix, MatrixRow, matrices
+from evidence.render.records import COLUMNS, count, records
+from evidence.render.spreadsheet import Cell
+from evidence.render.text import number, status_words
+from evidence.render.workbook import Column, Fact, Heading, Table
+from evidence.render.worklist import request_table
+
+Row = Sequence[Cell]
+FINDINGS: Final = "Exceptions and reviews"
+RESTRICTED: Final = (
+    "Prepared for the management of the entity and the readers it names. It describes security arrangements in detail. "
+    "Counsel decides on privilege before release."
+)
+_OMITTED: Final = 200  # lines of the first sheet
+_MARKS: Final = {
+    "PROVISIONAL": "This packet was made although evidence is missing or not settled. What is left out stands below.",
+    DEMO: "One machine holds all keys of this workspace and the data is generated. Nothing here is evidence about a real organisation.",
+    "DRAFT": "There is no description of the system by management (system.toml): without it a reader cannot judge the scope.",
+}
+_CONTROLS: Final = (
+    Column("Control", 30), Column("Title", 38, wrap=True), Column("Family", 11), Column("Severity", 10), Column("Owner (management's word)", 20, wrap=True),
+    Column("Conclusion", 24, wrap=True, tone=True), Column("Nights in the period", 11), Column("Nights tested", 9), Column("Nights not assessed", 10),
+    Column("Nights not applicable", 11), Column("Longest run not assessed", 12), Column("Item tests", 12), Column("Exceptions", 11), Column("Open exceptions", 11),
+    Column("Awaiting review", 10), Column("Reported as", 16), Column("Version", 9), Column("Statement", 70, wrap=True),
+)  # fmt: skip
+_REQUIREMENTS: Final = (
+    Column("Framework", 11), Column("Requirement", 20), Column("Title", 36, wrap=True), Column("Gist", 50, wrap=True), Column("Level", 14), Column("Required or addressable", 13),
+    Column("Coverage", 12), Column("Shown by", 22, wrap=True), Column("For the period", 26, wrap=True, tone=True), Column("Primary controls", 50, wrap=True),
+    Column("Supporting controls", 34, wrap=True), Column("Mappings not counted", 40, wrap=True), Column("Coverage of what stands below", 26, wrap=True),
+)  # fmt: skip
+_POPULATION: Final = (
+    Column("Control", 30), Column("Night", 11), Column("Status", 15, tone=True), Column("Population", 12), Column("Passed", 11), Column("Exceptions", 11),
+    Column("Awaiting review", 10), Column("Waived", 8), Column("Reason", 46), Column("Inputs", 8), Column("Fingerprint of the population", 66), Column("Version", 9),
+)  # fmt: skip
+_FINDINGS: Final = tuple(
+    Column(name, width, exact=True) for name, width in zip(COLUMNS, (30, 11, 52, 24, 12, 12, 8, 8, 10, 15, 56, 56), strict=True)
+)  # fmt: skip
+_RESPONSES: Final = (
+    Column("Control", 30), Column("Item", 36), Column("Reason", 20), Column("Cause", 40, wrap=True), Column("Effect", 40, wrap=True), Column("Action", 40, wrap=True),
+    Column("Owner", 20), Column("Due", 11), Column("Signed by", 20),
+)  # fmt: skip
+_EVIDENCE: Final = (
+    Column("Source", 14), Column("Dataset", 32), Column("Night", 11), Column("Revision", 8), Column("Outcome", 14), Column("Finality", 11), Column("Log entry", 10),
+    Column("SHA-256 of the manifest", 66), Column("Rows, as the source counts", 12), Column("Rows landed", 11), Column("Rows in quarantine", 11), Column("Values masked", 11),
+    Column("As of", 28), Column("As of is claimed", 9), Column("Reason", 30), Column("Folder in the packet", 60),
+)  # fmt: skip
+
+
+def heading(content: Content) -> Heading:
+    """Return what stands on the first sheet, and on every sheet."""
+    return Heading(
+        label=content.packet_id,
+        title=content.report.title,
+        created=content.end,
+        facts=tuple(_facts(content)),
+        notes=tuple(_notes(content)),
+        marks=content.marks,
+    )
+
+
+def tables(content: Content) -> list[Table]:
+    """Return the sheets in order. Without rows there is no sheet of responses, of requirements or of a request."""
+    findings = {finding.control: finding for finding in content.periods}
+    texts = sorted((*content.controls, *content.unconcluded), key=lambda text: (text.family, text.id))
+    nights = nights_of(content.start, content.end)
+    found = matrices(content)
+    sealed, _ = receipts(content)
+    made = [
+        Table("Controls", "A row is a control and its conclusion for the period", _CONTROLS, (_control(t, findings.get(t.id)) for t in texts), len(texts)),
+        Table("Requirements", "A row is an entry of a framework's catalogue; its word sums up findings and is no conclusion on the requirement",
+              _REQUIREMENTS, _requirements(found), sum(len(each.rows) for each in found), 2),
+        Table("Population", "A row is a control on a night: the items it was tested on and what was found", _POPULATION, _populations(content, nights),
+              len(findings) * len(nights), 2),
+        Table(FINDINGS, "A row is an exception or an open review of the period, as data/findings.csv has it", _FINDINGS, records(content.periods),
+              count(content.periods), 3, "record {n} of data/findings.csv"),
+        Table("Responses", "A row is management's answer to an exception, in management's words, not tested", _RESPONSES, _responses(content),
+              len(content.responses), 2, "data/packet.html"),
+        request_table([content.request] if content.request else []),
+        Table("Evidence", "A row is a sealed snapshot: what was collected, for which night, under which digest and log entry", _EVIDENCE,
+              ([row[0], row[1], dt.date.fromisoformat(row[2]), *row[3:]] for row in sealed), len(sealed), 3, "the manifest it names"),
+    ]  # fmt: skip
+    always = {"Controls", "Population", FINDINGS, "Evidence"}
+    return [table for table in made if table.count or table.name in always]
+
+
+def _facts(content: Content) -> Iterator[Fact]:
+    log = content.log
+    yield "Packet", content.packet_id
+    yield "Entity", content.entity
+    yield "System", content.system_name
+    yield "Report", f"{content.report.title}. {content.report.subtitle}"
+    yield "Period", f"{content.period}: {content.start} to {content.end}, nights in UTC"
+    yield "Prepared by", f"{content.prepared_by or 'not stated'} (unsigned)"
+    yield "Made with", content.tool
+    yield "Log read at", f"size {number(log.size)} of {log.origin}, root {log.root}"
+    yield "findings.csv", f"{number(content.findings_csv_rows)} records, SHA-256 {content.findings_csv_sha256}"
+    for mark in content.marks:
+        yield mark, _MARKS[mark]
+    for line in content.omissions[:_OMITTED]:
+        yield "Left out", line
+    if len(content.omissions) > _OMITTED:
+        yield "Left out", f"first {_OMITTED} of {number(len(content.omissions))}"
+    yield "Restricted use", RESTRICTED
+    yield (
+        "Evidence, not an opinion",
+        "It states what was tested, on which population, on which nights, and what was found. A conclusion about a requirement belongs to the reader.",
+    )
+
+
+def _notes(content: Content) -> Iterator[Fact]:
+    yield (
+        "Seal",
+        "This workbook is a file of the sealed packet. A copy that was saved again is no longer that file: `evidence verify` of the packet says whether it is.",
+    )
+    yield (
+        "Values",
+        "Dates, numbers and true or false are typed. Text is text, whatever it begins with: there is no formula and no link.",
+    )
+    yield (
+        "Characters",
+        "Those that nobody sees (control, direction, zero width) stand as \\u{202E}. The raw values are in data/findings.csv and data/findings.parquet.",
+    )
+    yield "Long values", "A cell holds 32,000 characters. What was cut says so at its end, and where the whole is."
+    yield (
+        "Long tables",
+        "A sheet holds 1,000,000 rows. What does not fit goes on in a sheet of the same name with a number behind it.",
+    )
+    yield (
+        "Not assessed",
+        "Evidence for the night is missing, refused, late, not whole or undecided. It never counts in favour of a control.",
+    )
+    yield "Population", "Every night of the period has a row. No number means that nothing was tested on that night."
+    if content.request is not None:
+        yield (
+            "Requirements",
+            "The answer to one request has no requirement matrix: over a part of the controls every row would read weaker than it is.",
+        )
+
+
+def _control(text: ControlText, finding: PeriodFinding | None) -> Row:
+    kept = "reliability" if text.id in RELIABILITY else "control"
+    head: tuple[Cell, ...] = (text.id, text.title, text.family, text.severity, text.owner)
+    tail: tuple[Cell, ...] = (kept, text.version, text.statement)
+    if finding is None:
+        return (*head, "not assessed: no finding for the period", *(None,) * 9, *tail)
+    return (
+        *(*head, finding.conclusion, finding.expected, finding.satisfied + finding.not_satisfied, finding.not_assessed),
+        *(finding.not_applicable, finding.longest_gap, finding.tested_items, len(finding.exceptions)),
+        *(sum(each.open for each in finding.exceptions), len(finding.reviews), *tail),
+    )
+
+
+def _requirements(found: Sequence[Matrix]) -> Iterator[Row]:
+    for matrix in found:
+        for row in matrix.rows:
+            yield _requirement(matrix, row)
+
+
+def _requirement(matrix: Matrix, row: MatrixRow) -> Row:
+    entry, covered = row.requirement, row.covered
+    return (
+        *(matrix.catalogue.id, entry.id, entry.title, entry.gist, entry.level, entry.requirement),
+        *("heading" if row.heading else covered.coverage, row.mode, covered.conclusion),
+        "\n".join(f"{each.control}: {each.conclusion}" for each in row.primary),
+        "\n".join(each.control for each in row.supporting),
+        "\n".join(f"{each.control}: {each.conclusion}; {each.refused}" for each in covered.refused),
+        row.parts,
+    )
+
+
+def _populations(content: Content, nights: Sequence[dt.date]) -> Iterator[Row]:
+    """Yield every control on every night, those that nobody assessed too."""
+    found = {(night.control, night.night): night for night in content.nights}
+    for finding in sorted(content.periods, key=lambda each: each.control):
+        for night in nights:
+            made = found.get((finding.control, night))
+            yield _night(made) if made else _unassessed(finding, night)
+
+
+def _night(night: NightFinding) -> Row:
+    tested = bool(night.fingerprint)
+    counts: tuple[Cell, ...] = (
+        night.population,
+        night.passed,
+        len(night.exceptions),
+        len(night.reviews),
+        len(night.waived),
+    )
+    return (
+        *(night.control, night.night, status_words(night.status), *(counts if tested else (None,) * 5)),
+        *(": ".join(filter(None, (night.reason, night.detail))), len(night.inputs), night.fingerprint, night.version),
+    )  # fmt: skip
+
+
+def _unassessed(finding: PeriodFinding, night: dt.date) -> Row:
+    status = status_words(finding.strip.get(night.isoformat(), "not-assessed"))
+    why = finding.unknown.get(night.isoformat(), "no finding of this night")
+    return (finding.control, night, status, *(None,) * 5, why, 0, "", "")
+
+
+def _responses(content: Content) -> Iterator[Row]:
+    for each in content.responses:
+        yield (
+            *(each.control, each.item, each.reason, each.cause, each.effect, each.action),
+            *(each.owner, each.due, each.signed_by),
+        )
