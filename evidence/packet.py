@@ -28,6 +28,7 @@ from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf, trends
+from evidence.render.campaign import AccessReview
 from evidence.render.exports import engines, exported, tabled
 from evidence.render.inputs import (
     NOT_LOOKED_FOR,
@@ -36,12 +37,13 @@ from evidence.render.inputs import (
     Content,
     ControlText,
     LogState,
-    Report,
     Response,
     Seal,
     SnapshotFact,
 )
+from evidence.render.nightly import NightFacts
 from evidence.render.records import count, csv_pieces
+from evidence.render.report import Report
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import PacketKey
 from evidence.signing.pades import Pades, sign_pdf
@@ -116,6 +118,8 @@ class PacketInputs:
     request: Request | None = None
     before: Before = NOT_LOOKED_FOR
     measured: Sequence[Measured] = ()
+    review: AccessReview | None = None
+    night: NightFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,8 @@ def build_packet(
     extra = replace(inputs.pades, lists=tuple(inputs.revocation_lists))
     signing = _Signing(key, templates, signed_at, stamp, extra, partial=partial)
     with pdf.Rendering(html.render_print(content, templates), content.end) as rendering:  # laid out meanwhile
-        bag.add("trends.json", trends.as_json(content))
+        if "trends" in inputs.report.shown:
+            bag.add("trends.json", trends.as_json(content))
         if inputs.request is not None:
             bag.add("request.json", canonical.encode(inputs.request.to_json()))
         progress("writing evidence")
@@ -292,7 +297,7 @@ def _write_evidence(bag: BagWriter, inputs: PacketInputs, proved: Sequence[_Prov
     total = sum(part.size for each in proved for part in each.parts.values())
     carried = total <= inputs.exhibit_limit
     if not carried:
-        progress(f"evidence has {total} bytes, over the limit of {inputs.exhibit_limit}: referenced by digest")
+        progress(f"evidence has {total} bytes: referenced by digest")
     _write_exhibits(bag, proved, carried=carried)
     contents = {f"{c.id}/{name}": body for c in inputs.controls for name, body in c.files.items()}
     for name, body in sorted({**contents, **inputs.content_files}.items()):
@@ -358,6 +363,8 @@ def _content(
         request=inputs.request,
         before=inputs.before,
         measured=tuple(inputs.measured),
+        review=inputs.review,
+        night=inputs.night,
     )
 
 

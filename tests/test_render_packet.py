@@ -16,7 +16,7 @@ import pytest
 from evidence.errors import ConfigError, EvidenceError
 from evidence.packet import _content
 from evidence.render import chart, html, pdf, text, view
-from evidence.render.inputs import Report
+from evidence.render.report import Report
 from evidence.signing.pades import sign_pdf
 from tests.fakes.packet_inputs import REASONS, ROOT, TEMPLATES, build_inputs, packet_key
 from tests.paper import faults as faults_of_paper

@@ -13,7 +13,8 @@ from evidence.control.engine import Engine
 from evidence.control.measure import Measured, load_series, measure
 from evidence.control.result import NightFinding
 from evidence.errors import EvidenceError
-from evidence.render.inputs import Before, Report
+from evidence.render.inputs import Before
+from evidence.render.report import Report
 from evidence.snapshot import canonical
 from evidence.snapshot.model import DAY
 from evidence.store.index import Index

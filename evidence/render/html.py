@@ -15,7 +15,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from evidence.render import annex, explore, text, view
+from evidence.render import annex, explore, sections, text, view
 from evidence.render.inputs import Content
 
 _SCREEN_FONTS: Final = (
@@ -31,6 +31,7 @@ _PRINT_FACES: Final = ("latin", "latin-ext", "greek", "cyrillic")
 def render_screen(content: Content, templates: Path) -> bytes:
     """Return ``packet.html``."""
     environment = _environment(templates, text.escape_invisible, screen=True)
+    variables = _variables(content, environment)
     faces = "".join(_face(templates / "fonts", *face) for face in _SCREEN_FONTS)
     style = faces + _source(templates, "packet/common.css") + _source(templates, "packet/screen.css")
     script = "".join(_source(templates, f"packet/{name}") for name in _SCRIPTS)
@@ -39,7 +40,7 @@ def render_screen(content: Content, templates: Path) -> bytes:
         "base-uri 'none'; form-action 'none'"
     )
     page = environment.get_template("packet/packet.html.j2").render(
-        **view.build(content),
+        **variables,
         edition="screen",
         cap=min(content.report.html_rows, max(10, _STATIC_ROWS // max(1, len(content.controls)))),
         policy=policy,
@@ -61,7 +62,7 @@ def render_print(content: Content, templates: Path) -> str:
         _source(templates, "packet/common.css") + _source(templates, "packet/print.css")
     )
     return environment.get_template("packet/packet.html.j2").render(
-        **view.build(content),
+        **_variables(content, environment),
         edition="print",
         cap=content.report.pdf_rows,
         policy="",
@@ -97,6 +98,13 @@ def _environment(templates: Path, clean: Callable[[str], str], *, screen: bool =
     environment.globals["screen"] = screen  # macros see no other variable of the page
     environment.filters |= {"n": text.number, "day": text.day, "short": text.short, "words": text.status_words}
     return environment
+
+
+def _variables(content: Content, environment: Environment) -> dict[str, Any]:
+    built = view.build(content)
+    more = sections.build(content, [*built["controls"], *built["reliability"]])
+    environment.globals |= {"paged": more["paged"], "matrixed": "matrix" in more["shown"]}  # for macros
+    return built | more
 
 
 def _source(templates: Path, name: str) -> str:

@@ -5,15 +5,19 @@ entries; everything from ``system.toml`` is printed as management's description,
 """
 
 import datetime as dt
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from evidence.control.measure import Measured
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import ConfigError
+from evidence.render.report import Report
+
+if TYPE_CHECKING:  # they show values of this module
+    from evidence.render.campaign import AccessReview
+    from evidence.render.nightly import NightFacts
 
 Strength = Literal["primary", "supporting"]
 DEMO: Final = "DEMONSTRATION KEYS"  # one machine holds all keys of the workspace
@@ -159,35 +163,6 @@ class SnapshotFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """A report definition, ``reports/<name>.toml``. Caps are rows per control; ``export_rows`` is that of OSCAL and OCSF."""
-
-    name: str
-    title: str
-    subtitle: str
-    frameworks: tuple[str, ...]
-    audience: str = "auditor"
-    pdf_rows: int = 40
-    html_rows: int = 50
-    export_rows: int = 500
-
-    @classmethod
-    def from_toml(cls, body: bytes, file: str) -> Self:
-        """Parse the file; raise ``ConfigError`` naming it for unknown or missing keys."""
-        try:
-            value = tomllib.loads(body.decode())
-            value["frameworks"] = tuple(value["frameworks"])
-            made = cls(**value)
-            if min(made.pdf_rows, made.html_rows, made.export_rows) < 0:
-                raise ConfigError(
-                    f"{file}: rows are counted from 0", fix="give pdf_rows, html_rows and export_rows from 0 on"
-                )
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as exc:
-            raise ConfigError(f"{file}: {exc}", fix="see docs/formats/packet.md for the keys of a report") from exc
-        return made
-
-
-@dataclass(frozen=True, slots=True)
 class LogState:
     """The checkpoint a packet was made at: origin, size, root (base64) and the signed note's SHA-256."""
 
@@ -268,6 +243,8 @@ class Content:
     findings_csv_rows: int = 0
     responses: tuple[Response, ...] = ()
     request: Request | None = None  # the packet holds the answer to this request and nothing else
+    review: "AccessReview | None" = None  # of a report with the section review
+    night: "NightFacts | None" = None  # of a report with the section night
     unconcluded: tuple[
         ControlText, ...
     ] = ()  # without a finding, in a packet with omissions: their requirements stay unknown

@@ -93,7 +93,7 @@ def build(content: Content) -> dict[str, Any]:
         "matters": matters(content),
         "matters_rule": RULE,
         "since": since(content),
-        "trends": trends(content),
+        "trends": trends(content) if "trends" in content.report.shown else [],
         "open": _open(views),
         "matrices": matrices(content),
         "completeness": completeness_charts(content),
