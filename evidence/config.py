@@ -251,6 +251,8 @@ class PacketConfig(_Section):
     chain: tuple[str, ...] = ()
     prepared_by: str = ""
     exhibit_limit_mb: int = 256
+    exhibits: Literal["full", "referenced"] = "full"
+    restricted: tuple[str, ...] = ()
     crls: tuple[str, ...] = ()
     ocsp: tuple[str, ...] = ()
     pades: Literal["auto", "b-lta"] = "auto"

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from evidence.bag.exhibit import ENTRY, exhibit_folders, object_name
 from evidence.bag.files import BagFiles, read
+from evidence.bag.findings import read_findings
 from evidence.control.model import Control
 from evidence.control.owners import Owners
 from evidence.control.register import parse_register
@@ -59,7 +60,7 @@ def read_handed(
     idmap: Mapping[str, str] | None = None,
 ) -> Handed:
     """Return the values of a packet that was verified. Raises ``MalformedError``."""
-    findings = canonical.decode(read(files, "data/findings.json"), what="data/findings.json")
+    findings = read_findings(files).whole()
     names = [finding["control"] for finding in findings["periods"]]
     controls = {name: _control(files, name) for name in names}
     families = canonical.decode(read(files, f"{_CONTROLS}effective.json"))["families"]

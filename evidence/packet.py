@@ -6,10 +6,8 @@ the same bytes. A packet whose evidence is missing, unverifiable or provisional 
 page says PROVISIONAL and the omissions are listed.
 """
 
-import csv
 import datetime as dt
 import hashlib
-import io
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,17 +19,31 @@ from typing import Any
 from evidence.bag.bag import SIGNATURE, STAMPED, TIMESTAMP, BagWriter
 from evidence.bag.exhibit import ENTRY, PROOF, check_sealed, folder_of, object_name, part_names
 from evidence.bag.files import FolderFiles
-from evidence.bag.findings import canonical_findings
+from evidence.bag.findings import FINDINGS, canonical_night, findings_pieces
 from evidence.bag.rotations import Handover, keys_of
 from evidence.bag.validation import list_name
 from evidence.bag.zip import write_zip
+from evidence.control.measure import Measured
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
-from evidence.render import html, pdf
+from evidence.render import html, pdf, trends
+from evidence.render.campaign import AccessReview
 from evidence.render.exports import engines, exported, tabled
-from evidence.render.inputs import Catalogue, Content, ControlText, LogState, Report, Response, Seal, SnapshotFact
-from evidence.render.records import findings_csv
+from evidence.render.inputs import (
+    NOT_LOOKED_FOR,
+    Before,
+    Catalogue,
+    Content,
+    ControlText,
+    LogState,
+    Response,
+    Seal,
+    SnapshotFact,
+)
+from evidence.render.nightly import NightFacts
+from evidence.render.records import count, csv_pieces
+from evidence.render.report import Report
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import PacketKey
 from evidence.signing.pades import Pades, sign_pdf
@@ -54,7 +66,8 @@ class ExhibitInput:
     ``entry`` are the exact bytes of log entry ``index``, ``proof`` the text of its inclusion proof under the packet's
     checkpoint, ``body`` the bytes of the object it names (a manifest, an assessment, a register). ``parts`` maps store
     paths to verified private copies. ``settled`` is False while late rows may still come. Without ``rows`` only the manifest
-    is exhibited, because nothing but the receipt was looked at: the parts are referenced by digest.
+    is exhibited, because nothing but the receipt was looked at: the parts are referenced by digest. So are they, though read
+    and verified, where they are not to be ``carried``.
     """
 
     entry: bytes
@@ -64,6 +77,7 @@ class ExhibitInput:
     parts: Mapping[str, Path] = field(default_factory=dict)
     settled: bool = True
     rows: bool = True
+    carried: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,10 @@ class PacketInputs:
     demo: bool = False
     responses: Sequence[Response] = ()
     request: Request | None = None
+    before: Before = NOT_LOOKED_FOR
+    measured: Sequence[Measured] = ()
+    review: AccessReview | None = None
+    night: NightFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +157,21 @@ def build_packet(
         raise PacketRefusedError(
             f"the packet would rest on gaps: {shown}", fix="collect and assess the gaps, or --partial"
         )
-    findings = findings_bytes(inputs)
-    packet_id = _packet_id(inputs, findings)
+    packet_id = _packet_id(inputs)
     final = out / packet_id
     if final.exists():
         raise PacketRefusedError(f"{final} exists already", fix="packets are never overwritten: choose another --out")
     folder = out / f".{packet_id}.partial"
     _remove_tree(folder)
     bag = BagWriter(folder)
-    rows_csv = findings_csv(inputs.periods)
-    content = _content(inputs, key, packet_id, omissions, rows_csv, TIMESTAMP if stamp else "")
+    bag.add("findings.json", _findings(inputs))
+    rows = bag.add("findings.csv", csv_pieces(inputs.periods))
+    content = _content(inputs, key, packet_id, omissions, rows, TIMESTAMP if stamp else "")
     extra = replace(inputs.pades, lists=tuple(inputs.revocation_lists))
     signing = _Signing(key, templates, signed_at, stamp, extra, partial=partial)
     with pdf.Rendering(html.render_print(content, templates), content.end) as rendering:  # laid out meanwhile
-        bag.add("findings.json", findings)
-        bag.add("findings.csv", rows_csv)
+        if "trends" in inputs.report.shown:
+            bag.add("trends.json", trends.as_json(content))
         if inputs.request is not None:
             bag.add("request.json", canonical.encode(inputs.request.to_json()))
         progress("writing evidence")
@@ -174,8 +192,18 @@ def build_packet(
 
 def findings_bytes(inputs: PacketInputs) -> bytes:
     """Return the bytes of ``data/findings.json``."""
-    periods, nights = (p.to_json() for p in inputs.periods), (n.to_json() for n in inputs.nights)
-    return canonical_findings(inputs.start.isoformat(), inputs.end.isoformat(), periods, nights)
+    return b"".join(_findings(inputs))
+
+
+def _findings(inputs: PacketInputs) -> Iterator[bytes]:
+    periods = sorted(inputs.periods, key=lambda f: (f.control, f.start))
+    nights = sorted(inputs.nights, key=lambda f: (f.control, f.night))
+    return findings_pieces(
+        inputs.start.isoformat(),
+        inputs.end.isoformat(),
+        (finding.to_json() for finding in periods),
+        (canonical_night(finding.to_json()) for finding in nights),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +243,7 @@ def _prove_exhibit(inputs: PacketInputs, exhibit: ExhibitInput) -> _Proved:
         with path.open("rb") as handle:
             if hashlib.file_digest(handle, "sha256").hexdigest() != part.sha256:
                 raise PacketRefusedError(f"{part.path} is not the file its manifest names")
-    return _Proved(exhibit, entry, parts)
+    return _Proved(exhibit, entry, parts) if exhibit.carried else _Proved(exhibit, entry, {}, referenced=bool(parts))
 
 
 def _omissions(inputs: PacketInputs, proved: Sequence[_Proved], faults: Sequence[str]) -> Iterator[str]:
@@ -254,8 +282,11 @@ def _missing_findings(inputs: PacketInputs) -> Iterator[str]:
             yield f"{finding.control}: {len(missing)} nights are concluded without a night finding, first {missing[0]}"
 
 
-def _packet_id(inputs: PacketInputs, findings: bytes) -> str:
-    named = [inputs.report.name, inputs.entity, inputs.period, inputs.checkpoint, hashlib.sha256(findings).hexdigest()]
+def _packet_id(inputs: PacketInputs) -> str:
+    findings = hashlib.sha256()
+    for piece in _findings(inputs):
+        findings.update(piece)
+    named = [inputs.report.name, inputs.entity, inputs.period, inputs.checkpoint, findings.hexdigest()]
     digest = hashlib.sha256(canonical.encode(named)).hexdigest()
     period = inputs.period.replace("..", "_").replace("-", "")
     return f"PKT-{period}-{inputs.report.name}-{digest[:8]}"
@@ -266,7 +297,7 @@ def _write_evidence(bag: BagWriter, inputs: PacketInputs, proved: Sequence[_Prov
     total = sum(part.size for each in proved for part in each.parts.values())
     carried = total <= inputs.exhibit_limit
     if not carried:
-        progress(f"evidence has {total} bytes, over the limit of {inputs.exhibit_limit}: referenced by digest")
+        progress(f"evidence has {total} bytes: referenced by digest")
     _write_exhibits(bag, proved, carried=carried)
     contents = {f"{c.id}/{name}": body for c in inputs.controls for name, body in c.files.items()}
     for name, body in sorted({**contents, **inputs.content_files}.items()):
@@ -300,7 +331,7 @@ def _write_exhibits(bag: BagWriter, proved: Sequence[_Proved], *, carried: bool)
 
 
 def _content(
-    inputs: PacketInputs, key: PacketKey, packet_id: str, omissions: tuple[str, ...], rows_csv: bytes, stamp: str = ""
+    inputs: PacketInputs, key: PacketKey, packet_id: str, omissions: tuple[str, ...], rows: bytes | str, stamp: str = ""
 ) -> Content:
     origin, size, root = inputs.checkpoint.split("\n")[:3]
     facts = [_fact(exhibit) for exhibit in inputs.exhibits]
@@ -326,15 +357,15 @@ def _content(
         system=inputs.system,
         blind_spots=inputs.blind_spots,
         omissions=omissions,
-        findings_csv_sha256=hashlib.sha256(rows_csv).hexdigest(),
-        findings_csv_rows=rows_csv.count(b"\n") - 1 if b'"' not in rows_csv else len(list(_rows(rows_csv))) - 1,
+        findings_csv_sha256=rows if isinstance(rows, str) else hashlib.sha256(rows).hexdigest(),
+        findings_csv_rows=count(inputs.periods),
         responses=tuple(inputs.responses),
         request=inputs.request,
+        before=inputs.before,
+        measured=tuple(inputs.measured),
+        review=inputs.review,
+        night=inputs.night,
     )
-
-
-def _rows(body: bytes) -> Iterator[list[str]]:
-    yield from csv.reader(io.StringIO(body.decode(), newline=""))
 
 
 def _fact(exhibit: ExhibitInput) -> SnapshotFact | None:
@@ -366,12 +397,12 @@ def _add_pages(
     """Render the HTML, sign the PDF; return what had to be left out."""
     templates = signing.templates
     progress("rendering the HTML")
-    for name in ("VERIFY.md", "verify.sh"):
+    for name in ("VERIFY.md", "verify.sh", *(("PROVISIONAL.txt",) if content.omissions else ())):
         bag.add(name, html.render_text(content, templates, f"{name}.j2"))
     page = html.render_screen(content, templates)
     bag.add("packet.html", page)
     digests = canonical.encode(dict(bag.digests))
-    findings = (bag.root / "data/findings.json").read_bytes()
+    findings = bag.root / FINDINGS
     progress("rendering the PDF")
     attachments = (
         pdf.Attachment("evidence-digests.json", "SHA-256 of every other payload file", digests, "Supplement"),
@@ -408,7 +439,9 @@ def _sign_bag(bag: BagWriter, content: Content, signing: _Signing, more: Mapping
             "Source-Organization": _printable(content.entity),
             "Bagging-Date": signing.signed_at.date().isoformat(),
             "External-Identifier": content.packet_id,
-            "External-Description": _printable(f"{content.report.title}, {content.period}"),
+            "External-Description": _printable(
+                f"{'PROVISIONAL: ' if content.omissions else ''}{content.report.title}, {content.period}"
+            ),
             **more,
         }
     )

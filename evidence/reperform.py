@@ -1,23 +1,26 @@
 """Step 6: compute the findings of a packet again, from its own evidence, content and clock, and compare byte for byte.
 
-``verify`` first: re-performance takes every file of the bag as it stands. Needs the SQL engine. Where a control reads rows
-that the packet only references, it says "not checked", never ok; receipts and earlier findings are always in the packet.
+``verify`` first: re-performance takes every file of the bag as it stands. Needs the SQL engine. Rows that the packet only references are
+read from a store, if one is given: the digests in the packet's manifests say which bytes, so the store is not trusted. Without one
+it says "not checked" of controls that read them, never ok; receipts and earlier findings are always in the packet.
 """
 
 import dataclasses
 import datetime as dt
+import hashlib
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from evidence.bag.content import CONTROLS, unsealed_layers, unsealed_registers
 from evidence.bag.exhibit import ENTRY, MANIFEST, OBJECT, ROOT, exhibit_folders, read_referenced
 from evidence.bag.files import BagFiles, open_bag, read
-from evidence.bag.findings import canonical_findings, canonical_night
+from evidence.bag.findings import FINDINGS, Findings, canonical_night, findings_pieces, read_findings
 from evidence.control.change import in_force, repeated
 from evidence.control.definition import Library, load_layers, load_library
 from evidence.control.engine import Engine, assess_night
@@ -35,10 +38,11 @@ from evidence.snapshot import canonical
 from evidence.snapshot.check import Check, Verification
 from evidence.snapshot.entry import Entry
 from evidence.snapshot.manifest import Manifest
+from evidence.snapshot.model import Part
+from evidence.store.objects import ObjectStore
 from evidence.tlog.proof import parse_inclusion
 
 STEP = "re-performance"
-CONTROLS = "data/controls/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class BagReader:
     assessments: "Assessments" = field(default_factory=dict)
     earlier_log_size: int = 0
     recorded: Sequence[tuple[int, Checked]] = ()
+    store: ObjectStore | None = None
+    referenced: frozenset[str] = frozenset()
     _by_digest: dict[str, Carried] = field(default_factory=dict)
 
     def sources(self, dataset: str) -> Sequence[str]:
@@ -95,13 +101,15 @@ class BagReader:
         """The named columns of every part."""
         carried = self._by_digest[sealed.input.manifest_sha256]
         schema = self.contracts[carried.manifest.key.dataset].landed_schema
-        tables = [
-            part_rows(read(self.files, f"{carried.folder}/{part.path.rsplit('/', 1)[-1]}"), columns, schema)
-            for part in carried.manifest.parts
-        ]
+        tables = [part_rows(self._bytes(carried.folder, part), columns, schema) for part in carried.manifest.parts]
         if tables:
             return pa.concat_tables(tables)
         return pa.schema([schema.field(name) for name in columns]).empty_table()
+
+    def _bytes(self, folder: str, part: Part) -> bytes:
+        if folder in self.referenced and self.store is not None:
+            return self.store.get(part.path, sha256=part.sha256)
+        return read(self.files, f"{folder}/{part.path.rsplit('/', 1)[-1]}")
 
     def assessed(self, night: dt.date) -> Assessed | None:
         """The highest assessment of the night that was sealed when findings of earlier nights were read."""
@@ -116,51 +124,86 @@ class BagReader:
 Assessments = Mapping[dt.date, Sequence[tuple[int, Mapping[str, Any], str]]]  # log index, JSON, SHA-256, by revision
 
 
-def reperform(path: Path) -> Verification:
-    """Compute every night and period finding of the (verified) packet at ``path`` again and compare."""
+def reperform(path: Path, store: ObjectStore | None = None) -> Verification:
+    """Compute every night and period finding of the (verified) packet at ``path`` again and compare.
+
+    Rows that it only references are read from ``store``.
+    """
     with open_bag(path) as files:
         try:
-            checks = tuple(_compare(files))
+            checks = tuple(_compare(files, store))
         except (EvidenceError, OSError, KeyError, ValueError, zipfile.BadZipFile) as exc:
             checks = (Check(STEP, ok=False, detail=f"cannot be computed: {exc}"),)
     return Verification(path.name, checks)
 
 
-def _compare(files: BagFiles) -> Iterator[Check]:
+def _compare(files: BagFiles, store: ObjectStore | None) -> Iterator[Check]:
     effective = canonical.decode(read(files, f"{CONTROLS}effective.json"))
-    sealed = canonical.decode(read(files, "data/findings.json"))
+    sealed = read_findings(files)
     with tempfile.TemporaryDirectory(prefix="evidence-reperform-") as folder:
         library, registers = _content(files, Path(folder), effective)
         contracts = load_contracts()
         snapshots, assessments, recorded = _snapshots(files), _assessments(files), _checks(files)
+        referenced = read_referenced(files)
         nights: list[NightFinding] = []
-        concluded = sorted({finding["control"] for finding in sealed["nights"]})
+        concluded = sorted({finding["control"] for finding in sealed.nights()})
         chosen = {
             night: revisions[-1][1]
             for night, revisions in sorted(assessments.items())
             if effective["period"]["start"] <= night.isoformat() <= effective["period"]["end"]
         }
         rules = _Rules(library, _configurations(files))
+        yield from _foreign(files, registers, rules, list(chosen.values()), concluded)
         other = set().union(*(rules.moved(assessment) for assessment in chosen.values())) & set(concluded)
-        reach = _out_of_reach(files, library, snapshots)
+        reach = set[str]() if store is not None else _out_of_reach(files, library, snapshots)
         wanted = [name for name in concluded if name not in reach | other]
         if concluded and not wanted and not other:
-            yield Check(STEP, ok=None, detail="the packet only references its evidence: give the store", subject=ROOT)
+            said = "the packet only references its evidence: add --store"
+            yield Check(STEP, ok=None, detail=said, subject=ROOT)
             return
         with Engine(threads=1) as engine:
             for night, assessment in chosen.items():
                 known_at, size = canonical.parse_time(assessment["known_at"]), assessment["log_size"]
                 seen = assessment.get("earlier_log_size", size)
-                reader = BagReader(files, snapshots, contracts, effective, known_at, size, assessments, seen, recorded)
+                reader = BagReader(
+                    files,
+                    snapshots,
+                    contracts,
+                    effective,
+                    known_at,
+                    size,
+                    assessments,
+                    seen,
+                    recorded,
+                    store,
+                    referenced,
+                )
                 nights += _judged(rules.library(assessment), registers, reader, night, assessment, wanted, engine)
-    kept = {**sealed, **{part: [f for f in sealed[part] if f["control"] in wanted] for part in ("nights", "periods")}}
-    yield from _night_checks(nights, kept["nights"])
-    yield _whole(library, nights, effective, canonical.encode(kept), whole=len(wanted) == len(concluded))
+    yield from _night_checks(nights, (f for f in sealed.nights() if f["control"] in wanted))
+    yield _whole(library, nights, effective, sealed, None if len(wanted) == len(concluded) else wanted)
     for name in sorted(set(concluded) - set(wanted)):
-        why = "its rows are referenced only: give the store"
+        why = "its rows are referenced only: add --store"
         if name in other:
             why = "its content changed inside the period, and the packet has only the last"
         yield Check(STEP, ok=None, detail=f"{name}: {why}", subject=ROOT)
+
+
+def _foreign(
+    files: BagFiles,
+    registers: Registers,
+    rules: "_Rules",
+    assessments: Sequence[Mapping[str, Any]],
+    concluded: Sequence[str],
+) -> Iterator[Check]:
+    """Find content of the packet that no night of it was judged by: it was changed after the log had sealed what was used."""
+    faults = list(unsealed_registers(files, registers.digests))
+    configurations = list(rules.configurations.values())
+    faults += unsealed_layers(files, FILES, configurations) if configurations else ()
+    known = [each for each in assessments if each.get("configuration") in rules.configurations]
+    always = frozenset[str]().union(*map(rules.moved, known)).intersection(*map(rules.moved, known))
+    for name in sorted(always & set(concluded)):
+        faults.append((f"{CONTROLS}{name}/", "what the packet shows of this control was in force on no night of it"))
+    yield from (Check(STEP, ok=False, detail=words, subject=name) for name, words in faults)
 
 
 def _judged(
@@ -236,42 +279,66 @@ def _out_of_reach(
     }
 
 
-def _night_checks(nights: Sequence[NightFinding], sealed: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
+def _night_checks(nights: Sequence[NightFinding], sealed: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
     """One line per finding that differs, and one for all that agree."""
-    mine = {(f.control, f.night.isoformat()): canonical_night(f.to_json()) for f in nights}
-    theirs = {(f["control"], f["night"]): f for f in sealed}
-    for key in sorted(mine.keys() | theirs.keys()):
-        if mine.get(key) != theirs.get(key):
-            control, night = key
-            yield Check(
-                STEP, ok=False, detail=f"{control} on {night} comes out otherwise", subject="data/findings.json"
-            )
-    same = sum(mine.get(key) == value for key, value in theirs.items())
-    yield Check(
-        STEP, ok=same == len(theirs) > 0, detail=f"{same} of {len(theirs)} night findings computed again, equal"
-    )
+    mine = {(f.control, f.night.isoformat()): f for f in nights}
+    count = same = 0
+    for finding in sealed:
+        control, night = finding["control"], finding["night"]
+        again, count = mine.pop((control, night), None), count + 1
+        if again is not None and canonical_night(again.to_json()) == finding:
+            same += 1
+        else:
+            yield _differs(control, night)
+    yield from (_differs(*key) for key in sorted(mine))
+    yield Check(STEP, ok=same == count > 0, detail=f"{same} of {count} night findings computed again, equal")
+
+
+def _differs(control: str, night: str) -> Check:
+    return Check(STEP, ok=False, detail=f"{control} on {night} comes out otherwise", subject=FINDINGS)
 
 
 def _whole(
-    library: Library, nights: Sequence[NightFinding], effective: Mapping[str, Any], body: bytes, *, whole: bool
+    library: Library,
+    nights: Sequence[NightFinding],
+    effective: Mapping[str, Any],
+    sealed: Findings,
+    wanted: Sequence[str] | None,
 ) -> Check:
+    """Compare the whole file, or what ``wanted`` names of it; finding by finding, because it may be long."""
     start, end = (dt.date.fromisoformat(effective["period"][edge]) for edge in ("start", "end"))
-    periods = [
-        assess_period(
-            library.controls[name],
-            [f for f in nights if f.control == name],
-            start,
-            end,
-            max_unknown_nights=effective["max_unknown_nights"],
-        )
-        for name in sorted({f.control for f in nights})
-    ]
-    again = canonical_findings(
-        start.isoformat(), end.isoformat(), (p.to_json() for p in periods), (n.to_json() for n in nights)
+    by_control: dict[str, list[NightFinding]] = {}
+    for finding in nights:
+        by_control.setdefault(finding.control, []).append(finding)
+    unknown = effective["max_unknown_nights"]
+    periods = (
+        assess_period(library.controls[name], found, start, end, max_unknown_nights=unknown)
+        for name, found in sorted(by_control.items())
     )
-    what = "findings.json comes out" if whole else "what of findings.json could be computed again comes out"
-    detail = f"{what} byte for byte" if again == body else f"{what} otherwise"
-    return Check(STEP, ok=again == body, detail=detail, subject="data/findings.json")
+    in_order = sorted(nights, key=lambda f: (f.control, f.night))
+    again = findings_pieces(
+        start.isoformat(),
+        end.isoformat(),
+        (period.to_json() for period in periods),
+        (canonical_night(finding.to_json()) for finding in in_order),
+    )
+    if wanted is None:
+        theirs, what = hashlib.sha256(sealed.body).digest(), "findings.json comes out"
+    else:
+        kept = ([f for f in part if f["control"] in wanted] for part in (sealed.periods(), sealed.nights()))
+        theirs = _digest(findings_pieces(sealed.start, sealed.end, *kept))
+        what = "what of findings.json could be computed again comes out"
+    same = _digest(again) == theirs
+    if unknown:
+        what = f"with {unknown} nights not assessed allowed in a control that is satisfied, {what}"
+    return Check(STEP, ok=same, detail=f"{what} {'byte for byte' if same else 'otherwise'}", subject=FINDINGS)
+
+
+def _digest(pieces: Iterable[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
 
 
 def _content(files: BagFiles, folder: Path, effective: Mapping[str, Any]) -> tuple[Library, Registers]:

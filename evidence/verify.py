@@ -32,8 +32,9 @@ from evidence.bag.alone import check_alone, is_exhibit
 from evidence.bag.approval import folder_beside, read_approvals
 from evidence.bag.bag import MANIFEST, SIGNATURE, TAGMANIFEST, TIMESTAMP
 from evidence.bag.chain import check_continues, open_chain
-from evidence.bag.concluded import FINDINGS, check_findings
+from evidence.bag.concluded import check_findings
 from evidence.bag.files import MAX_SMALL, BagFiles, ZipFiles, open_bag, read
+from evidence.bag.findings import FINDINGS
 from evidence.bag.sealed import Exhibits
 from evidence.bag.signoff import Seal, check_signoff
 from evidence.bag.validation import carried_lists
@@ -56,6 +57,7 @@ from evidence.tlog.note import Verifier, parse_verifier
 
 PDF: Final = "data/packet.pdf"
 RENDER: Final = "data/render.json"
+PROVISIONAL: Final = "data/PROVISIONAL.txt"
 _LAST: Final = ("time", "revocation")  # steps whose results are shown after the others
 MAX_PDF: Final = 256 << 20  # bytes held in memory; ours have up to about 30 MiB
 
@@ -238,6 +240,12 @@ def _packet_checks(path: Path, trust: Trust, jobs: int) -> Iterator[Check]:
             yield _zip(path)
         yield from _evidence(files, trust, hashed)
         yield from _sign_off(path, files, trust, stamps.at or trust.at)
+        if PROVISIONAL in files.names():
+            yield unmade(
+                "findings",
+                "the packet says of itself that it is PROVISIONAL: evidence is missing or not settled",
+                PROVISIONAL,
+            )
         yield from _not_proved(stamps, [one for one in signatures if one.step in _LAST])
     finally:
         files.close()

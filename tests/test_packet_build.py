@@ -53,6 +53,7 @@ def test_layout(made):
         "data/evidence/carrier/snowflake.users/2026-07-01/r0/part-0000.parquet",
     }  # fmt: skip
     assert made.zip.name == made.packet_id + ".zip"
+    assert "data/PROVISIONAL.txt" not in names
     bagit.Bag(str(made.folder)).validate()
 
 
@@ -230,6 +231,19 @@ def test_a_partial_packet_says_so_on_every_page(inputs, key, tmp_path):
     page = (packet.folder / "data/packet.html").read_text()
     assert "PROVISIONAL" in page
     assert "this packet is a draft" in page
+    for name in ("bag-info.txt", "data/VERIFY.md", "data/PROVISIONAL.txt", "data/oscal.json", "data/ocsf.json"):
+        assert "PROVISIONAL" in (packet.folder / name).read_text(), name
+    assert all(f"- {line}" in (packet.folder / "data/PROVISIONAL.txt").read_text() for line in packet.omissions)
+    assert list(forbidden_words((packet.folder / "data/PROVISIONAL.txt").read_text(), TEMPLATES)) == []
+    root = tmp_path / "root.pem"
+    root.write_bytes(certificate_pem(key[1]))
+    said = subprocess.run(
+        ["sh", "data/verify.sh", str(root)], cwd=packet.folder, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.startswith("PROVISIONAL")
+    found = verify_packet(packet.zip, certificates=[certificate_pem(key[1])], vkeys=[inputs.log_key.to_text()], at=AT)
+    assert found.ok
+    assert any(c.ok is None and "PROVISIONAL" in c.detail for c in found.checks)
 
 
 def pdf_pages(path):

@@ -16,9 +16,10 @@ import pytest
 from evidence.errors import ConfigError, EvidenceError
 from evidence.packet import _content
 from evidence.render import chart, html, pdf, text, view
-from evidence.render.inputs import Report
+from evidence.render.report import Report
 from evidence.signing.pades import sign_pdf
 from tests.fakes.packet_inputs import REASONS, ROOT, TEMPLATES, build_inputs, packet_key
+from tests.paper import faults as faults_of_paper
 from tests.pdf_structure import faults
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=file:///etc/hostname>{{7*7}}\u202eabc\x1b[0m"
@@ -241,19 +242,32 @@ def test_a_loosened_mapping_is_listed_and_concludes_nothing(content):
 
 
 def test_strips_show_status_by_shape_and_letter():
+    """One path for each kind of mark: elements cost both editions more than ink."""
     strip = {"2026-07-01": "satisfied", "2026-07-02": "not-satisfied", "2026-07-03": "not-assessed"}
     start, end = dt.date(2026, 7, 1), dt.date(2026, 7, 5)
     svg = chart.calendar(strip, start, end, title="T & t")
     assert svg.startswith("<svg")
     assert "<title>T &amp; t</title>" in svg
-    for letter in ("X", "?", "-"):
-        assert f">{letter}</text>" in svg
+    assert "<desc>2026-07-02: exceptions noted; 2026-07-03: not assessed; 2026-07-04 to 2026-07-05: no finding" in svg
+    drawn = [set(re.findall(r'd="([^"]+)"', line)) for line in svg.split("<path ")[1:]]
+    assert len(drawn) == 9, "a box for each of four statuses, the hatch, its patch, three letters"
+    assert sum(path.count("z") for paths in drawn for path in paths) == 6, "five nights and the patch under the letter"
+    (whole,) = chart.heat_strips([("c", strip)], start, end, title="t")
     heights = {
-        re.search(r'height="([\d.]+)"', m).group(1)
-        for m in "".join(chart.heat_strip([("c", strip)], start, end, title="t")).split("<rect")[1:]
-    }
+        float(high) for high in re.findall(r"h[\d.]+v([\d.]+)h-", whole.replace("h-", "|h-").replace("|", ""))
+    } or set(re.findall(r"v([\d.]+)h", whole))
     assert len(heights) == 4
-    assert " style=" not in svg
+    assert " style=" not in svg + whole
+
+
+def test_a_strip_is_never_longer_than_a_page():
+    """It cannot be broken: 104 controls once ran over the foot of the page, and the last ten were cut off."""
+    rows = [(f"control-{n}", {}) for n in range(104)]
+    made = chart.heat_strips(rows, dt.date(2026, 7, 1), dt.date(2026, 9, 30), title="t")
+    assert "".join(made).count(">control-") == 104
+    for each in made:
+        width, height = map(float, re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', each).groups())
+        assert height / width * 178 < 215, "millimetres on the page, under its heading"
 
 
 @pytest.mark.parametrize(
@@ -297,3 +311,17 @@ def test_report_definitions_load_and_bad_ones_are_named():
 
 def test_reasons_are_spelled_out(screen):
     assert REASONS["no-second-factor"] in screen
+
+
+@pytest.mark.slow
+def test_no_page_is_nearly_empty_and_no_heading_stands_last(tmp_path):
+    """A quarter of the twelve controls, each page looked at by machine (tests/paper.py)."""
+    key, _ = packet_key()
+    made = _content(build_inputs(tmp_path / "parts", count=92), key, "PKT-1", (), b"x\n")
+    page = html.render_print(made, TEMPLATES)
+    (tmp_path / "packet.pdf").write_bytes(pdf.render(page, (), made.end).body)
+    tool("pdftotext", "poppler-utils")
+    headings = {
+        re.sub(r"<[^>]+>", "", each).strip() for each in re.findall(r"<h[123][^>]*>(.*?)</h[123]>", page, re.DOTALL)
+    }
+    assert list(faults_of_paper(tmp_path / "packet.pdf", headings | {"population.sql: what is tested"})) == []

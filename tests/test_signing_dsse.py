@@ -121,10 +121,11 @@ def test_the_statement_names_every_file_and_control(made):
 )
 def test_only_passes_make_a_pass(tmp_path, statuses, omissions, result):
     from evidence.bag.bag import BagWriter
+    from evidence.bag.findings import canonical_findings
 
     bag = BagWriter(tmp_path / "P")
-    periods = [{"control": f"c{number}", "status": status} for number, status in enumerate(statuses)]
-    bag.add("findings.json", json.dumps({"period": {}, "periods": periods}, separators=(",", ":")).encode())
+    periods = [{"control": f"c{n}", "start": "2026-07-01", "status": status} for n, status in enumerate(statuses)]
+    bag.add("findings.json", canonical_findings("2026-07-01", "2026-09-30", periods, []))
     bag.close({})
     (tmp_path / "P.zip").write_bytes(b"zip")
     said = json.loads(packet_statement(tmp_path / "P", tmp_path / "P.zip", omissions))

@@ -4,13 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from evidence.bag.exhibit import Exhibit, inputs_of
-from evidence.bag.files import BagFiles, read
-from evidence.bag.findings import FORMAT, canonical_night
-from evidence.errors import MalformedError
+from evidence.bag.files import BagFiles
+from evidence.bag.findings import FINDINGS, canonical_night, read_findings
 from evidence.snapshot import canonical
 from evidence.snapshot.check import Check, from_faults
 
-FINDINGS: Final = "data/findings.json"
 _STEP: Final = "findings"
 
 
@@ -24,7 +22,7 @@ def check_findings(files: BagFiles, exhibits: Mapping[str, Exhibit]) -> Iterator
 
 def _inputs(files: BagFiles, exhibits: Mapping[str, Exhibit]) -> Iterator[tuple[str, str]]:
     known = inputs_of(exhibits)
-    for night in _findings(files)["nights"]:
+    for night in read_findings(files).nights():
         for item in night["inputs"]:
             facts = (item["status"], item["rows"], item["rows_digest"])
             if facts not in known.get((item["source"], item["dataset"], item["night"]), set()):
@@ -35,26 +33,26 @@ def _inputs(files: BagFiles, exhibits: Mapping[str, Exhibit]) -> Iterator[tuple[
 def _nights(files: BagFiles, exhibits: Mapping[str, Exhibit]) -> Iterator[tuple[str, str]]:
     """Each night finding equals, in canonical form, one that an exhibited assessment sealed; and the strips agree."""
     sealed = _sealed(exhibits)
-    value = _findings(files)
+    findings = read_findings(files)
     statuses: dict[tuple[str, str], str] = {}
-    for night in value["nights"]:
+    for night in findings.nights():
         key = (night["control"], night["night"])
         statuses[key] = night["status"]
-        if sealed.get(key, (0, b""))[1] != canonical.encode(night):
+        if sealed.get(key, (0, ""))[1] != canonical.sha256_hex(canonical.encode(night)):
             yield FINDINGS, f"{key[0]} of {key[1]} is not the finding that was sealed"
-    for period in value["periods"]:
+    for period in findings.periods():
         yield from ((FINDINGS, fault) for fault in _period_faults(period, statuses, set(sealed)))
 
 
-def _sealed(exhibits: Mapping[str, Exhibit]) -> dict[tuple[str, str], tuple[int, bytes]]:
-    """Return (control, night) -> log index and canonical bytes of the finding that was sealed last."""
-    sealed: dict[tuple[str, str], tuple[int, bytes]] = {}
+def _sealed(exhibits: Mapping[str, Exhibit]) -> dict[tuple[str, str], tuple[int, str]]:
+    """Return (control, night) -> log index and SHA-256 of the canonical bytes of the finding that was sealed last."""
+    sealed: dict[tuple[str, str], tuple[int, str]] = {}
     for exhibit in exhibits.values():
         if exhibit.entry.type != "assessment":
             continue
         for finding in canonical.decode(exhibit.body, what=exhibit.folder)["findings"]:
             key = (finding["control"], finding["night"])
-            value = (exhibit.index, canonical.encode(canonical_night(finding)))
+            value = (exhibit.index, canonical.sha256_hex(canonical.encode(canonical_night(finding))))
             sealed[key] = max(sealed.get(key, value), value)
     return sealed
 
@@ -75,10 +73,3 @@ def _period_faults(
         yield f"{control} has nights with exceptions, the period says {period['status']}"
     if period["status"] == "satisfied" and "satisfied" not in found:
         yield f"{control} is satisfied over the period without one satisfied night"
-
-
-def _findings(files: BagFiles) -> Any:
-    value = canonical.decode(read(files, FINDINGS, limit=canonical.MAX_BYTES), what=FINDINGS)
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise MalformedError(f"{FINDINGS} has an unknown format")
-    return value

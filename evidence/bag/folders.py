@@ -28,6 +28,7 @@ from evidence.bag.exhibit import (
     read_referenced,
 )
 from evidence.bag.files import BagFiles, check_name, read, read_text
+from evidence.bag.findings import read_findings
 from evidence.errors import VerificationError
 from evidence.snapshot import canonical
 from evidence.snapshot.check import FAULTS, said
@@ -37,7 +38,6 @@ from evidence.tlog.proof import parse_inclusion
 
 FORMAT: Final = "evidence-folders-v1"
 COLUMNS: Final = ("control", "source", "night", "dataset", "rows", "log_index", "file", "sha256")
-_FINDINGS: Final = "data/findings.json"
 _Key = tuple[str, str, str, str, int, str]  # source, dataset, night, status, rows, rows_digest
 
 
@@ -59,17 +59,17 @@ def _folders(files: BagFiles, jobs: int) -> Iterator[tuple[str, bytes]]:
     for check in (closed_set(files), tag_digests(files), payload_digests(files, {}, jobs)):
         for name, fault in check:
             raise VerificationError(f"{name}: {fault}", step="packet", fix="evidence verify says what is wrong")
-    findings = canonical.decode(read(files, _FINDINGS, limit=canonical.MAX_BYTES), what=_FINDINGS)
+    findings = read_findings(files)
     exhibits = _exhibits(files)
     used: dict[str, dict[tuple[str, str], set[_Key]]] = defaultdict(lambda: defaultdict(set))
-    for night in findings["nights"]:
-        for i in night["inputs"]:
+    for finding in findings.nights():
+        for i in finding["inputs"]:
             key = (i["source"], i["dataset"], i["night"], i["status"], i["rows"], i["rows_digest"])
-            used[night["control"]][i["source"], i["night"]].add(key)
+            used[finding["control"]][i["source"], i["night"]].add(key)
     index = io.StringIO(newline="")
     writer = csv.writer(index, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for period in sorted(findings["periods"], key=lambda p: (p["control"], p["start"])):
+    for period in findings.periods():
         control = period["control"]
         yield _named(files, f"{control}/control.json", _conclusion(files, period))
         for (source, night), keys in sorted(used[control].items()):

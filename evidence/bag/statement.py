@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from evidence.bag.bag import MANIFEST, TAGMANIFEST, parse_manifest
 from evidence.bag.files import BagFiles, FolderFiles, read, sha256_of
+from evidence.bag.findings import read_findings
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
 
@@ -43,9 +44,9 @@ def packet_statement(folder: Path, zipped: Path, omissions: Sequence[str]) -> by
 
 
 def _predicate(files: BagFiles, packet: str, omissions: Sequence[str]) -> dict[str, Any]:
-    findings = canonical.decode(read(files, "data/findings.json", limit=canonical.MAX_BYTES), what="data/findings.json")
+    findings = read_findings(files)
     tests: dict[str, set[str]] = {"passedTests": set(), "warnedTests": set(), "failedTests": set()}
-    for period in findings["periods"]:
+    for period in findings.periods():
         where = _LISTS.get(period["status"], "warnedTests")
         if where:
             tests[where].add(period["control"])
@@ -60,7 +61,7 @@ def _predicate(files: BagFiles, packet: str, omissions: Sequence[str]) -> dict[s
         "result": result,
         "configuration": configuration,
         **names,
-        "period": findings["period"],
+        "period": {"start": findings.start, "end": findings.end},
         "omissions": list(omissions),
     }
 

@@ -12,14 +12,16 @@ from evidence.bag.statement import packet_statement
 from evidence.cli import output
 from evidence.cli.delivery import deliver, place_of, recipients_of
 from evidence.cli.identity import load_identity
-from evidence.cli.packet_inputs import gather, nights_without_assessment, report_named
+from evidence.cli.packet_choice import check_period, report_named
+from evidence.cli.packet_inputs import gather, nights_without_assessment
 from evidence.cli.packet_recount import recount
-from evidence.cli.period import Period, parse_period
-from evidence.cli.requests_command import answered, seal_requests
+from evidence.cli.packet_review import seal_decisions
+from evidence.cli.period import Period, parse_night, parse_period
+from evidence.cli.requests_command import answered, seal_registers, seal_requests
 from evidence.cli.standing import pades_of
 from evidence.cli.workspace import Workspace, now
 from evidence.config import content_root
-from evidence.errors import PacketRefusedError
+from evidence.errors import PacketRefusedError, UsageError
 from evidence.packet import Packet, PacketInputs, build_packet
 from evidence.signing.certificate import PacketKey
 from evidence.signing.dsse import sign_envelope
@@ -31,8 +33,11 @@ from evidence.tlog.checkpoint import open_checkpoint
 
 def packet(
     context: typer.Context,
-    report: Annotated[str, typer.Argument(help="A report: quarterly-hipaa, quarterly-soc2.")],
-    period: Annotated[str, typer.Option(help="For example 2026-Q3.")],
+    report: Annotated[
+        str, typer.Argument(help="A report: quarterly-hipaa, quarterly-soc2, access-review, nightly-brief.")
+    ],
+    period: Annotated[str, typer.Option(help="For example 2026-Q3, or one night, 2026-07-14.")] = "",
+    night: Annotated[str, typer.Option(help="One night instead of a period, for nightly-brief.")] = "",
     out: Annotated[Path | None, typer.Option(help="Where to write; default: packets/ in the workspace.")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Make it in spite of gaps, marked PROVISIONAL.")] = False,
     request: Annotated[
@@ -55,7 +60,8 @@ def packet(
 ) -> None:
     """Make a signed packet: folder and zip. Refused where it would rest on missing or provisional evidence."""
     workspace = Workspace.open(context.obj)
-    chosen = parse_period(period)
+    definition, chosen = report_named(workspace, report), _chosen(period, night)
+    check_period(definition, chosen)
     authorities = workspace.authorities(workspace.config.packet.tsa, workspace.config.packet.tsa_roots)
     asked = answered(workspace, request) if request else None
     if recounted:
@@ -72,10 +78,16 @@ def packet(
     target.mkdir(parents=True, exist_ok=True)
     place = place_of(out, workspace.config.workspace, kept) if recipients else None
     key = identity_of(workspace)
+    seal_registers(workspace)
     if asked is not None:
         seal_requests(workspace)
+    if "review" in definition.sections:
+        seal_decisions(workspace)
     with workspace.scratch("packet") as scratch:
-        inputs = gather(workspace, report_named(workspace, report), chosen, scratch, asked)
+        try:
+            inputs = gather(workspace, definition, chosen, scratch, asked)
+        finally:
+            workspace.close()
         inputs = replace(inputs, pades=pades_of(workspace.config, key, inputs.revocation_lists, now()))
         made = build_packet(
             inputs,
@@ -104,6 +116,12 @@ def packet(
     for omission in made.omissions:
         output.say(f"omitted: {omission}")
     output.say(str(made.zip))
+
+
+def _chosen(period: str, night: str) -> Period:
+    if bool(period) == bool(night):
+        raise UsageError("a packet is of one period or one night", fix="give --period 2026-Q3 or --night 2026-07-14")
+    return parse_period((night and parse_night(night).isoformat()) or period)
 
 
 def write_statement(made: Packet, key: PacketKey) -> Path:

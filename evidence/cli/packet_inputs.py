@@ -16,10 +16,14 @@ from evidence.assess import sealed_findings
 from evidence.bag.rotations import Handover
 from evidence.cli.assess_command import periods_of
 from evidence.cli.official_text import texts_of
+from evidence.cli.packet_beside import Beside
+from evidence.cli.packet_choice import check_period, controls_of
+from evidence.cli.packet_history import TRENDS, before_of, measured_of, series_files
+from evidence.cli.packet_night import night_facts
 from evidence.cli.packet_request import answering, registers_carried
+from evidence.cli.packet_review import reviews_of
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
-from evidence.config import content_root
 from evidence.control.coverage import refusal
 from evidence.control.definition import Control, Fact, Library
 from evidence.control.framework import Framework
@@ -29,9 +33,9 @@ from evidence.control.owners import load_owners
 from evidence.control.register import Registers, Row
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
-from evidence.errors import UsageError
 from evidence.packet import ExhibitInput, PacketInputs
-from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Report, Response
+from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Response
+from evidence.render.report import Report
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.manifest import Manifest
@@ -43,31 +47,17 @@ _CARRIED = ("facts/*.toml", "facts/*.sql", "frameworks/*.json")
 EFFECTIVE = "effective.json"  # what re-performance needs beside content and evidence
 
 
-def report_named(workspace: Workspace, name: str) -> Report:
-    """Return the report definition, the workspace's before the product's; raise ``UsageError`` naming those there are."""
-    found = {
-        path.stem: path
-        for folder in (content_root() / "reports", workspace.path / "reports")
-        for path in sorted(folder.glob("*.toml"))
-    }
-    if name not in found:
-        raise UsageError(f"no report {name!r}", fix=f"reports: {', '.join(sorted(found))}")
-    return Report.from_toml(found[name].read_bytes(), str(found[name]))
-
-
 def gather(
     workspace: Workspace, report: Report, period: Period, scratch: Path, request: Request | None = None
 ) -> PacketInputs:
     """Return the inputs of a packet over ``period``; ``scratch`` is a private folder for verified copies of parts.
 
-    With a ``request`` only the controls that answer it, and what they rest on: ``UsageError`` if the report has none of them.
+    With a ``request`` only the controls that answer it, and what they rest on. Raises ``UsageError`` if the report has none of them,
+    names what the library does not have, or cannot be of the period.
     """
     library = workspace.library
-    for name in report.frameworks:
-        if name not in library.frameworks:
-            known = ", ".join(sorted(library.frameworks))
-            raise UsageError(f"report {report.name}: no framework {name!r}", fix=f"frameworks: {known}")
-    mapped = {c.id for c in library.controls.values() if {m.framework for m in c.maps} & set(report.frameworks)}
+    check_period(report, period)
+    mapped = controls_of(library, report)
     if request is not None:
         mapped, report = answering(library, report, mapped, request)
     mapped |= _compensating(workspace, mapped)
@@ -90,6 +80,10 @@ def gather(
         return _control_text(library, library.controls[name], periods.get(name), owner)
 
     described = tomllib.loads(system.read_text()) if system.is_file() else None
+    nights = [finding for night in period.nights for finding in found[night]]
+    shown = reviews_of(workspace, period) if "review" in report.sections else None
+    night = night_facts(workspace, period.end, mapped) if report.brief else None
+    beside = Beside.of(workspace, shown, night)
     return PacketInputs(
         report=report,
         entity=config.entity.name,
@@ -101,11 +95,9 @@ def gather(
         tool=f"evidence {__version__}",
         controls=[text_of(name) for name in sorted(mapped)],
         periods=list(periods.values()),
-        nights=[finding for night in period.nights for finding in found[night]],
+        nights=nights,
         catalogues=[_catalogue(workspace, each, report) for each in library.frameworks.values()],
-        exhibits=list(
-            _exhibits(workspace, report, period, [f for fs in found.values() for f in fs], scratch, registers)
-        ),
+        exhibits=list(_exhibits(workspace, report, period, nights, scratch, registers, beside)),
         log_key=workspace.verifier,
         checkpoint=workspace.log.checkpoint,
         previous=_previous(workspace, report),
@@ -113,10 +105,16 @@ def gather(
         revocation_lists=workspace.revocation_lists,
         system=described or None,
         content_files=_content_files(workspace, period, registers),
-        exhibit_limit=config.packet.exhibit_limit_mb << 20,
+        exhibit_limit=0
+        if "referenced" in (config.packet.exhibits, report.exhibits)
+        else config.packet.exhibit_limit_mb << 20,
         demo=config.demo,
         responses=[each for each in _responses(workspace.registers) if each.control in mapped],
         request=request,
+        before=before_of(workspace, report, period),
+        measured=measured_of(workspace, found, mapped) if "trends" in report.sections else [],
+        review=shown.review if shown else None,
+        night=night,
     )
 
 
@@ -226,6 +224,7 @@ def _content_files(workspace: Workspace, period: Period, carried: frozenset[str]
     for name, path in workspace.overlays:
         if path.is_file():
             files[FILES[name.partition(" ")[0]]] = path.read_bytes()
+    files |= {f"{TRENDS}/{path.name}": path.read_bytes() for path in series_files(workspace)}
     files[EFFECTIVE] = canonical.encode(
         {
             "format": "evidence-effective-v1",
@@ -253,10 +252,11 @@ def _exhibits(
     findings: list[NightFinding],
     scratch: Path,
     registers: frozenset[str],
+    beside: Beside,
 ) -> Iterator[ExhibitInput]:
     chosen: dict[int, SealedEntry] = {}
-    used = {i.manifest_sha256 for f in findings for i in f.inputs}
-    read = set().union(*(_read(workspace.library, f) for f in findings))
+    used = {i.manifest_sha256 for f in findings for i in f.inputs} | beside.manifests
+    read = beside.datasets.union(*(_read(workspace.library, f) for f in findings))
     datasets = {i.dataset for f in findings for i in f.inputs}
     for sealed in workspace.index.every_revision():
         if sealed.manifest.sha256 in used:
@@ -269,6 +269,7 @@ def _exhibits(
     others = [workspace.index.assessment(night) for night in period.nights]
     named = (*workspace.log.entries("assessment"), *workspace.log.entries("check"))
     others += [o for o in named if o[1].object and o[1].object.sha256 in used]
+    others += beside.objects
     content = [each for each in workspace.index.of_type("register") if each[1].body["register"] in registers]
     content += workspace.index.of_type("configuration")
     printed = {
@@ -309,6 +310,7 @@ def _snapshot(workspace: Workspace, sealed: SealedEntry, scratch: Path, *, rows:
         parts=parts,
         settled=workspace.index.settled(sealed),
         rows=rows,
+        carried=sealed.key.dataset not in workspace.config.packet.restricted,
     )
 
 

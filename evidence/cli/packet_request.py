@@ -9,7 +9,7 @@ from evidence.control.model import Library
 from evidence.control.register import SHAPES
 from evidence.control.requests import REGISTERS, Request, controls_named
 from evidence.errors import UsageError
-from evidence.render.inputs import Report
+from evidence.render.report import Report
 
 _DECIDED = ("dispositions", "waivers", "reviewers")  # what people decided about findings, and who may
 

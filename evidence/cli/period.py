@@ -1,4 +1,4 @@
-"""Spelling of periods and nights on the command line: ``2026-Q3``, ``2026-07``, ``2026-07-01..2026-09-30``; UTC."""
+"""Spelling of periods and nights on the command line: ``2026-Q3``, ``2026-07``, ``2026-07-01..2026-09-30``, ``2026-07-14``; UTC."""
 
 import datetime as dt
 import re
@@ -9,7 +9,8 @@ from evidence.errors import UsageError
 _QUARTER = re.compile(r"(\d{4})-Q([1-4])\Z")
 _MONTH = re.compile(r"(\d{4})-(\d{2})\Z")
 _SPAN = re.compile(r"(\d{4}-\d{2}-\d{2})\.\.(\d{4}-\d{2}-\d{2})\Z")
-HOW = "write a period as 2026-Q3, 2026-07 or 2026-07-01..2026-09-30"
+_NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
+HOW = "write a period as 2026-Q3, 2026-07, 2026-07-01..2026-09-30, or one night as 2026-07-14"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ def parse_period(text: str) -> Period:
             start, end = dt.date.fromisoformat(match[1]), dt.date.fromisoformat(match[2])
             if start <= end:
                 return Period(start, end, text)
+        if _NIGHT.match(text):
+            night = dt.date.fromisoformat(text)
+            return Period(night, night, text)
     except ValueError as exc:
         raise UsageError(f"no such period: {text}", fix=HOW) from exc
     raise UsageError(f"no such period: {text}", fix=HOW)

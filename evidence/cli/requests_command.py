@@ -254,6 +254,12 @@ def answered(workspace: Workspace, number: str) -> Request:
     return found
 
 
+def seal_registers(workspace: Workspace) -> None:
+    """Commit the registers that a packet carries as they stand: an answer or a waiver may be newer than the last assessment."""
+    carried = {name: body for name, body in workspace.registers.bodies.items() if name not in REGISTERS}
+    append_new(workspace.log, register_entries(workspace.log, carried))
+
+
 def seal_requests(workspace: Workspace) -> None:
     """Commit both registers as they stand, if the log does not have them: what is handed out was sealed before."""
     asked = {name: body for name, body in workspace.registers.bodies.items() if name in REGISTERS}

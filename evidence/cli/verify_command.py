@@ -11,6 +11,7 @@ from evidence.errors import UsageError
 from evidence.signing.trust import load_trust, read_checkpoint, read_moment
 from evidence.snapshot.ahead import cores
 from evidence.snapshot.check import Verification
+from evidence.store.local import LocalStore
 from evidence.store.objects import ObjectStore
 from evidence.store.open import open_store
 from evidence.verify import is_store, verify_path
@@ -46,6 +47,10 @@ def verify(
     endpoint_url: Annotated[str, typer.Option(help="S3 endpoint, if not AWS's own.")] = "",
     region: Annotated[str, typer.Option(help="S3 region.")] = "",
     reperform: Annotated[bool, typer.Option("--reperform", help="Also compute the findings again.")] = False,
+    store: Annotated[
+        str | None,
+        typer.Option(help="With --reperform: the store (folder or s3://…) of rows that the packet only references."),
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show every check, not only failures.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> int:
@@ -53,6 +58,9 @@ def verify(
     place = _place(path, endpoint_url, region)
     if reperform and (not isinstance(place, Path) or is_store(place)):
         raise UsageError("--reperform takes a packet", fix="name a packet folder or zip")
+    if store and not reperform:
+        raise UsageError("--store is for --reperform", fix="add --reperform, or name the store as the path to verify")
+    rows = _store(store, endpoint_url, region) if store else None
     given, kept = load_trust(trust or []), read_checkpoint(checkpoint)
     if not json:
         for role, files in given.roles.items():
@@ -73,7 +81,7 @@ def verify(
     if reperform and result.ok and isinstance(place, Path):
         from evidence.reperform import reperform as again
 
-        result = result.joined(again(place))
+        result = result.joined(again(place, rows))
     return _show(result, explain=explain, json=json)
 
 
@@ -89,6 +97,15 @@ def _place(text: str, endpoint_url: str, region: str) -> Path | ObjectStore:
         endpoint_url=endpoint_url,
         region=region,
     )
+
+
+def _store(text: str, endpoint_url: str, region: str) -> ObjectStore:
+    place = _place(text, endpoint_url, region)
+    if isinstance(place, Path):
+        if not is_store(place):
+            raise UsageError(f"{place} is not a store", fix="name the folder that holds log/, or s3://bucket/prefix")
+        return LocalStore(place)
+    return place
 
 
 def _show(result: Verification, *, explain: bool, json: bool) -> int:

@@ -109,6 +109,10 @@ class Workspace:
     def store(self) -> ObjectStore:
         """The object store."""
         settings = self.config.store
+        if unknown := sorted(set(self.config.packet.restricted) - self.contracts.keys()):
+            raise ConfigError(
+                f"[packet] restricted names unknown datasets: {', '.join(unknown)}", fix="see docs/datasets.md"
+            )
         if unknown := sorted(set(self.config.retention) - self.contracts.keys()):
             raise ConfigError(f"retention: no dataset {', '.join(unknown)}", fix="docs/datasets.md lists every dataset")
         return open_store(

@@ -132,6 +132,10 @@ class Night:
         inputs = {**self._inputs(control), "population": Shown(f"population of {control.id}", population)}
         return self._named("control.sql", control.control_sql, inputs, control.id)
 
+    def described(self, control: Control, sql: str, what: str) -> pa.Table:
+        """Return the rows of another SELECT over what ``control`` sees; raise ``ControlError`` naming ``what``."""
+        return self._named(what, sql, self._inputs(control), what)
+
     def fact(self, name: str) -> pa.Table:
         """Return the rows of a fact, computed once; an error in it is raised each time."""
         if name not in self._facts:

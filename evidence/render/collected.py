@@ -88,8 +88,8 @@ def collected(content: Content) -> list[Evidenced]:
     return rows
 
 
-def _completeness(content: Content) -> list[tuple[str, Mapping[str, str]]]:
-    """Dataset by night in the same four marks: sealed and matching, not matching, refused or missing."""
+def completeness(content: Content) -> list[tuple[str, Mapping[str, str]]]:
+    """Return dataset by night in the same marks as findings: sealed and matching, not matching or refused, missing."""
     rows: dict[str, dict[str, str]] = defaultdict(dict)
     nights = chart.nights_of(content.start, content.end)
     several = len({fact.source for fact in content.snapshots}) > 1
@@ -103,8 +103,8 @@ def _completeness(content: Content) -> list[tuple[str, Mapping[str, str]]]:
     return sorted(rows.items())
 
 
-def completeness_chart(content: Content) -> Markup:
-    """Return the strip of datasets by nights."""
-    return chart.heat_strip(
-        _completeness(content), content.start, content.end, title="Whether each dataset was sealed for each night"
+def completeness_charts(content: Content) -> tuple[Markup, ...]:
+    """Return the strips of datasets by nights."""
+    return chart.heat_strips(
+        completeness(content), content.start, content.end, title="Whether each dataset was sealed for each night"
     )

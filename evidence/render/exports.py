@@ -1,4 +1,4 @@
-"""The packet's findings in formats other tools read: OSCAL, OCSF, Parquet, a workbook. Pure: values in, pieces of files out."""
+"""The packet's findings in formats other tools read, OSCAL, OCSF, Parquet, a workbook, and the tables of its sections. Pure: values in, pieces of files out."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -8,9 +8,11 @@ from typing import Final
 
 from evidence.render.inputs import Content
 from evidence.render.jsonstream import encoded
+from evidence.render.nightly import night_file
 from evidence.render.ocsf import compliance_findings
 from evidence.render.oscal import assessment_results
 from evidence.render.records import SCHEMA, records, write_parquet
+from evidence.render.reviewbook import review_files
 from evidence.render.workbook import write_book
 from evidence.render.worksheets import heading, tables
 
@@ -26,6 +28,8 @@ def exported(content: Content, digests: Mapping[str, str]) -> Iterator[tuple[str
     digests = dict(digests)  # what is added to the bag meanwhile is not referred to
     yield "oscal.json", encoded(assessment_results(content, digests))
     yield "ocsf.json", encoded(compliance_findings(content, digests))
+    yield from night_file(content)
+    yield from review_files(content)
 
 
 def tabled(content: Content, scratch: Path | None = None) -> Iterator[tuple[str, Iterator[bytes]]]:

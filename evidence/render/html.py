@@ -7,6 +7,7 @@ no network, no ``style`` attributes, no event attributes. The annex (annex.py) i
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from evidence.render import annex, explore, text, view
+from evidence.render import annex, explore, sections, text, view
 from evidence.render.inputs import Content
 
 _SCREEN_FONTS: Final = (
@@ -30,6 +31,7 @@ _PRINT_FACES: Final = ("latin", "latin-ext", "greek", "cyrillic")
 def render_screen(content: Content, templates: Path) -> bytes:
     """Return ``packet.html``."""
     environment = _environment(templates, text.escape_invisible, screen=True)
+    variables = _variables(content, environment)
     faces = "".join(_face(templates / "fonts", *face) for face in _SCREEN_FONTS)
     style = faces + _source(templates, "packet/common.css") + _source(templates, "packet/screen.css")
     script = "".join(_source(templates, f"packet/{name}") for name in _SCRIPTS)
@@ -38,7 +40,7 @@ def render_screen(content: Content, templates: Path) -> bytes:
         "base-uri 'none'; form-action 'none'"
     )
     page = environment.get_template("packet/packet.html.j2").render(
-        **view.build(content),
+        **variables,
         edition="screen",
         cap=min(content.report.html_rows, max(10, _STATIC_ROWS // max(1, len(content.controls)))),
         policy=policy,
@@ -56,9 +58,11 @@ def render_print(content: Content, templates: Path) -> str:
     fonts = templates / "fonts"
     coverage = text.font_coverage(fonts)
     environment = _environment(templates, lambda value: text.escape_uncovered(value, coverage))
-    style = _print_faces(fonts) + _source(templates, "packet/common.css") + _source(templates, "packet/print.css")
+    style = _print_faces(fonts) + _settled(
+        _source(templates, "packet/common.css") + _source(templates, "packet/print.css")
+    )
     return environment.get_template("packet/packet.html.j2").render(
-        **view.build(content),
+        **_variables(content, environment),
         edition="print",
         cap=content.report.pdf_rows,
         policy="",
@@ -96,8 +100,21 @@ def _environment(templates: Path, clean: Callable[[str], str], *, screen: bool =
     return environment
 
 
+def _variables(content: Content, environment: Environment) -> dict[str, Any]:
+    built = view.build(content)
+    more = sections.build(content, [*built["controls"], *built["reliability"]])
+    environment.globals |= {"paged": more["paged"], "matrixed": "matrix" in more["shown"]}  # for macros
+    return built | more
+
+
 def _source(templates: Path, name: str) -> str:
     return (templates / name).read_text(encoding="utf-8")
+
+
+def _settled(style: str) -> str:
+    """Return the style with its variables put in: WeasyPrint would work each of them out for each element."""
+    values = dict(re.findall(r"(--[\w-]+):([^;}]+)", style))
+    return re.sub(r"var\((--[\w-]+)\)", lambda found: values[found.group(1)], style)
 
 
 def _hash(body: str) -> str:

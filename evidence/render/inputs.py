@@ -5,14 +5,19 @@ entries; everything from ``system.toml`` is printed as management's description,
 """
 
 import datetime as dt
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from evidence.control.measure import Measured
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import ConfigError
+from evidence.render.report import Report
+
+if TYPE_CHECKING:  # they show values of this module
+    from evidence.render.campaign import AccessReview
+    from evidence.render.nightly import NightFacts
 
 Strength = Literal["primary", "supporting"]
 DEMO: Final = "DEMONSTRATION KEYS"  # one machine holds all keys of the workspace
@@ -158,35 +163,6 @@ class SnapshotFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """A report definition, ``reports/<name>.toml``. Caps are rows per control; ``export_rows`` is that of OSCAL and OCSF."""
-
-    name: str
-    title: str
-    subtitle: str
-    frameworks: tuple[str, ...]
-    audience: str = "auditor"
-    pdf_rows: int = 40
-    html_rows: int = 50
-    export_rows: int = 500
-
-    @classmethod
-    def from_toml(cls, body: bytes, file: str) -> Self:
-        """Parse the file; raise ``ConfigError`` naming it for unknown or missing keys."""
-        try:
-            value = tomllib.loads(body.decode())
-            value["frameworks"] = tuple(value["frameworks"])
-            made = cls(**value)
-            if min(made.pdf_rows, made.html_rows, made.export_rows) < 0:
-                raise ConfigError(
-                    f"{file}: rows are counted from 0", fix="give pdf_rows, html_rows and export_rows from 0 on"
-                )
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as exc:
-            raise ConfigError(f"{file}: {exc}", fix="see docs/formats/packet.md for the keys of a report") from exc
-        return made
-
-
-@dataclass(frozen=True, slots=True)
 class LogState:
     """The checkpoint a packet was made at: origin, size, root (base64) and the signed note's SHA-256."""
 
@@ -225,6 +201,22 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """The packet before this one: its period and findings as sealed then. ``missing`` says in words why there is nothing to compare."""
+
+    packet: str = ""
+    start: dt.date = dt.date.min
+    end: dt.date = dt.date.min
+    periods: tuple[PeriodFinding, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)  # of the controls, on their last night
+    removed: tuple[str, ...] = ()  # controls that are in the library no more
+    missing: str = ""
+
+
+NOT_LOOKED_FOR: Final = Before(missing="an earlier packet was not looked for")
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """Everything a packet prints. ``system`` is the parsed ``system.toml``, None when absent (then it is a draft)."""
 
@@ -251,9 +243,14 @@ class Content:
     findings_csv_rows: int = 0
     responses: tuple[Response, ...] = ()
     request: Request | None = None  # the packet holds the answer to this request and nothing else
+    review: "AccessReview | None" = None  # of a report with the section review
+    night: "NightFacts | None" = None  # of a report with the section night
     unconcluded: tuple[
         ControlText, ...
     ] = ()  # without a finding, in a packet with omissions: their requirements stay unknown
+
+    before: Before = NOT_LOOKED_FOR
+    measured: tuple[Measured, ...] = ()
 
     @property
     def marks(self) -> tuple[str, ...]:

@@ -61,9 +61,9 @@ class Matrix:
 def matrices(content: Content) -> list[Matrix]:
     """Return a matrix for each framework the report names, from the controls and findings of the packet.
 
-    None in the answer to one request: over a part of the controls every row would read weaker than it is.
+    None in the answer to one request, or of chosen controls: over a part of them every row would read weaker than it is.
     """
-    if content.request is not None:
+    if content.request is not None or content.report.chosen:
         return []
     claims = _claims(content)
     return [_matrix(c, claims[c.id]) for c in content.catalogues if c.id in content.report.frameworks]

@@ -180,7 +180,8 @@ def _reviewed(
     """Requirements that have a finding are included; the rest of each framework is named as excluded: all, in the answer to one request."""
     selections: list[dict[str, Any]] = []
     for catalogue in catalogues(content, ids):
-        concluded = {row.requirement.id for row in rows.get(catalogue.id, ()) if row.covered.rollup in _STATES}
+        found = rows.get(catalogue.id, ())  # the answer to one request has no matrix
+        concluded = {row.requirement.id for row in found if row.covered.rollup in _STATES}
         names = ids[catalogue.id]
         included = [names[each.id] for each in catalogue.requirements if each.id in concluded]
         chosen: dict[str, Any] = {"include-controls": selected(included)} if included else {"include-all": {}}

@@ -6,7 +6,6 @@ them), and fetches ``data:`` URLs only, so rendered text can name no file of thi
 error: it would be unreadable and break PDF/A (6.2.11.4.1). Started as ``python -m evidence.render.pdf``.
 """
 
-import base64
 import datetime as dt
 import json
 import logging
@@ -29,11 +28,11 @@ _LIBRARIES: Final = "/opt/homebrew/lib:/usr/local/lib:/usr/lib"  # macOS finds P
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file embedded in the PDF. ``relationship`` is the AFRelationship of PDF/A-3."""
+    """A file embedded in the PDF. ``body`` may be a path, if it is long. ``relationship`` is the AFRelationship of PDF/A-3."""
 
     name: str
     description: str
-    body: bytes
+    body: bytes | Path
     relationship: str
 
 
@@ -96,7 +95,7 @@ class Rendering:
 
     def finish(self, attachments: Sequence[Attachment]) -> Rendered:
         """Return the PDF with ``attachments``. Raises ``EvidenceError`` with the child's words."""
-        (self._scratch / "job.json").write_text(json.dumps(_job(attachments, self._moment)))
+        (self._scratch / "job.json").write_text(json.dumps(_job(attachments, self._moment, self._scratch)))
         _, errors = self._child.communicate("go\n", timeout=TIMEOUT)
         if self._child.returncode:
             last = (errors.strip().splitlines() or ["no message"])[-1]
@@ -113,19 +112,16 @@ def render(html: str, attachments: Sequence[Attachment], day: dt.date) -> Render
         return rendering.finish(attachments)
 
 
-def _job(attachments: Sequence[Attachment], moment: dt.datetime) -> dict[str, Any]:
-    return {
-        "moment": moment.isoformat(),
-        "attachments": [
-            {
-                "name": item.name,
-                "description": item.description,
-                "relationship": item.relationship,
-                "body": base64.b64encode(item.body).decode(),
-            }
-            for item in sorted(attachments, key=lambda a: a.name)
-        ],
-    }
+def _job(attachments: Sequence[Attachment], moment: dt.datetime, scratch: Path) -> dict[str, Any]:
+    """Return what the child is told; bodies lie beside it, because one in JSON would be there four times."""
+    listed = []
+    for number, item in enumerate(sorted(attachments, key=lambda a: a.name)):
+        path = item.body if isinstance(item.body, Path) else scratch / f"attachment-{number}"
+        if isinstance(item.body, bytes):
+            path.write_bytes(item.body)
+        words = {"name": item.name, "description": item.description, "relationship": item.relationship}
+        listed.append({**words, "path": str(path.resolve())})
+    return {"moment": moment.isoformat(), "attachments": listed}
 
 
 class _MissingGlyphs(logging.Handler):
@@ -148,7 +144,6 @@ def _refuse_network(event: str, _: tuple[Any, ...]) -> None:
 
 def _main(folder: Path) -> int:
     sys.addaudithook(_refuse_network)
-    import io
     from importlib import metadata
 
     import weasyprint
@@ -169,7 +164,7 @@ def _main(folder: Path) -> int:
     moment = dt.datetime.fromisoformat(job["moment"])
     attachments = [
         weasyprint.Attachment(
-            file_obj=io.BytesIO(base64.b64decode(item["body"])),
+            file_obj=Path(item["path"]).open("rb"),  # noqa: SIM115 - WeasyPrint reads it when it writes, and this process ends then
             name=item["name"],
             description=item["description"],
             relationship=item["relationship"],

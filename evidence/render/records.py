@@ -30,6 +30,7 @@ SCHEMA: Final = pa.schema(
 )
 COLUMNS: Final = tuple(SCHEMA.names)
 GROUP: Final = 1 << 16  # rows of a row group: what is held at a time
+_LINES: Final = 1000  # of a piece of CSV
 Record = tuple[str | int | bool | dt.date | None, ...]
 
 
@@ -45,13 +46,23 @@ def count(periods: Iterable[PeriodFinding]) -> int:
     return sum(len(each.exceptions) + len(each.reviews) for each in periods)
 
 
-def findings_csv(periods: Sequence[PeriodFinding]) -> bytes:
-    """Return ``data/findings.csv``: every exception and open review of the period, raw values, RFC 4180 with LF."""
+def csv_pieces(periods: Sequence[PeriodFinding]) -> Iterator[bytes]:
+    """Yield ``data/findings.csv`` piece by piece: every exception and open review of the period, raw values, RFC 4180 with LF."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([_spelled(value) for value in record] for record in records(periods))
-    return out.getvalue().encode()
+    rows = records(periods)
+    while group := list(islice(rows, _LINES)):
+        writer.writerows([_spelled(value) for value in record] for record in group)
+        yield out.getvalue().encode()
+        out.seek(0)
+        out.truncate()
+    yield out.getvalue().encode()
+
+
+def findings_csv(periods: Sequence[PeriodFinding]) -> bytes:
+    """Return the bytes of ``data/findings.csv``."""
+    return b"".join(csv_pieces(periods))
 
 
 def write_parquet(path: Path, rows: Iterable[Sequence[Any]], schema: pa.Schema) -> int:

@@ -12,10 +12,13 @@ from evidence.control.coverage import RELIABILITY
 from evidence.control.result import Disposed, Interval, NightFinding, PeriodFinding
 from evidence.render import chart
 from evidence.render.changes import ChangeView, changes
-from evidence.render.collected import Evidenced, collected, completeness_chart, evidenced
+from evidence.render.collected import Evidenced, collected, completeness_charts, evidenced
 from evidence.render.inputs import Content, ControlText, Requirement, Response
 from evidence.render.matrix import matrices
+from evidence.render.matters import RULE, matters
+from evidence.render.since import since
 from evidence.render.text import number
+from evidence.render.trends import trends
 
 SEVERITIES: Final = ("critical", "high", "medium", "low")
 _TOP: Final = 8
@@ -83,14 +86,17 @@ def build(content: Content) -> dict[str, Any]:
         "c": content,
         "controls": [view for view in views if view.id not in RELIABILITY],
         "reliability": [view for view in views if view.id in RELIABILITY],
-        "strip": chart.heat_strip(strips, content.start, content.end, title="Status of each control on each night"),
+        "strips": chart.heat_strips(strips, content.start, content.end, title="Status of each control on each night"),
         "legend": chart.legend(),
         "counts": _counts(views),
-        "bars": _bars(views),
         "summary": _summary(content, views),
+        "matters": matters(content),
+        "matters_rule": RULE,
+        "since": since(content),
+        "trends": trends(content) if "trends" in content.report.shown else [],
         "open": _open(views),
         "matrices": matrices(content),
-        "completeness": completeness_chart(content),
+        "completeness": completeness_charts(content),
         "collected": collected(content),
         "watermark": content.marks,
         "glossary": GLOSSARY,
@@ -194,19 +200,6 @@ def _counts(views: Sequence[ControlView]) -> dict[str, int]:
         "open": sum(view.open_exceptions for view in views),
         "reviews": sum(len(view.finding.reviews) for view in views),
     }
-
-
-def _bars(views: Sequence[ControlView]) -> Markup:
-    counts = _counts(views)
-    return chart.bars(
-        (
-            ("No exceptions noted", counts["satisfied"], chart.PASS),
-            ("Exceptions noted", counts["not_satisfied"], chart.FAIL),
-            ("Not assessed", counts["not_assessed"], chart.UNKNOWN),
-            ("Not applicable", counts["not_applicable"], chart.NONE),
-        ),
-        title="Controls by conclusion for the period",
-    )
 
 
 def _summary(content: Content, views: Sequence[ControlView]) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from typing import Self
 
 from evidence.control.result import Input, Interval, NightFinding, Observation, PeriodFinding
 from evidence.packet import ExhibitInput, PacketInputs
-from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Report
+from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter
 from evidence.render.pdf import Rendered
+from evidence.render.report import Report
 from evidence.signing.certificate import make_demo_authority
 from evidence.signing.keys import NoteKey
 from evidence.snapshot import canonical, manifest

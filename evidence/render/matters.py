@@ -1,0 +1,132 @@
+"""The five things that matter: which controls, by a rule that is printed, and a sentence for each that can be read aloud. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from evidence.control.result import Interval, PeriodFinding
+from evidence.render.inputs import Content, ControlText, Response
+from evidence.render.text import number
+
+COUNT: Final = 5
+_SEVERITIES: Final = ("critical", "high", "medium", "low")
+RULE: Final = (
+    "A control is listed if it has exceptions or was not assessed on a night. First what still stands: an exception open on the last "
+    "night tested, or a gap that reaches the last night of the period or leaves the control without a conclusion; a gap counts as much "
+    "as an exception. Then, in this order: severity; whether the control is primary for a requirement of this report; the days it "
+    "has stood; the number of exceptions; the control's id. The first five are shown."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """One of the five. ``why`` and ``owner`` are ours; ``item`` is quoted from evidence, ``answer`` from management."""
+
+    control: str
+    title: str
+    severity: str
+    said: str
+    why: str
+    item: str
+    owner: str
+    answer: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    text: ControlText
+    finding: PeriodFinding
+    open: tuple[Interval, ...]
+    gap: str  # first night of the gap that still stands, or empty
+    days: int
+    primary: bool
+
+    @property
+    def order(self) -> tuple[bool, int, bool, int, int, str]:
+        rank = _SEVERITIES.index(self.text.severity) if self.text.severity in _SEVERITIES else len(_SEVERITIES)
+        stands = bool(self.open or self.gap)
+        return (
+            not stands,
+            rank,
+            not self.primary,
+            -self.days,
+            -len(self.open or self.finding.exceptions),
+            self.text.id,
+        )
+
+
+def matters(content: Content) -> list[Matter]:
+    """Return at most five, the first by :data:`RULE`."""
+    texts = {text.id: text for text in content.controls}
+    found = [
+        _weighed(content, texts[finding.control], finding)
+        for finding in content.periods
+        if finding.control in texts and (finding.exceptions or finding.not_assessed)
+    ]
+    return [_matter(content, each) for each in sorted(found, key=lambda each: each.order)[:COUNT]]
+
+
+def _weighed(content: Content, text: ControlText, finding: PeriodFinding) -> _Weighed:
+    still = tuple(sorted((i for i in finding.exceptions if i.open), key=lambda i: (i.first_seen, i.item)))
+    unknown = sorted(finding.unknown)
+    stands = finding.status == "not-assessed" or content.end.isoformat() in finding.unknown
+    gap = _run_of(finding, unknown)[0] if stands and unknown else ""
+    days = max([i.days_open for i in (still or finding.exceptions)] + [len(_run_of(finding, unknown)) if gap else 0])
+    frameworks = set(content.report.frameworks)
+    primary = any(m.strength == "primary" and not m.refused and m.framework in frameworks for m in text.maps)
+    return _Weighed(text, finding, still, gap, days, primary)
+
+
+def _run_of(finding: PeriodFinding, unknown: Sequence[str]) -> list[str]:
+    """Return the last run of nights not assessed; nights that were not expected do not end it."""
+    nights = sorted(finding.strip)
+    run: list[str] = []
+    for night in reversed(nights[: nights.index(unknown[-1]) + 1] if unknown and unknown[-1] in nights else []):
+        if finding.strip[night] != "not-assessed":
+            break
+        run.insert(0, night)
+    return run or list(unknown[-1:])
+
+
+def _matter(content: Content, each: _Weighed) -> Matter:
+    oldest = (each.open or each.finding.exceptions or (None,))[0]
+    reasons = each.text.reasons
+    return Matter(
+        control=each.text.id,
+        title=each.text.title,
+        severity=each.text.severity,
+        said=" ".join(_sentences(each)),
+        why=reasons.get(oldest.reason, oldest.reason) if oldest else "",
+        item=oldest.item if oldest else "",
+        owner=each.text.owner,
+        answer=_answer(content, each.text.id, oldest) if oldest else "",
+        remedy=each.text.remediation,
+    )
+
+
+def _sentences(each: _Weighed) -> Iterator[str]:
+    finding = each.finding
+    if each.open:
+        oldest = each.open[0]
+        days = {0: "the last night tested", 1: "1 day"}.get(oldest.days_open, f"{number(oldest.days_open)} days")
+        if len(each.open) == 1:
+            yield f"1 exception is open, since {oldest.first_seen} ({days})."
+        else:
+            yield f"{number(len(each.open))} exceptions are open, the oldest since {oldest.first_seen} ({days})."
+    elif finding.exceptions:
+        last = max(i.last_seen for i in finding.exceptions)
+        many = len(finding.exceptions)
+        yield f"{number(many)} exception{'s were' if many > 1 else ' was'} noted and none is open; the last was seen on {last}."
+    if finding.tested_items:
+        yield f"{number(finding.tested_items)} item tests were made in the period."
+    if finding.not_assessed:
+        nights = f"{number(finding.not_assessed)} of {number(finding.expected)} nights"
+        since = f", the last of them since {each.gap} without an end" if each.gap else ""
+        yield f"It was not assessed on {nights}{since}: for these nights nothing can be said."
+
+
+def _answer(content: Content, control: str, oldest: Interval) -> str:
+    key = (control, oldest.item, oldest.reason)
+    found: list[Response] = [r for r in content.responses if (r.control, r.item, r.reason) == key]
+    return f"{found[-1].action}; {found[-1].owner}, due {found[-1].due}" if found else ""

@@ -1,0 +1,98 @@
+"""What changed since the packet before: exceptions, populations, rules and controls, from sealed findings of both. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from evidence.control import compare
+from evidence.control.compare import Change, Compared
+from evidence.control.result import PeriodFinding
+from evidence.render.inputs import Content
+from evidence.render.text import number
+
+_ONE_IN: Final = 10  # a population that moved by less than a tenth is not called changed
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A control that is not as it was: counts of exceptions by change, and what else is different in words."""
+
+    control: str
+    before: str
+    after: str
+    counts: tuple[int, int, int, int]  # new, reopened, repeated, closed
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The comparison. ``missing`` says why there is none; ``totals`` are sentences."""
+
+    missing: str
+    packet: str
+    period: str
+    totals: tuple[str, ...] = ()
+    moved: tuple[Moved, ...] = ()
+
+
+def since(content: Content) -> Since:
+    """Return what differs between the packet before and this one."""
+    before = content.before
+    if before.missing:
+        return Since(before.missing, before.packet, "")
+    found = compare.exceptions(before.periods, content.periods)
+    in_packet = {finding.control for finding in content.periods}
+    found = [each for each in found if each.control in in_packet]
+    moved = tuple(_moved(content, found))
+    return Since("", before.packet, f"{before.start} to {before.end}", tuple(_totals(content, found, moved)), moved)
+
+
+def _totals(content: Content, found: list[Compared], moved: tuple[Moved, ...]) -> Iterator[str]:
+    counts = Counter(each.change for each in found)
+    yield (
+        f"Exceptions: {number(counts['new'])} new, {number(counts['reopened'])} reopened, {number(counts['repeated'])} repeated, "
+        f"{number(counts['closed'])} closed."
+    )
+    earlier = {finding.control for finding in content.before.periods}
+    added = [text.id for text in content.controls if text.id not in earlier]
+    rules = sum(1 for each in moved if any(note.startswith(("version", "the same version")) for note in each.notes))
+    yield (
+        f"Controls: {number(len(added))} added, {number(len(content.before.removed))} removed, {number(rules)} with another version, "
+        "text, mapping or parameter."
+    )
+    if content.before.removed:
+        yield f"No longer in the library: {', '.join(content.before.removed)}."
+
+
+def _moved(content: Content, found: list[Compared]) -> Iterator[Moved]:
+    earlier = {finding.control: finding for finding in content.before.periods}
+    by_control: dict[str, Counter[Change]] = defaultdict(Counter)
+    for each in found:
+        by_control[each.control][each.change] += 1
+    for finding in sorted(content.periods, key=lambda each: each.control):
+        counts, was = by_control[finding.control], earlier.get(finding.control)
+        notes = tuple(_notes(content, was, finding))
+        if any(counts.values()) or notes or was is None or was.status != finding.status:
+            yield Moved(
+                finding.control,
+                was.conclusion if was else "not in the packet before",
+                finding.conclusion,
+                (counts["new"], counts["reopened"], counts["repeated"], counts["closed"]),
+                notes,
+            )
+
+
+def _notes(content: Content, was: PeriodFinding | None, now: PeriodFinding) -> Iterator[str]:
+    if was is None:
+        yield "added"
+        return
+    version = next((text.version for text in content.controls if text.id == now.control), "")
+    old = content.before.versions.get(now.control, "")
+    if old != version:
+        yield f"version {old}, now {version}: text, SQL or mappings changed"
+    elif was.stretches and now.stretches and dict(was.stretches[-1].parameters) != dict(now.stretches[-1].parameters):
+        yield "the same version with other parameters"
+    average_was, average = (each.tested_items // max(1, each.satisfied + each.not_satisfied) for each in (was, now))
+    if abs(average - average_was) * _ONE_IN > max(average, average_was):
+        yield f"population of a night, on average: {number(average_was)}, now {number(average)}"

@@ -1,0 +1,206 @@
+"""Trends of a packet: a drawing, its numbers and where they come from. Pure.
+
+Three kinds come from sealed findings and receipts alone (policy coverage, open exceptions by age, completeness); the others
+are series counted from the same evidence (``evidence.control.measure``), with their SQL printed.
+"""
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from evidence.control.measure import Measured
+from evidence.render import chart
+from evidence.render.collected import completeness
+from evidence.render.inputs import Content
+from evidence.render.multiples import Row, multiples
+from evidence.render.text import number
+from evidence.snapshot import canonical
+
+COVERAGE: Final = (
+    ("data-phi-mask-coverage", "PHI columns masked"),
+    ("data-phi-tag-coverage", "PHI columns tagged"),
+    ("data-phi-row-access", "PHI tables with row access"),
+)
+_AGES: Final = ((0, "open 0 to 6 days"), (7, "open 7 to 29 days"), (30, "open 30 days or more"))
+_MOST: Final = 8  # rows of a drawing; the rest is one row more
+_COLLECTED: Final = {chart.PASS: "snapshots matching", chart.UNKNOWN: "not matching or refused", chart.FAIL: "missing"}
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """One row of the table beside a drawing; nights are spelled as ``number on date``."""
+
+    label: str
+    lowest: str
+    highest: str
+    last: str
+    total: str
+    gaps: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """One trend as printed. ``sql`` and ``control`` are empty where it comes from findings or receipts alone."""
+
+    id: str
+    title: str
+    about: str
+    drawing: Markup
+    numbers: tuple[Numbers, ...]
+    rows: tuple[Row, ...]
+    gaps: tuple[str, ...] = ()
+    control: str = ""
+    sql: str = ""
+
+
+def trends(content: Content) -> list[Trend]:
+    """Return the trends of a packet; one without any number is left out."""
+    made = [
+        _coverage(content),
+        *(_measured(content, each) for each in content.measured),
+        _ages(content),
+        _collected(content),
+    ]
+    return [each for each in made if any(row.values for row in each.rows)]
+
+
+def as_json(content: Content) -> bytes:
+    """Return ``data/trends.json``: every number that is drawn, and every label of a counted series."""
+    drawn = [
+        {
+            "id": each.id,
+            "rows": [
+                {
+                    "label": row.label,
+                    "values": {night.isoformat(): value for night, value in sorted(row.values.items())},
+                    **({"of": {night.isoformat(): n for night, n in sorted(row.of.items())}} if row.of else {}),
+                }
+                for row in each.rows
+            ],
+        }
+        for each in trends(content)
+        if not each.sql
+    ]
+    body: dict[str, Any] = {
+        "format": "evidence-trends-v1",
+        "drawn": drawn,
+        "counted": [each.to_json() for each in content.measured],
+    }
+    return canonical.encode(body)
+
+
+def _trend(
+    content: Content, name: str, title: str, about: str, rows: Sequence[Row], gaps: Sequence[str] = (), **more: str
+) -> Trend:
+    nights = chart.nights_of(content.start, content.end)
+    drawing = multiples(rows, nights, title=title, about=f"{about} The numbers are in the table below the drawing.")
+    return Trend(
+        name, title, about, drawing, tuple(_numbers(row, nights) for row in rows), tuple(rows), tuple(gaps), **more
+    )
+
+
+def _numbers(row: Row, nights: Sequence[dt.date]) -> Numbers:
+    found = [night for night in nights if night in row.values]
+    gaps = number(len(nights) - len(found))
+    if not found:
+        return Numbers(row.label, "-", "-", "-", "-", gaps)
+
+    def order(night: dt.date) -> int:
+        return row.share(night) if row.of else row.values[night]
+
+    def spelled(night: dt.date) -> str:
+        if row.of:
+            of = f"{number(row.values[night])} of {number(row.of[night])}"
+            share = row.share(night)
+            return f"{of} ({share // 10}.{share % 10} %)"
+        return number(row.values[night])
+
+    low, high = min(found, key=order), max(found, key=order)
+    total = "" if row.of else number(sum(row.values.values()))
+    return Numbers(
+        row.label,
+        f"{spelled(low)} on {low}",
+        f"{spelled(high)} on {high}",
+        f"{spelled(found[-1])} on {found[-1]}",
+        total,
+        gaps,
+    )
+
+
+def _coverage(content: Content) -> Trend:
+    rows = []
+    for control, label in COVERAGE:
+        tested = [n for n in content.nights if n.control == control and n.status in {"satisfied", "not-satisfied"}]
+        if tested:
+            passed = {n.night: n.passed for n in tested if n.population}
+            rows.append(Row(label, passed, {n.night: n.population for n in tested if n.population}))
+    about = (
+        "Items that passed among the population of data-phi-mask-coverage, data-phi-tag-coverage and data-phi-row-access, "
+        "from the sealed findings. Hatched: not assessed, or nothing to test. The scale does not begin at zero. Percent are rounded down."
+    )
+    return _trend(content, "policy-coverage", "Policy coverage", about, rows)
+
+
+def _ages(content: Content) -> Trend:
+    found: dict[str, Counter[dt.date]] = {label: Counter() for _, label in _AGES}
+    nights = chart.nights_of(content.start, content.end)
+    for finding in content.periods:
+        for each in finding.exceptions:
+            for night in nights:
+                if each.first_seen <= night and (each.remediated_on is None or night < each.remediated_on):
+                    age = (night - each.first_seen).days
+                    found[next(label for least, label in reversed(_AGES) if age >= least)][night] += 1
+    about = (
+        "Exceptions of every control in this packet by the days since they were first seen in the period. One counts until the night on "
+        "which its control was tested without it; a night on which the control was not assessed ends none."
+    )
+    rows = [Row(label, {night: counts[night] for night in nights}) for label, counts in found.items()]
+    return _trend(content, "open-exceptions", "Open exceptions by age", about, rows)
+
+
+def _collected(content: Content) -> Trend:
+    counts: dict[str, Counter[dt.date]] = defaultdict(Counter)
+    for _, strip in completeness(content):
+        for night, status in strip.items():
+            counts[status][dt.date.fromisoformat(night)] += 1
+    nights = chart.nights_of(content.start, content.end)
+    rows = [Row(label, {night: counts[status][night] for night in nights}) for status, label in _COLLECTED.items()]
+    about = "Snapshots of each dataset and source of this packet by night, from their receipts. Missing: nothing is sealed for the night."
+    return _trend(content, "completeness", "Completeness of what was collected", about, rows if counts else [])
+
+
+def _measured(content: Content, measured: Measured) -> Trend:
+    labels = sorted({label for found in measured.nights.values() for label in found})
+    totals = {label: sum(found.get(label, 0) for found in measured.nights.values()) for label in labels}
+    first = sorted(labels, key=lambda label: (-totals[label], label))
+    rows = [Row(label, _of(measured.nights, [label])) for label in first[:_MOST]]
+    if len(first) > _MOST:
+        rows.append(Row(f"{number(len(first) - _MOST)} others", _of(measured.nights, first[_MOST:])))
+    series = measured.series
+    return _trend(
+        content,
+        series.id,
+        series.title,
+        series.about,
+        rows,
+        list(_gaps(measured)),
+        control=series.control,
+        sql=series.sql.strip(),
+    )
+
+
+def _of(nights: Mapping[dt.date, Mapping[str, int]], labels: Sequence[str]) -> dict[dt.date, int]:
+    return {night: sum(found.get(label, 0) for label in labels) for night, found in nights.items()}
+
+
+def _gaps(measured: Measured) -> Iterator[str]:
+    by_reason: dict[str, list[dt.date]] = defaultdict(list)
+    for night, why in sorted(measured.gaps.items()):
+        by_reason[why].append(night)
+    for why, nights in sorted(by_reason.items()):
+        more = f" and {number(len(nights) - 3)} more" if len(nights) > 3 else ""
+        yield f"{', '.join(map(str, nights[:3]))}{more}: {why}"

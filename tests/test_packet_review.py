@@ -1,0 +1,126 @@
+"""Which decisions of an access review count in a packet, and what became of them by the period's end; from plain values."""
+
+import datetime as dt
+from types import SimpleNamespace
+
+import pytest
+
+from evidence.cli import packet_review
+from evidence.cli.period import parse_period
+from evidence.control.register import Registers
+from evidence.errors import IncompleteSnapshotError
+from evidence.review.held import Held
+
+QUARTER = dt.date(2026, 6, 30)
+CAPTURED = dt.datetime(2026, 8, 1, 1, tzinfo=dt.UTC)
+
+
+def decision(holder, said, on, reviewer="Marta", quarter=QUARTER, access="CLAIMS"):
+    moment = dt.datetime.combine(on, dt.time(9))
+    rest = dict.fromkeys(("asked", "decided_on", "note", "row", "list_sha256"))
+    row = {"period_end": quarter, "system": "carrier", "holder": holder, "access": access, "decision": said}
+    return {**row, "reviewer": reviewer, "decided_at": moment, **rest}
+
+
+def july(day):
+    return dt.date(2026, 7, day)
+
+
+def reviewer(person, logins, reports_to=()):
+    row = {"person": person, "logins": list(logins), "reports_to": list(reports_to), "may_sign": ["access_review"]}
+    return {**row, "approved_by": "CISO", "approved_on": dt.date(2026, 1, 1), "expires": dt.date(2027, 1, 1)}
+
+
+def held_row(holder, made):
+    names = {"source": "carrier", "kind": "role of a user", "holder_kind": "USER", "role_kind": "ROLE"}
+    return {**names, "holder": holder, "access": "CLAIMS", "created_on": made}
+
+
+def reviews(monkeypatch, decisions, *, period="2026-07", held=(), broken=()):
+    """Return what a packet of ``period`` shows of ``decisions``, where ``held`` is what the last night's capture has."""
+    night = parse_period(period).end
+
+    class Reviewing:
+        def __init__(self, *_):
+            pass
+
+        def held(self, asked):
+            if asked in broken:
+                raise IncompleteSnapshotError(f"{asked} is not whole", fix="collect")
+            rows = [held_row(name, made) for name, made in held]
+            captured = {"carrier": dt.datetime.combine(asked, dt.time(1), dt.UTC) + dt.timedelta(days=1)}
+            return Held(asked, captured, (), "", rows, (), (), (), {})
+
+    monkeypatch.setattr(packet_review, "Reviewing", Reviewing)
+    people = (reviewer("Marta", ["MARTA"], ["BOSS"]), reviewer("Tobias", ["TOBIAS"]))
+    snapshots = [
+        SimpleNamespace(key=SimpleNamespace(dataset=packet_review.GRANTS, night=night - dt.timedelta(days=n)))
+        for n in range(3)
+    ]
+    workspace = SimpleNamespace(
+        registers=Registers({"access_decisions": tuple(decisions), "reviewers": people}),
+        index=SimpleNamespace(of_type=lambda _: [], snapshots=lambda: snapshots),
+        library=SimpleNamespace(control=lambda _: SimpleNamespace(effective={"due_days": 30, "execute_days": 14})),
+    )  # fmt: skip
+    return packet_review.reviews_of(workspace, parse_period(period)).review
+
+
+def states(review):
+    (one,) = review.campaigns
+    return {row.listed["holder"]: row.state for row in one.rows}
+
+
+def test_what_became_of_each_decision_by_the_periods_end(monkeypatch):
+    old = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - as the views have it, in UTC
+    decided = [
+        decision("KEPT", "keep", july(10)), decision("GONE", "remove", july(10)), decision("THERE", "remove", july(10)),
+        decision("LATER", "remove", july(25)), decision("ANEW", "remove", july(10)),
+    ]  # fmt: skip
+    held = [("KEPT", old), ("THERE", old), ("LATER", old), ("ANEW", dt.datetime(2026, 7, 20))]  # noqa: DTZ001
+    review = reviews(monkeypatch, decided, held=held)
+    assert states(review) == {
+        "KEPT": "kept", "GONE": "removal shown", "THERE": "removal overdue", "LATER": "removal due later", "ANEW": "reopened",
+    }  # fmt: skip
+    assert [quarter for quarter, _ in review.pending] == [dt.date(2026, 9, 30)]
+
+
+@pytest.mark.parametrize(
+    ("holder", "by", "why"),
+    [
+        ("MARTA", "Marta", "is the holder or reports to him"),
+        ("BOSS", "Marta", "is the holder or reports to him"),
+        ("X", "Eve", "was not registered"),
+    ],
+)
+def test_a_decision_that_does_not_count_leaves_the_row_undecided(monkeypatch, holder, by, why):
+    # the later one decides, as the control has it: an earlier one that counted does not stand for it
+    decided = [decision(holder, "keep", july(9), "Tobias"), decision(holder, "keep", july(10), by)]
+    review = reviews(monkeypatch, decided, held=[(holder, None)])
+    assert states(review) == {holder: "expired"}
+    assert why in review.campaigns[0].set_aside[0].why
+
+
+def test_what_is_decided_after_the_end_is_counted_apart_and_not_used(monkeypatch):
+    decided = [decision("A", "remove", july(10)), decision("A", "keep", dt.date(2026, 8, 2))]
+    review = reviews(monkeypatch, decided, held=[("A", None)])
+    assert states(review) == {"A": "removal overdue"}
+    assert review.campaigns[0].later == 1
+
+
+def test_a_capture_that_is_not_whole_shows_no_removal(monkeypatch):
+    decided = [decision("A", "remove", july(30)), decision("B", "remove", july(10))]
+    broken = [july(31), july(30), july(29)]
+    review = reviews(monkeypatch, decided, broken=broken)
+    assert states(review) == {"A": "removal due later", "B": "removal not shown"}
+    assert "2026-07-31 is not whole" in review.campaigns[0].gap
+    back = reviews(monkeypatch, decided, broken=broken[:1])  # the night before is looked at instead, and it is said
+    assert back.campaigns[0].looked_at == july(30)
+    assert "2026-07-31 is not whole" in back.campaigns[0].gap
+
+
+def test_the_review_is_of_the_period_it_was_performed_in(monkeypatch):
+    decided = [decision("A", "keep", july(10))]
+    assert reviews(monkeypatch, decided, period="2026-Q2").campaigns == ()
+    assert [q for q, _ in reviews(monkeypatch, decided, period="2026-Q2").pending] == [QUARTER]
+    assert reviews(monkeypatch, decided, period="2026-Q3").campaigns[0].quarter == QUARTER
+    assert reviews(monkeypatch, [], period="2026-Q3").campaigns == ()
