@@ -71,7 +71,7 @@ class World:
         self.chance, self.now, self.folder = random.Random(seed), START, folder
         self.source = LiveSource("live", contracts=(EVENTS, STATE), clock=lambda: self.now)
         self.inboxes = [Inbox("mail", self.chance), Inbox("pager", self.chance)]
-        self.outcomes, self.quiet = Counter(), False
+        self.outcomes, self.quiet, self.leased = Counter(), False, True
         contracts = {each.name: each for each in (EVENTS, STATE)}
         for module in (workspace_module, definition):
             monkeypatch.setattr(module, "load_contracts", lambda: contracts)
@@ -104,7 +104,7 @@ class World:
         workspace = Workspace.open(self.folder)
         try:
             with Journal(workspace.config.workspace, f"r{self.now:%m%d%H}", workspace.clock) as journal:
-                if self.chance.random() < 0.1:
+                if self.leased and self.chance.random() < 0.1:
                     with workspace.lease(), pytest.raises(BusyError), Workspace.open(self.folder).lease():
                         pass
                 night = run_command.run_night(workspace, journal, jobs=1)
@@ -140,7 +140,7 @@ def test_a_year_of_nights(tmp_path, monkeypatch, capsys):
     for night in nights:
         world.events(night)
     while world.now < START + (YEAR + 1) * DAY:
-        world.now += HOUR * world.chance.choice([6, 12, 12]) + dt.timedelta(minutes=world.chance.randrange(20))
+        world.now += HOUR * world.chance.choice([18, 24, 24]) + dt.timedelta(minutes=world.chance.randrange(20))
         if world.chance.random() < 0.02:
             world.now += DAY * world.chance.randrange(1, 4)  # the host was off
         world.run()
@@ -149,7 +149,7 @@ def test_a_year_of_nights(tmp_path, monkeypatch, capsys):
     workspace = Workspace.open(world.folder)
     index = workspace.index
     assert set(world.outcomes) <= {0, 4}  # a source or a target without answer, nothing worse
-    assert world.outcomes[4] > 50
+    assert world.outcomes[4] > 30
 
     # every night is settled, with what the source shows now, or explained
     lost = set()
@@ -163,7 +163,7 @@ def test_a_year_of_nights(tmp_path, monkeypatch, capsys):
             lost.add(night)
         (finding,) = sealed_findings(workspace.store, index, night)
         bad = [row for row in world.source.visible(window) if row.id % 10 == 9]
-        wanted = "not-satisfied" if bad else "satisfied" if world.source.visible(window) else "not-applicable"
+        wanted = "not-satisfied" if bad else "satisfied" if world.source.visible(window) else "not-assessed"  # empty
         assert finding.status == wanted, night
 
     # nothing twice, and the store is whole
@@ -186,7 +186,6 @@ def test_a_year_of_nights(tmp_path, monkeypatch, capsys):
         told = {each.since for alert in inbox.got for each in alert.begun if each.kind == "missed-night"}
         assert lost
         assert lost <= told
-    print(len(alerts), len(lost), world.outcomes)
 
 
 def test_two_schedulers_do_the_work_of_one(tmp_path, monkeypatch, capsys):
@@ -194,6 +193,7 @@ def test_two_schedulers_do_the_work_of_one(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(os, "fsync", lambda handle: None)
     world = make(tmp_path / "work", monkeypatch, 3)
     monkeypatch.setattr(Workspace, "lease", lambda self: contextlib.nullcontext())
+    world.leased = False
     nights = [FIRST + DAY * n for n in range(10)]
     for night in nights:
         world.events(night)

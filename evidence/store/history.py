@@ -5,6 +5,7 @@ nothing until a signed record proves them.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from evidence.errors import ForkError, MalformedError, RollbackError, StoreConflictError, VerificationError
@@ -30,6 +31,7 @@ class History:
         self.tip = ""  # signed checkpoint of the whole, once a record proved it
         self._raw: list[bytes] = []
         self._index: dict[tuple[str, str], int] = {}
+        self._of_type: dict[str, list[int]] = defaultdict(list)
         self._next: int | None = None  # where the next record must begin; None before the first
 
     @property
@@ -56,7 +58,7 @@ class History:
 
     def of_type(self, type_: str) -> Iterator[int]:
         """Yield the indexes of all entries of a type, oldest first."""
-        return (index for (kind, _), index in self._index.items() if kind == type_)
+        return iter(self._of_type.get(type_, ()))
 
     def preload(self, entries: Iterable[bytes], what: str) -> None:
         """Take entries of full bundles, in order, before the first record; ``what`` is named in errors."""
@@ -204,11 +206,13 @@ class History:
         if key in self._index:
             raise VerificationError(f"{what}: {key[0]} {key[1]} stands twice in the log", step="keys")
         self._index[key] = self.size
+        self._of_type[key[0]].append(self.size)
         self._raw.append(body)
         self.tree.append(leaf_hash(body))
 
     def _truncate(self, size: int) -> None:
         while self.size > size:
-            self._index.popitem()  # insertion order is entry order
+            (kind, _), _ = self._index.popitem()  # insertion order is entry order
+            self._of_type[kind].pop()
             self._raw.pop()
         self.tree.truncate(size)

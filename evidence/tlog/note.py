@@ -14,6 +14,7 @@ The key id is ``SHA-256(name || 0x0A || 0x01 || public key)[:4]``; a verifier ke
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -25,6 +26,7 @@ from evidence.errors import MalformedError, VerificationError
 
 ED25519: Final = b"\x01"  # signature type byte, C2SP signed-note
 MAX_SIGNATURES: Final = 16  # what C2SP asks every verifier to accept
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")  # but the line end
 _DASH: Final = "\u2014 "
 
 
@@ -45,7 +47,7 @@ class Signer(Protocol):
 
 def check_name(name: str) -> None:
     """Raise ``MalformedError`` unless ``name`` may name a key: printable, no white space, no plus."""
-    if not name or not name.isprintable() or "+" in name or any(char.isspace() for char in name):
+    if not name or not name.isprintable() or "+" in name or " " in name:  # no other white space is printable
         raise MalformedError(f"malformed key name {name!r}")
 
 
@@ -117,7 +119,7 @@ class Note:
     signatures: tuple[Signature, ...]
 
     def __post_init__(self) -> None:
-        if not self.text.endswith("\n") or any(char < " " and char != "\n" for char in self.text):
+        if not self.text.endswith("\n") or _CONTROL.search(self.text):
             raise MalformedError("malformed note: text has control characters or no final newline")
         if not 1 <= len(self.signatures) <= MAX_SIGNATURES:
             raise MalformedError(f"malformed note: {len(self.signatures)} signatures")
