@@ -17,7 +17,7 @@ from evidence.demo import Size
 from evidence.store.lease import Lease
 from evidence.verify import verify_store
 
-FEW = Size(nights=3, users=40, roles=40, tables=60, columns=240, queries=80)
+FEW = Size(nights=2, users=60, roles=50, tables=160, columns=600, queries=120)
 ONLY = ("identity-dormant", "identity-mfa-humans", "access-no-raw-grants")
 KILLS = 50
 
