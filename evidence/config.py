@@ -1,23 +1,27 @@
 """Configuration: ``evidence.toml`` to a frozen ``Config``. The only module that reads the environment.
 
 ``config.example.toml`` names every key with its default and reason; a test compares the two. Paths are relative to the
-workspace, the directory that holds ``evidence.toml``. Secrets are references: ``env:NAME`` or ``file:PATH``.
+workspace, the directory that holds ``evidence.toml``. Secrets are references: ``env:NAME``, ``file:PATH`` or
+``aws-sm:NAME-or-ARN[#json-key]`` (AWS Secrets Manager).
 """
 
 import datetime as dt
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
+from evidence import secret as secrets
 from evidence.errors import ConfigError
 
 FILE_NAME = "evidence.toml"
-SecretRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
-LogKeyRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|pkcs11:.+)$")]
-PacketKeyRef = Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kms:[A-Za-z0-9:/_-]+|pkcs11:.+)$")]
+_PLACES: Final = r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+|aws-sm:[A-Za-z0-9/_+=.@:-]+(#[A-Za-z0-9_.-]+)?"
+SecretRef = Annotated[str, Field(pattern=f"^({_PLACES})$")]
+LogKeyRef = Annotated[str, Field(pattern=f"^({_PLACES}|pkcs11:.+)$")]
+PacketKeyRef = Annotated[str, Field(pattern=f"^({_PLACES}|kms:[A-Za-z0-9:/_-]+|pkcs11:.+)$")]
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 
 
@@ -303,25 +307,23 @@ class Config(_Section):
 
     workspace: Path = Field(default=Path(), exclude=True)
     sha256: str = Field(default="", exclude=True)
+    _read: dict[str, bytes] = PrivateAttr(default_factory=dict)  # secrets that were asked for; in no repr, no dump
 
     def path(self, text: str) -> Path:
         """Resolve a path of the configuration against the workspace."""
         return (self.workspace / text.removeprefix("file:")).resolve()
 
     def secret(self, ref: str) -> bytes:
-        """Return what a secret reference points to; the value never appears in messages."""
-        if ref.startswith("env:"):
-            value = os.environ.get(ref[4:])
-            if value is None:
-                raise ConfigError(f"{ref} is not set", fix=f"set the environment variable {ref[4:]}")
-            return value.encode()
-        path = self.path(ref)
-        try:
-            return path.read_bytes()
-        except OSError as exc:
-            raise ConfigError(
-                f"cannot read {ref}: {exc.strerror}", fix="create the key with `evidence init`, or point the key to it"
-            ) from exc
+        """Return what a secret reference points to, asked for once; the value never appears in messages. Raises ``ConfigError``."""
+        if ref not in self._read:
+            self._read[ref] = secrets.read(ref, os.environ, self.path)
+        return self._read[ref]
+
+    def secrets(self) -> Iterator[tuple[str, str]]:
+        """Yield setting and reference of every secret that is configured; keys in KMS and tokens, and public keys, are none."""
+        found = (pair for pair in _references("", self) if not pair[0].startswith("log.witnesses"))
+        yield from ((name, ref) for name, ref in found if ref.startswith(secrets.PREFIXES))
+        yield from (("log.checkpoints", ref) for ref in self.log.checkpoints if ref.startswith("env:"))
 
 
 def load(workspace: Path) -> Config:
@@ -362,6 +364,21 @@ def prepare_environment() -> None:
     The connector otherwise asks cloud metadata addresses where it runs (both 4.x and 5.x; the word ``true`` matters).
     """
     os.environ.setdefault("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
+
+
+def _references(prefix: str, section: BaseModel) -> Iterator[tuple[str, str]]:
+    """Yield (setting, text) of every field that is declared as a reference to a secret."""
+    for name, declared in type(section).model_fields.items():
+        value: Any = getattr(section, name)
+        place = f"{prefix}{name}"
+        if isinstance(value, BaseModel):
+            yield from _references(f"{place}.", value)
+        elif isinstance(value, dict):
+            for key, each in value.items():
+                if isinstance(each, BaseModel):
+                    yield from _references(f"{place}.{key}.", each)
+        elif isinstance(value, str) and _PLACES in repr(declared):
+            yield place, value
 
 
 def _first(exc: ValidationError) -> str:

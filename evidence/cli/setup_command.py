@@ -42,8 +42,8 @@ def snowflake(
         return _print_statements(contracts, json=json)
     if check:
         return _check(workspace, name, section, contracts, json=json)
-    elevated = _identity(section.elevated, "EVIDENCE_ELEVATED") if section.elevated else None
-    text = script(name, contracts, _identity(section, "EVIDENCE_COLLECTOR"), elevated)
+    elevated = identity(section.elevated, "EVIDENCE_ELEVATED") if section.elevated else None
+    text = script(name, contracts, identity(section, "EVIDENCE_COLLECTOR"), elevated)
     output.as_json({"source": name, "script": text}) if json else print(text, end="")
     return 0
 
@@ -76,7 +76,7 @@ def _contracts(workspace: Workspace, name: str, section: SnowflakeSourceConfig) 
     return [workspace.contracts[dataset] for dataset in choice.datasets]
 
 
-def _identity(section: SnowflakeLoginConfig, user: str) -> Identity:
+def identity(section: SnowflakeLoginConfig, user: str) -> Identity:
     """A connection of connections.toml keeps its user there: the default name stands for it."""
     return Identity(section.user or user, section.role, section.warehouse, section.timeout_seconds)
 
@@ -133,4 +133,4 @@ def _beyond(
         raise ConfigError(f"source {name} is not of kind snowflake", fix="--source names one that is")
     held = [Held(*row) for row in source.held(connection)]
     needed = needs(contracts, connection)
-    return beyond(held, needed, _identity(login, ""))
+    return beyond(held, needed, identity(login, ""))

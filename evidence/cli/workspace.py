@@ -160,14 +160,17 @@ class Workspace:
     @property
     def destinations(self) -> Sequence[Destination | Witness]:
         """Further places that every new checkpoint is sent to, witnesses last."""
-        settings, secret = self.config.log, self.config.secret
+        settings = self.config.log
+        return [*map(self.destination, settings.checkpoints), *map(self.witness, settings.witnesses)]
+
+    def destination(self, ref: str) -> Destination:
+        """Return the place of checkpoints behind one reference. Raises ``ConfigError``."""
         place = {"endpoint_url": self.config.store.endpoint_url, "region": self.config.store.region}
-        path = self.config.path
-        told = [
-            open_destination(ref, path=path, secret=secret, connect=_connect_named, **place)
-            for ref in settings.checkpoints
-        ]
-        return [*told, *(_witness(each, secret) for each in settings.witnesses)]
+        return open_destination(ref, path=self.config.path, secret=self.config.secret, connect=_connect_named, **place)
+
+    def witness(self, section: WitnessConfig) -> Witness:
+        """Return one witness. Raises ``ConfigError``."""
+        return _witness(section, self.config.secret)
 
     @property
     def anchors(self) -> Sequence[FileAnchor]:

@@ -24,8 +24,19 @@ _SCREEN_FONTS: Final = (
     ("JetBrains Mono", 400, "jetbrains-mono-latin-400-normal.woff2"),
 )
 _SCRIPTS: Final = ("annex.js", "drill.js", "packet.js")
+_PAGES: Final = ("packet.html.j2", "PROVISIONAL.txt.j2", "VERIFY.md.j2", "verify.sh.j2")
 _STATIC_ROWS: Final = 5000  # of all controls together, beside the annex: 97,000 took a browser over a minute to open
 _PRINT_FACES: Final = ("latin", "latin-ext", "greek", "cyrillic")
+
+
+def files() -> list[str]:
+    """Return the name of every file that pages are made of, below the templates: fonts, styles, scripts, pages."""
+    scripts = [f"packet/{name}" for name in _SCRIPTS]
+    styles = [f"packet/{name}.css" for name in ("common", "screen", "print")]
+    printed = [f"fonts/inter-{script}-{weight}-normal.woff2" for script in _PRINT_FACES for weight in (400, 600)]
+    printed += [f"fonts/jetbrains-mono-{script}-400-normal.woff2" for script in _PRINT_FACES]
+    screen = [f"fonts/{face[2]}" for face in _SCREEN_FONTS]
+    return sorted({*printed, *screen, *scripts, *styles, *(f"packet/{name}" for name in _PAGES)})
 
 
 def render_screen(content: Content, templates: Path) -> bytes:

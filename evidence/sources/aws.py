@@ -133,6 +133,14 @@ class AwsSource:
             raise _nothing_read(gathered.failures)
         return self._reading(contract, window, gathered)
 
+    def sign_in(self) -> Iterator[Access | SourceError]:
+        """Yield each account that lets us in, and why another does not."""
+        for login in self._logins:
+            try:
+                yield self._access(login)
+            except SourceError as error:
+                yield error
+
     def close(self) -> None:
         """Close every client. Idempotent."""
         for access in self._open.values():
@@ -144,17 +152,20 @@ class AwsSource:
         seen: set[str] = set()
         for login in self._logins:
             try:
-                if login not in self._open:
-                    self._open[login] = sign_in(self._connection, login, self._run, self._clock)
+                access = self._access(login)
             except SourceError as error:
                 gathered.fail(error)
                 continue
-            access = self._open[login]
             if access.account in seen:
                 gathered.notes.append(f"{login.label} leads to account {access.account} again and was not read twice")
                 continue
             seen.add(access.account)
             yield access
+
+    def _access(self, login: AccountLogin) -> Access:
+        if login not in self._open:
+            self._open[login] = sign_in(self._connection, login, self._run, self._clock)
+        return self._open[login]
 
     def _read_account(self, reader: Reader, access: Access, gathered: _Gathered) -> None:
         calls = Calls(access, self._clock, places=self._connection.places)

@@ -27,6 +27,14 @@ class Service:
         self.where = f"apprise {scheme}://…"
         self._url = url
 
+    def check(self) -> None:
+        """Raise ``StoreError`` if no service can be made of the address; nothing is sent."""
+        import apprise
+
+        with _silent():
+            if not apprise.Apprise().add(self._url):
+                raise StoreError(f"{self.where}: no such service, or parts are missing", fix="see apprise's own pages")
+
     def send(self, title: str, body: str, file: tuple[str, str] | None = None) -> None:
         """Send plain text, with a file (name, text) where the service takes one; the library says only whether it was taken."""
         import apprise

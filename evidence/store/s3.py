@@ -64,6 +64,17 @@ class S3Store:
         """What is applied to every object put."""
         return self._rule
 
+    @property
+    def clock_offset(self) -> float | None:
+        """Seconds that the server's clock was ahead of ours at its last answer."""
+        return self._bucket.offset
+
+    def default_retention(self) -> tuple[str, int] | None:
+        """Return mode and days of the bucket's own default; None for none. Ours name their lock themselves, whatever it is."""
+        answer = self._bucket.call("get_object_lock_configuration", missing_ok=True) or {}
+        rule = answer.get("ObjectLockConfiguration", {}).get("Rule", {}).get("DefaultRetention")
+        return (rule["Mode"], rule.get("Days") or 365 * rule.get("Years", 0)) if rule else None
+
     @cached_property
     def writable(self) -> bool:
         """Try a conditional create twice on a fresh name: a server that takes the second one must not be committed to."""

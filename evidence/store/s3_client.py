@@ -54,6 +54,7 @@ class Bucket:
         self._owner = {"ExpectedBucketOwner": owner} if owner else {}
         self._clock = clock
         self._behind = dt.timedelta()  # how far our clock is behind the server's
+        self.offset: float | None = None  # seconds that the server's clock was ahead of ours at its last answer
         self.name = name
 
     def now(self) -> dt.datetime:
@@ -86,7 +87,8 @@ class Bucket:
             raise StoreError(f"{operation} on s3://{self.name}: {code}", fix=self._fix(code)) from exc
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         if date:
-            self._behind = max(parsedate_to_datetime(date) - self._clock(), dt.timedelta())
+            ahead = parsedate_to_datetime(date) - self._clock()
+            self.offset, self._behind = ahead.total_seconds(), max(ahead, dt.timedelta())
         return answer
 
     def read(self, key: str, version: str | None) -> bytes | None:
