@@ -18,7 +18,7 @@ from evidence.config import content_root
 from evidence.control.lock import Locked
 from evidence.doctor import Examination, Line, examine, warn
 from evidence.errors import SourceDeniedError
-from evidence.signing.certificate import certificate_pem, key_pem, make_demo_authority
+from evidence.signing.certificate import certificate_pem, make_demo_authority
 from tests.servers.tsa import Authority, serve
 
 NOW = dt.datetime(2026, 7, 2, 7, tzinfo=dt.UTC)
@@ -295,3 +295,87 @@ def test_what_is_broken_is_named_with_its_fix(doctor, work, monkeypatch, authori
     assert any(re.search(fix, line["fix"]) for line in found), found
     assert (code > 0) == any(line["outcome"] == "fail" for line in lines)
     assert "secret-part" not in str(lines)
+
+
+# --- how looks are taken -------------------------------------------------------------------------------------------
+
+
+def raising(error):
+    def look():
+        raise error
+
+    return look
+
+
+def test_a_look_that_fails_stops_no_other():
+    def broken_halfway():
+        yield warn("half", "one", "fix it")
+        raise ValueError("SELECT 'patient-4711'")
+
+    lines = list(
+        examine([
+            Examination("denied", raising(SourceDeniedError("no", fix="GRANT x"))),
+            Examination("optional", raising(SourceDeniedError("no", fix="GRANT x")), optional=True),
+            Examination("disk", raising(OSError(28, "full"))),
+            Examination("half", broken_halfway),
+            Examination("last", lambda: "fine"),
+        ])
+    )  # fmt: skip
+    assert [(line.what, line.outcome, line.exit_code) for line in lines] == [
+        ("denied", "fail", 5), ("optional", "warn", 0), ("disk", "fail", 3), ("half", "warn", 0), ("half", "fail", 1), ("last", "ok", 0),
+    ]  # fmt: skip
+    assert lines[0].fix == "GRANT x"
+    assert "4711" not in str(lines)
+
+
+def test_what_does_not_answer_is_waited_for_a_bounded_time_and_what_came_is_shown():
+    def hangs():
+        yield Line("far", "ok", "one answer")
+        time.sleep(30)
+
+    began = time.monotonic()
+    far = Examination("far", hangs, seconds=0.05)
+    lines = list(examine([far, far, Examination("near", lambda: "fine")], overall=0.07))
+    assert time.monotonic() - began < 5
+    assert [(line.what, line.outcome) for line in lines] == [
+        ("far", "ok"), ("far", "fail"), ("far", "ok"), ("far", "fail"), ("near", "ok"),
+    ]  # fmt: skip
+    assert lines[1].exit_code == 4
+    used_up = list(examine([far], overall=0))
+    assert [(line.outcome, line.detail) for line in used_up] == [("fail", "no answer within 0 s")]
+
+
+def test_offline_asks_nobody_and_says_so(doctor, authority):
+    before = len(authority[0].asked)
+    code, lines = doctor("--offline")
+    skipped = [line["what"] for line in lines if line["outcome"] == "skipped"]
+    assert code == 0
+    assert len(skipped) == 2
+    assert skipped[0].startswith("time-stamps")
+    assert skipped[1] == "clock"
+    assert len(authority[0].asked) == before
+
+
+def test_a_test_message_is_sent_to_each_target_only_if_asked_for(doctor, monkeypatch):
+    sent = []
+    monkeypatch.setattr("evidence.store.notify.Service.send", lambda self, *words: sent.append((self.where, *words)))
+    assert doctor("alert")[0] == 0
+    assert sent == []
+    code, lines = doctor("alert", "--send-test")
+    assert code == 0
+    assert lines[-1]["detail"] == "apprise json://… took the test message"
+    assert [where for where, *_ in sent] == ["apprise json://…"]
+
+
+def test_a_word_that_names_nothing_is_said(work, capsys):
+    assert app.run(["-w", str(work), "doctor", "nothing"]) == 2
+    assert "there are: configuration, secret log.key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("offset", "outcome", "words"),
+    [(0.4, "ok", "within 30 s of S3"), (-29, "ok", "within"), (31, "warn", "31 s behind S3"), (-31, "warn", "31 s ahead of S3"), (301, "fail", "301 s behind S3")],
+)  # fmt: skip
+def test_how_far_a_clock_may_be_off(offset, outcome, words):
+    (line,) = clock.lines(clock.Clocks({"S3": offset}))
+    assert (line.outcome, words in line.detail) == (outcome, True)

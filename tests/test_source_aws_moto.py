@@ -4,6 +4,7 @@ What moto gets wrong (default encryption, the credential report, s3control's hos
 shapes in test_source_aws_answers.py. An ``aws`` source is also collected here by the command line, sealed and queried.
 """
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -14,9 +15,10 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from evidence import config
 from evidence.collect import Task, collect
 from evidence.datasets.load import load_contracts
-from evidence.errors import SourceDeniedError
+from evidence.errors import ConfigError, SourceDeniedError
 from evidence.snapshot.model import Window
 from evidence.snapshot.redact import Redactor
 from evidence.sources.aws import READERS
@@ -283,3 +285,41 @@ def test_a_night_of_aws_is_collected_sealed_and_queried_by_the_command_line(plat
     answer = evidence("query", "select name, sse_algorithm from aws.s3_buckets order by name")
     assert "landing" in answer.stdout, answer.stdout + answer.stderr
     assert "aws:kms" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("ref", "value"),
+    [
+        ("aws-sm:whole", b"planted text"),
+        ("aws-sm:login#password", b"planted member"),
+        ("aws-sm:binary", bytes(range(32))),
+        ("aws-sm:login#user", "correct # after the name"),
+        ("aws-sm:whole#password", "leave # out"),
+        ("aws-sm:nothing", "correct the name or ARN"),
+    ],
+)
+def test_secrets_come_from_secrets_manager_and_never_stand_in_what_goes_wrong(
+    platform, monkeypatch, tmp_path, ref, value
+):
+    client = maker(platform.url)("secretsmanager")
+    with contextlib.suppress(client.exceptions.ResourceExistsException):
+        client.create_secret(Name="whole", SecretString="planted text")
+        client.create_secret(Name="login", SecretString='{"password": "planted member", "port": 1}')
+        client.create_secret(Name="binary", SecretBinary=bytes(range(32)))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", platform.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    (tmp_path / "evidence.toml").write_text("[entity]\nname='x'\nsystem='y'")
+    loaded = config.load(tmp_path)
+    if isinstance(value, bytes):
+        assert loaded.secret(ref) == value
+        arn = client.describe_secret(SecretId=ref.removeprefix("aws-sm:").partition("#")[0])["ARN"]
+        assert loaded.secret(f"aws-sm:{arn}{ref[ref.find('#') :] if '#' in ref else ''}") == value
+        assert "planted" not in repr(loaded) + loaded.model_dump_json()
+        return
+    with pytest.raises(ConfigError) as caught:
+        loaded.secret(ref)
+    assert value in caught.value.fix
+    assert ref in str(caught.value)
+    assert "planted" not in str(caught.value)

@@ -1,10 +1,14 @@
 """The nightly probe: what the collecting role sees, one row per dataset, over the real protocol."""
 
 import datetime as dt
+import json
 
 import pytest
+from wired import stand_still
 
 from evidence import collect as verb
+from evidence.cli.looks import clock, sources_snowflake
+from evidence.cli.workspace import Workspace
 from evidence.datasets.load import load_contracts
 from evidence.errors import SourceUnavailableError
 from evidence.snapshot.model import Window
@@ -107,3 +111,67 @@ def test_the_probe_goes_before_everything_else(source):
 
     planned = verb.plan(source, CONTRACTS, Index(), NOW)
     assert planned[0].contract.name == VISIBILITY.name
+
+
+# --- the doctor: the same probe, with grants, warehouse and edition -------------------------------------------------------------------------------------------
+
+DOCTOR_ASKED = ["snowflake.users", "snowflake.access_history", "snowflake.parameters", "snowflake.collector_visibility"]
+RIGHT = [["USAGE", "DATABASE_ROLE", "SNOWFLAKE.SECURITY_VIEWER"], ["USAGE", "DATABASE_ROLE", "SNOWFLAKE.GOVERNANCE_VIEWER"], ["USAGE", "WAREHOUSE", "EVIDENCE_WH"]]  # fmt: skip
+
+
+@pytest.fixture
+def snowflake(account, tmp_path, monkeypatch):
+    """Ask the account; ``grants`` are those of the role, ``settings`` further keys of the source."""
+    stand_still(monkeypatch, NOW)
+    monkeypatch.setenv("DOCTOR_PASSWORD", "pw")
+    account.post("people", {"user": "EVIDENCE", "password": "pw"})
+
+    def look(grants=RIGHT, **settings):
+        account.post("account", {"grants": {"EVIDENCE_COLLECTOR": grants}})
+        own = {
+            "kind": "snowflake", "account": "TESTACCT", "user": "EVIDENCE", "password": "env:DOCTOR_PASSWORD",
+            "host": "127.0.0.1", "port": account.port, "protocol": "http", "datasets": DOCTOR_ASKED, "edition": "enterprise",
+        } | settings  # fmt: skip
+        text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in own.items())
+        head = '[entity]\nname = "x"\nsystem = "y"\n'
+        (tmp_path / "evidence.toml").write_text(f"{head}[sources.acme]\n{text}\n")
+        workspace = Workspace.open(tmp_path)
+        try:
+            section = workspace.config.sources["acme"]
+            return list(sources_snowflake.lines(workspace, clock.Clocks(), "acme", section))
+        finally:
+            workspace.close()
+
+    return look
+
+
+def fixes(lines, what, outcome):
+    return [line.fix for line in lines if (line.what, line.outcome) == (f"source acme{what}", outcome)]
+
+
+def test_an_account_that_is_right_is_ok(snowflake):
+    lines = snowflake()
+    assert not [line for line in lines if line.outcome == "fail"]
+    for what in ("", " grants", " warehouse", " edition", ": snowflake.parameters"):
+        assert fixes(lines, what, "ok") == [""], what
+
+
+def test_what_an_account_lacks_is_named_with_the_grant(account, snowflake):
+    account.post("rules", [{"match": "DESCRIBE VIEW.*ACCESS_HISTORY", "action": "error", "code": "002003"}])
+    account.post("view", {"view": "USERS", "hide": ["HAS_MFA"]})
+    lines = snowflake([RIGHT[0], ["SELECT", "TABLE", "PHI.CLAIMS"]], edition="")
+    governance = "GRANT DATABASE ROLE SNOWFLAKE.GOVERNANCE_VIEWER TO ROLE EVIDENCE_COLLECTOR"
+    (refused,) = [line for line in lines if line.what == "source acme: snowflake.access_history"]
+    assert (refused.outcome, refused.fix, refused.exit_code) == ("fail", governance, 5)
+    assert "002003" in refused.detail
+    warehouse = "GRANT USAGE ON WAREHOUSE EVIDENCE_WH TO ROLE EVIDENCE_COLLECTOR;"
+    assert sorted(fixes(lines, " grants", "fail")) == [f"{governance};", warehouse]
+    (more,) = [line for line in lines if line.what == "source acme grants" and line.outcome == "warn"]
+    assert "PHI.CLAIMS" in more.detail
+    (drift,) = [line for line in lines if line.what == "source acme: snowflake.users"]
+    assert (drift.outcome, "HAS_MFA" in drift.detail) == ("warn", True)
+    assert 'edition = "standard"' in fixes(lines, " edition", "warn")[0]
+
+
+def test_a_stated_edition_that_is_too_low_would_leave_views_out(snowflake):
+    assert '[sources.acme] edition = "enterprise"' in fixes(snowflake(edition="standard"), " edition", "fail")[0]

@@ -3,6 +3,7 @@
 Only the command that was asked for is imported, with what it needs; help and usage errors import all.
 """
 
+import resource
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
@@ -85,7 +86,8 @@ def root(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with the code of the outcome."""
+    """Run the command line and exit with the code of the outcome. A crash leaves no memory image: it would hold every secret."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     sys.exit(run(arguments))
 
 
