@@ -219,6 +219,14 @@ def environment(name, value):
     return lambda monkeypatch, **_: monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
 
 
+ROW = """control = "identity-dormant"\ncontrol_version = "1.0.0"\nitems = ["ann"]\nreason = "r"\nrequested_by = "a"
+approved_by = "b"\nrecorded_at = 2026-01-01T00:00:00Z\n"""
+WAIVER = f'[[waivers]]\nid = "W1"\n{ROW}approved_on = 2026-01-01\nexpires = 2026-06-30\n'
+RENEWAL = WAIVER + f'[[waivers]]\nid = "W2"\n{ROW}approved_on = 2026-06-30\nexpires = 2026-09-30\n'
+STATEMENT = """[[attestations]]\nrequirement = "164.308(a)(2)"\nstatement = "s"\nowner = "o"\neffective_on = 2026-01-01
+recorded_on = 2026-01-01\nnext_due = 2026-06-30\n"""
+
+
 CASES = {
     "toml": (write("evidence.toml", "[entity"), (), "configuration", "fail", "correct the line"),
     "unknown-key": (toml("[store]\n", "[store]\nurll = 1\n"), (), "configuration", "fail", "config.example.toml"),
@@ -267,6 +275,8 @@ CASES = {
     "profile": (toml("[packet]\n", '[assess]\nprofile = "other"\n\n[packet]\n'), ("overlays",), "overlays", "fail", "standard-edition"),
     "lock": (moved_control, ("controls",), "controls lock", "fail", "install evidence again"),
     "register": (write("registers/waivers.toml", "[[waivers"), ("registers",), "registers", "fail", "docs/formats/registers.md"),
+    "register-over": (write("registers/waivers.toml", WAIVER), ("registers",), "registers", "warn", r"approve each anew .* in \S+/registers/waivers\.toml"),
+    "statement-overdue": (write("registers/attestations.toml", STATEMENT), ("registers",), "registers", "warn", "evidence attest"),
     "owners": (write("owners.toml", "[[owners]]\nowner = 'x'\n"), ("owners",), "owners.toml", "fail", "since"),
     "system": (write("system.toml", "= ="), ("system",), "system.toml", "fail", "at the line"),
     "system-gone": (remove("system.toml"), ("system",), "system.toml", "warn", r"write \S+/system\.toml"),
@@ -295,6 +305,13 @@ def test_what_is_broken_is_named_with_its_fix(doctor, work, monkeypatch, authori
     assert any(re.search(fix, line["fix"]) for line in found), found
     assert (code > 0) == any(line["outcome"] == "fail" for line in lines)
     assert "secret-part" not in str(lines)
+
+
+def test_what_was_renewed_has_not_run_out(doctor, work):
+    (work / "registers/waivers.toml").write_text(RENEWAL)
+    newer = STATEMENT.replace("recorded_on = 2026-01-01", "recorded_on = 2026-06-01").replace("06-30", "12-31")
+    (work / "registers/attestations.toml").write_text(STATEMENT + newer)
+    assert {line["outcome"] for line in doctor("registers")[1]} == {"ok"}
 
 
 # --- how looks are taken -------------------------------------------------------------------------------------------

@@ -287,7 +287,7 @@ def test_status_and_doctor_say_what_is_not_captured(workspace, tmp_path, capsys)
     out = capsys.readouterr().out
     assert "acme: not captured, needs an elevated connection" in out
     assert "snowflake.policy_attachments" in out
-    run(["-w", str(folder), "doctor"])
+    run(["-w", str(folder), "doctor", "--offline", "source"])
     assert re.search(r"\d+ not captured", capsys.readouterr().out)
     config.write_text(config.read_text() + ELEVATED)
     assert run(["-w", str(folder), "status"]) == 0

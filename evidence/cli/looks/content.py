@@ -2,7 +2,7 @@
 
 import datetime as dt
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from evidence.doctor import Examination, Line, fail, ok, warn
 from evidence.render.present import check_libraries, check_templates
 
 SYSTEM: Final = "system.toml"
+RENEWED: Final = {"waivers": ("control", "items")}  # a renewal of these has another key
+NAMED: Final = 5  # rows named in a line
 
 
 def looks(workspace: Workspace) -> list[Examination]:
@@ -63,24 +65,33 @@ def _registers(workspace: Workspace) -> Iterator[Line]:
     registers, today = workspace.registers, workspace.clock().date()
     folder = workspace.config.path(workspace.config.assess.registers)
     for name, rows in sorted(registers.rows.items()):
-        key = SHAPES[name].key
+        key = RENEWED.get(name, SHAPES[name].key)
         standing = {_identity(row, key) for row in rows if not _ended(row, today)}
         over = [row for row in rows if _ended(row, today) and _identity(row, key) not in standing]
         if over:
             last = max(over, key=lambda row: row["expires"])
-            detail = f"{name}: {len(over)} rows have run out, the last on {last['expires']}"
+            which = ", ".join(" ".join(_identity(row, key)) for row in over[:NAMED])
+            detail = f"{name}: {len(over)} rows have run out, the last on {last['expires']}: {which}"
+            detail += f" and {len(over) - NAMED} more" if len(over) > NAMED else ""
             yield warn(
                 "registers",
                 detail,
                 f"approve each anew with a later `expires` in {folder / name}.toml, or leave it ended",
             )
-        late = [row for row in rows if row.get("next_due") is not None and row["next_due"] <= today]
-        if late:
-            yield warn("registers", f"{name}: {len(late)} are overdue", "`evidence attest` anew")
+    if late := _overdue(registers.rows.get("attestations", ()), today):
+        yield warn(
+            "registers", f"attestations: {len(late)} are overdue: {', '.join(late[:NAMED])}", "`evidence attest` anew"
+        )
     yield ok("registers", f"{len(registers.digests)} registers")
 
 
-def _identity(row: Mapping[str, Any], key: tuple[str, ...]) -> tuple[Any, ...]:
+def _overdue(rows: Sequence[Mapping[str, Any]], today: dt.date) -> list[str]:
+    """Return the requirements whose statement is due anew; the row recorded last speaks for its requirement."""
+    newest = {row["requirement"]: row for row in sorted(rows, key=lambda row: row["recorded_on"])}
+    return [name for name, row in sorted(newest.items()) if row["next_due"] is not None and row["next_due"] <= today]
+
+
+def _identity(row: Mapping[str, Any], key: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in key)
 
 

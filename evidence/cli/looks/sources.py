@@ -24,18 +24,27 @@ def looks(workspace: Workspace, clocks: Clocks) -> list[Examination]:
     """Return one look per source; what is behind the network is bounded."""
     if not workspace.config.sources:
         return [Examination("source", lambda: [NONE])]
-    return [_look(workspace, clocks, name) for name in sorted(workspace.config.sources)]
+    return [look for name in sorted(workspace.config.sources) for look in _looks(workspace, clocks, name)]
 
 
-def _look(workspace: Workspace, clocks: Clocks, name: str) -> Examination:
+def _looks(workspace: Workspace, clocks: Clocks, name: str) -> list[Examination]:
     section, what = workspace.config.sources[name], f"source {name}"
+    asked = Examination(f"{what} datasets", lambda: _asked(workspace, name))
     if isinstance(section, SnowflakeSourceConfig):
-        return Examination(what, lambda: sources_snowflake.lines(workspace, clocks, name, section), seconds=LONG)
+        reach = Examination(what, lambda: sources_snowflake.lines(workspace, clocks, name, section), seconds=LONG)
+        return [asked, reach]
     if isinstance(section, AwsSourceConfig):
-        return Examination(what, lambda: sources_aws.lines(workspace, clocks, name), seconds=LONG)
+        return [asked, Examination(what, lambda: sources_aws.lines(workspace, clocks, name), seconds=LONG)]
     far = isinstance(section, DbtSourceConfig) and (section.cloud is not None or section.path.startswith("s3://"))
     place = None if far else workspace.config.path(section.path)
-    return Examination(what, lambda: _exports(workspace, name, place), seconds=NETWORK if far else 0)
+    return [Examination(what, lambda: _exports(workspace, name, place), seconds=NETWORK if far else 0)]
+
+
+def _asked(workspace: Workspace, name: str) -> str:
+    """Say what a source is asked for, by the configuration alone."""
+    datasets, left_out = workspace.datasets_of(name), len(workspace.not_captured(name))
+    rest = f", {left_out} not captured (evidence status names them)" if left_out else ""
+    return f"{workspace.config.sources[name].kind}, {len(datasets)} datasets{rest}"
 
 
 def _exports(workspace: Workspace, name: str, place: Path | None) -> Iterator[Line]:

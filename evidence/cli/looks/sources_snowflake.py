@@ -34,9 +34,10 @@ def lines(workspace: Workspace, clocks: Clocks, name: str, section: SnowflakeSou
     source.session.open()
     system = source.session.system
     clocks.note(f"Snowflake account {system.get('account', '')}", float(system["clock_offset_seconds"]))
-    asked, left_out = source.datasets(), len(source.not_captured())
-    rest = f", {left_out} not captured (evidence status names them)" if left_out else ""
-    yield ok(what, f"snowflake, {system.get('user')} as {system.get('role')}, {len(asked)} datasets{rest}")
+    yield ok(
+        what,
+        f"signed in to {system.get('account')} ({system.get('region')}) as {system.get('user')} with {system.get('role')}",
+    )
     yield from _warehouse(what, source, section)
     yield from _rights(what, workspace, source, section)
     yield from _datasets(what, workspace, source, section)
