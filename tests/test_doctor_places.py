@@ -41,6 +41,7 @@ class Server:
     """What an S3 server answers, as boto3 shows it. Fields are what a test breaks."""
 
     versioning, lock, default, conditional, offset = "Enabled", "Enabled", None, True, 0
+    encrypts = "aws:kms"
     refuse = ""  # operation that answers AccessDenied
     kept: tuple[str, int] | None = ("GOVERNANCE", 60)
 
@@ -73,7 +74,7 @@ class Server:
                 {"Error": {"Code": "PreconditionFailed"}, "ResponseMetadata": {"HTTPStatusCode": 412}}, ""
             )
         self.names.add(key)
-        return {}
+        return {"ServerSideEncryption": self.encrypts} if "SSEKMSKeyId" in words else {}
 
     def _list_object_versions(self, **words):
         return {"Versions": [{"Key": words["Prefix"], "VersionId": "1"}]}
@@ -120,6 +121,7 @@ def test_a_bucket_that_is_right_is_ok_and_tells_the_time(bucket):
     [
         ({"refuse": "put_object"}, "", "fail", "grant s3:PutObject on s3://evidence/pre/*"),
         ({"refuse": "put_object"}, 'kms_key_id = "KEY"\n', "fail", "kms:GenerateDataKey and kms:Decrypt on KEY"),
+        ({"encrypts": "AES256"}, 'kms_key_id = "KEY"\n', "fail", "a server that encrypts with KEY"),
         ({"conditional": False}, "", "fail", "conditional writes"),
         ({"default": {"Mode": "GOVERNANCE", "Days": 7}}, "", "warn", "put-object-lock-configuration --bucket evidence"),
         ({"default": {"Mode": "GOVERNANCE", "Days": 60}}, "", "ok", ""),

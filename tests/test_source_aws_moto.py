@@ -293,7 +293,7 @@ def test_a_night_of_aws_is_collected_sealed_and_queried_by_the_command_line(plat
         ("aws-sm:whole", b"planted text"),
         ("aws-sm:login#password", b"planted member"),
         ("aws-sm:binary", bytes(range(32))),
-        ("aws-sm:login#user", "correct # after the name"),
+        ("aws-sm:login#user", "name a member"),
         ("aws-sm:whole#password", "leave # out"),
         ("aws-sm:nothing", "correct the name or ARN"),
     ],

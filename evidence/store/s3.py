@@ -52,6 +52,7 @@ class S3Store:
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._rule = RetentionRule(mode, retention_days, retention or {})
         self._kms_key_id = kms_key_id
+        self.probed: Mapping[str, Any] = {}  # what the server said to the open-time probe
         self._check_bucket()
 
     @property
@@ -79,7 +80,9 @@ class S3Store:
     def writable(self) -> bool:
         """Try a conditional create twice on a fresh name: a server that takes the second one must not be committed to."""
         name = f"{PROBE}{secrets.token_hex(16)}"
-        return self._create(name, b"first", {}) is not None and self._create(name, b"second", {}) is None
+        first = self._create(name, b"first", {})
+        self.probed = first or {}
+        return first is not None and self._create(name, b"second", {}) is None
 
     def put_if_absent(self, path: str, body: bytes | Path, *, retain_until: dt.datetime | None = None) -> bool:
         """Create the object under lock; False if the name is taken. See the protocol for the promises."""

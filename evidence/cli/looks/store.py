@@ -73,6 +73,11 @@ def _bucket(workspace: Workspace, store: S3Store) -> Iterator[Line]:
     if not once:
         yield fail("store", f"{store.url} has no true conditional create", "use a server with conditional writes", 9)
         return
+    if settings.kms_key_id and store.probed.get("ServerSideEncryption") != "aws:kms":
+        said = store.probed.get("ServerSideEncryption") or "nothing"
+        fix = f"use a server that encrypts with {settings.kms_key_id}, or take [store] kms_key_id out"
+        yield fail("store", f"asked for SSE-KMS, the server says {said}", fix, 9)
+        return
     key = f", encrypted with {settings.kms_key_id}" if settings.kms_key_id else ""
     owner = f", owned by {settings.bucket_owner}" if settings.bucket_owner else ""
     lock = f"{store.rule.mode} for {store.rule.days} days"
