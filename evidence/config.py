@@ -268,10 +268,26 @@ class AlertTargetConfig(_Section):
     severity: Literal["low", "medium", "high", "critical"] = "low"
 
 
+class TicketsConfig(_Section):
+    """A service that keeps tickets: its address, a token or user:password, and where in it tickets go."""
+
+    kind: Literal["servicenow", "jira", "github"]
+    url: str = ""
+    secret: SecretRef
+    project: str = ""
+    issue_type: str = "Task"
+    cloud: bool = True
+    group: str = ""
+    close_code: str = "Solution provided"
+    kinds: tuple[str, ...] = ("failing", "missed-night", "integrity")
+    severity: Literal["low", "medium", "high", "critical"] = "high"
+
+
 class AlertsConfig(_Section):
     """Who is told of changes, and how long before something ends."""
 
     notice_days: Annotated[int, Field(ge=1, le=365)] = 14
+    tickets: dict[SourceName, TicketsConfig] = Field(default_factory=dict)
     targets: dict[SourceName, AlertTargetConfig] = Field(default_factory=dict)
 
 
