@@ -300,6 +300,15 @@ class ScheduleConfig(_Section):
     address: str = "127.0.0.1:9464"
 
 
+class PublishConfig(_Section):
+    """The OPS mirror: a connection of connections.toml, not the collector's, and DATABASE.SCHEMA."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    connection: str
+    schema_name: str = Field("EVIDENCE.OPS", alias="schema")
+
+
 class Config(_Section):
     """The whole of ``evidence.toml``. ``workspace`` and ``sha256`` are filled in by :func:`load`."""
 
@@ -314,6 +323,7 @@ class Config(_Section):
     packet: PacketConfig = PacketConfig()
     alerts: AlertsConfig = AlertsConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    publish: PublishConfig | None = None
     sources: dict[SourceName, SourceConfig] = Field(default_factory=dict)
     demo: bool = False
 

@@ -18,6 +18,7 @@ NOUNS = {
     "sources": {"snapshot", "datasets"},
     "control": {"snapshot", "datasets"},
     "alert": {"control", "snapshot", "store"},
+    "ops": {"control", "snapshot"},
     "render": {"control", "snapshot"},
     "review": {"control", "render", "snapshot"},
     "demo": {"datasets", "snapshot"},

@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "handover",
     "verify",
     "check",
+    "publish",
     "query",
     "diff",
     "compare",

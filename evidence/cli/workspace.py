@@ -164,7 +164,7 @@ class Workspace:
         place = {"endpoint_url": self.config.store.endpoint_url, "region": self.config.store.region}
         path = self.config.path
         told = [
-            open_destination(ref, path=path, secret=secret, connect=_connect_named, **place)
+            open_destination(ref, path=path, secret=secret, connect=connect_named, **place)
             for ref in settings.checkpoints
         ]
         return [*told, *(_witness(each, secret) for each in settings.witnesses)]
@@ -378,14 +378,14 @@ def _witness(section: WitnessConfig, secret: Callable[[str], bytes]) -> HttpWitn
         ) from exc
 
 
-def _connect_named(name: str) -> Any:
-    """Open a connection of connections.toml for one row: short times, few tries."""
+def connect_named(name: str) -> Any:
+    """Open a connection of connections.toml to write by: short times, few tries."""
     import snowflake.connector
 
     from evidence.sources.snowflake_login import Login
 
     login = Login(connection=name, timeout_seconds=20, login_timeout_seconds=10, attempts=2)
-    return snowflake.connector.connect(**login.options(f"checkpoint-{new_id()}"))
+    return snowflake.connector.connect(**login.options(f"publish-{new_id()}"))
 
 
 def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:
