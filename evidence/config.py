@@ -303,10 +303,8 @@ class ScheduleConfig(_Section):
 class PublishConfig(_Section):
     """The OPS mirror: a connection of connections.toml, not the collector's, and DATABASE.SCHEMA."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
     connection: str
-    schema_name: str = Field("EVIDENCE.OPS", alias="schema")
+    into: str = "EVIDENCE.OPS"
 
 
 class Config(_Section):

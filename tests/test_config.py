@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 SECTIONS = {
     "entity": config.EntityConfig, "store": config.StoreConfig, "log": config.LogConfig,
     "redaction": config.RedactionConfig, "collect": config.CollectConfig, "assess": config.AssessConfig,
-    "gate": config.GateConfig, "packet": config.PacketConfig,
+    "gate": config.GateConfig, "packet": config.PacketConfig, "publish": config.PublishConfig,
     "alerts": config.AlertsConfig, "schedule": config.ScheduleConfig, "alerts.targets.on-call": config.AlertTargetConfig, "alerts.tickets.board": config.TicketsConfig,
 }  # fmt: skip
 SOURCES = {

@@ -9,8 +9,10 @@ from fakes.memory_store import MemoryAnchor, MemoryStore
 from fakes.sealed_store import KEY, seal_snapshots
 
 from evidence import publish as verb
+from evidence.cli import app
 from evidence.control.replaced import Observation
 from evidence.control.result import NightFinding, Waived
+from evidence.ops.script import script
 from evidence.ops.tables import TABLES, VIEWS, ddl, grants, insert
 from evidence.snapshot.entry import Entry
 from evidence.store.log import Log
@@ -172,3 +174,47 @@ def test_statements_are_bound_and_small_enough():
         assert text.count("?") == verb.ROWS * len(table.columns) < 16_384
     assert not any(word in " ".join(grants(SCHEMA, "PUBLISHER")) for word in ("DELETE", "TRUNCATE", "OWNERSHIP"))
     assert json.dumps(sorted(VIEWS))
+
+
+def test_the_command_creates_publishes_checks_and_says_what_differs(cursor, account, tmp_path, monkeypatch, capsys):
+    work = tmp_path / "work"
+    assert app.run(["init", str(work), "--demo", "--size", "none"]) == 0
+    config = work / "evidence.toml"
+    config.write_text(
+        config.read_text().partition("[sources")[0] + '[publish]\nconnection = "publisher"\ninto = "EVIDENCE.OPS"\n'
+    )
+    lines = "\n".join(f'{key} = "{value}"' for key, value in PLACE.items())
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "connections.toml").write_text(f"[publisher]\n{lines}\nport = {account.port}\n")
+    (home / "connections.toml").chmod(0o600)
+    monkeypatch.setattr("evidence.sources.snowflake_login.CONNECTIONS_FILE", home / "connections.toml", raising=False)
+    monkeypatch.setenv("SNOWFLAKE_HOME", str(home))
+
+    def evidence(*words):
+        capsys.readouterr()
+        code = app.run(["-w", str(work), *words, "--json"])
+        out = capsys.readouterr().out
+        return code, json.loads(out) if out else {}
+
+    assert evidence("publish", "--create")[1]["entries"] == 1
+    assert evidence("publish")[1]["rows"] == 0
+    code, night = evidence("run")
+    assert (code, night["failures"]) == (0, [])
+    code, said = evidence("publish", "--check")
+    assert (code, said["differences"]) == (0, [])
+    assert said["entries"] == said["log_size"] > 1  # the run published what it sealed
+    cursor.execute(f"UPDATE {SCHEMA}.LEDGER SET ENTRY_SHA256 = 'x' WHERE LOG_INDEX = 1")
+    code, said = evidence("publish", "--check")
+    assert code == 10
+    assert [(d["table"], d["columns"]) for d in said["differences"]] == [("LEDGER", ["ENTRY_SHA256"])]
+    assert evidence("publish", "--all")[0] == 0
+    assert evidence("publish", "--check")[0] == 0
+
+
+def test_the_script_of_the_mirror_runs_but_for_users_and_backups(cursor):
+    text = script(SCHEMA)
+    assert "WITH RETENTION LOCK" in text
+    for statement in text.splitlines():
+        if statement.startswith("CREATE") and not statement.startswith(("CREATE ROLE", "CREATE USER")):
+            cursor.execute(statement.rstrip(";"))

@@ -49,19 +49,19 @@ def publish_new(workspace: Workspace) -> int:
 def _with_mirror(workspace: Workspace, work: Callable[[Any, str], int]) -> int:
     settings = workspace.config.publish
     if settings is None:
-        fix = "connection = a name in connections.toml, schema = DATABASE.SCHEMA"
+        fix = "connection = a name in connections.toml, into = DATABASE.SCHEMA"
         raise UsageError("no [publish] in evidence.toml", fix=fix)
-    if not _SCHEMA.fullmatch(settings.schema_name):
-        raise ConfigError(f"publish.schema {settings.schema_name!r}", fix="write DATABASE.SCHEMA, unquoted")
+    if not _SCHEMA.fullmatch(settings.into):
+        raise ConfigError(f"publish.into {settings.into!r}", fix="write DATABASE.SCHEMA, unquoted")
     try:
         with closing(connect_named(settings.connection)) as connection:
-            return work(connection.cursor(), settings.schema_name)
+            return work(connection.cursor(), settings.into)
     except EvidenceError:
         raise
     except Exception as exc:  # noqa: BLE001 - the connector's messages may hold host, user and statement
         number = getattr(exc, "errno", None)
         raise StoreError(
-            f"{settings.connection}/{settings.schema_name}: {type(exc).__name__}{f' {number}' if number else ''}",
+            f"{settings.connection}/{settings.into}: {type(exc).__name__}{f' {number}' if number else ''}",
             fix="`evidence setup snowflake --ops` prints the tables and grants",
         ) from None
 
