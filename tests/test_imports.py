@@ -24,7 +24,7 @@ NOUNS = {
     "demo": {"datasets", "snapshot"},
 }
 VERIFY_MAY = {"bag", "signing", "snapshot", "store", "tlog"}
-MAY_IMPORT_VERBS = {"schedule", "reperform", "verifier", "cli"}
+MAY_IMPORT_VERBS = {"schedule", "reperform", "verifier", "notebook", "cli"}
 MAY_IMPORT_CONFIG = {"cli", "doctor", "schedule"}
 HEAVY = {"boto3", "duckdb", "weasyprint", "snowflake", "pyhanko", "pkcs11", "openpyxl", "xlsxwriter"}
 
