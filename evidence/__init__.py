@@ -12,4 +12,19 @@ The flow, in the order of the commands; verbs are modules, nouns are packages:
 ``datasets`` are the contracts of what is read; ``errors`` is the tree of what can go wrong and its exit codes.
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evidence.notebook import Evidence
+
+__all__ = ["__version__", "open"]
 __version__ = "0.1.0"
+
+
+def open(store: "str | Path", *, trust: "str | Path", **place: Any) -> "Evidence":  # noqa: A001 - evidence.open reads well
+    """Open sealed evidence for reading: docs/notebook.md."""
+    from evidence.notebook import open_evidence
+
+    return open_evidence(store, trust=trust, **place)

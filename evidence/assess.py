@@ -224,6 +224,11 @@ def sealed_findings(store: ObjectStore, index: Index, night: dt.date) -> list[Ni
     return _read(store, found[1]) if found else []
 
 
+def findings_of_entry(store: ObjectStore, entry: Entry) -> list[NightFinding]:
+    """Return the findings of one assessment entry, verified against the log."""
+    return _read(store, entry)
+
+
 def _put(
     log: Log,
     library: Library,

@@ -272,10 +272,26 @@ class AlertTargetConfig(_Section):
     severity: Literal["low", "medium", "high", "critical"] = "low"
 
 
+class TicketsConfig(_Section):
+    """A service that keeps tickets: its address, a token or user:password, and where in it tickets go."""
+
+    kind: Literal["servicenow", "jira", "github"]
+    url: str = ""
+    secret: SecretRef
+    project: str = ""
+    issue_type: str = "Task"
+    cloud: bool = True
+    group: str = ""
+    close_code: str = "Solution provided"
+    kinds: tuple[str, ...] = ("failing", "missed-night", "integrity")
+    severity: Literal["low", "medium", "high", "critical"] = "high"
+
+
 class AlertsConfig(_Section):
     """Who is told of changes, and how long before something ends."""
 
     notice_days: Annotated[int, Field(ge=1, le=365)] = 14
+    tickets: dict[SourceName, TicketsConfig] = Field(default_factory=dict)
     targets: dict[SourceName, AlertTargetConfig] = Field(default_factory=dict)
 
 
@@ -286,6 +302,13 @@ class ScheduleConfig(_Section):
     check: str = "0 5 * * sun"
     jitter_seconds: Annotated[int, Field(ge=0, le=3600)] = 120
     address: str = "127.0.0.1:9464"
+
+
+class PublishConfig(_Section):
+    """The OPS mirror: a connection of connections.toml, not the collector's, and DATABASE.SCHEMA."""
+
+    connection: str
+    into: str = "EVIDENCE.OPS"
 
 
 class Config(_Section):
@@ -302,6 +325,7 @@ class Config(_Section):
     packet: PacketConfig = PacketConfig()
     alerts: AlertsConfig = AlertsConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    publish: PublishConfig | None = None
     sources: dict[SourceName, SourceConfig] = Field(default_factory=dict)
     demo: bool = False
 

@@ -109,6 +109,7 @@ class Inbox:
         if self.down:
             raise StoreError("the service is down")
         self.got.append(alert)
+        return {}
 
 
 def opened():

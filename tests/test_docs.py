@@ -2,6 +2,8 @@
 
 import re
 import runpy
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -107,3 +109,23 @@ def test_the_page_of_coverage_is_the_one_made_from_the_controls():
 def test_the_page_of_registers_is_the_one_made_from_the_shapes():
     made = runpy.run_path(str(ROOT / "scripts" / "registers_page.py"))["page"]()
     assert (ROOT / "docs" / "registers.md").read_text() == made
+
+
+def test_a_shell_completes_commands_and_options():
+    import os
+
+    for words, wanted in (
+        ("evidence pac", "packet"),
+        ("evidence packet --per", "--period"),
+        ("evidence keys rot", "rotate"),
+    ):
+        asked = {"_EVIDENCE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = subprocess.run(
+            [sys.executable, "-m", "evidence"],
+            env=os.environ | asked,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.stdout.split() == [wanted], done.stderr

@@ -263,6 +263,7 @@ CASES = {
     "alert-address": (environment("DOCTOR_TARGET", "me@example.org"), ("alert",), "alert target on-call", "fail", "env:DOCTOR_TARGET, such as mailtos"),
     "alert-service": (environment("DOCTOR_TARGET", "nosuch://x"), ("alert",), "alert target on-call", "fail", "mailtos"),
     "alert-nobody": (toml('[alerts.targets.on-call]\nurl = "env:DOCTOR_TARGET"\n', ""), ("alert",), "alerts", "warn", r"\[alerts\.targets"),
+    "tickets": (append("evidence.toml", '[alerts.tickets.desk]\nkind = "jira"\nurl = "https://x"\nsecret = "env:DOCTOR_TARGET"\n'), ("alert",), "tickets desk", "fail", "project's key in Jira"),
     "checkpoint-folder": (remove("elsewhere"), ("checkpoints",), "checkpoints 1", "fail", r"mkdir -p \S+/elsewhere"),
     "checkpoint-name": (toml("checkpoint-{size}", "checkpoint"), ("checkpoints",), "checkpoints 1", "fail", r"\{size\}"),
     "checkpoint-none": (toml('"file:elsewhere/checkpoint-{size}"', ""), ("checkpoints",), "checkpoints", "warn", r"\[log\] checkpoints"),

@@ -18,12 +18,13 @@ NOUNS = {
     "sources": {"snapshot", "datasets"},
     "control": {"snapshot", "datasets"},
     "alert": {"control", "snapshot", "store"},
+    "ops": {"control", "snapshot"},
     "render": {"control", "snapshot"},
     "review": {"control", "render", "snapshot"},
     "demo": {"datasets", "snapshot"},
 }
 VERIFY_MAY = {"bag", "signing", "snapshot", "store", "tlog"}
-MAY_IMPORT_VERBS = {"schedule", "reperform", "verifier", "cli"}
+MAY_IMPORT_VERBS = {"schedule", "reperform", "verifier", "notebook", "cli"}
 MAY_IMPORT_CONFIG = {"cli", "doctor", "schedule"}
 HEAVY = {"boto3", "duckdb", "weasyprint", "snowflake", "pyhanko", "pkcs11", "openpyxl", "xlsxwriter"}
 

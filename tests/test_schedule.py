@@ -5,6 +5,7 @@ import datetime as dt
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -229,6 +230,14 @@ def test_the_examples_are_what_their_readers_read(path, tmp_path):
         spec = yaml.safe_load(text)["spec"]
         assert spec["schedule"] == ScheduleConfig().night
         assert spec["concurrencyPolicy"] == "Forbid"
+    elif path.name == "Containerfile":
+        steps = [line.split()[0] for line in text.splitlines() if line and not line.startswith(("#", " "))]
+        assert steps[-1] == "CMD"
+        assert "USER 10001" in text
+        assert "--require-hashes" in text
+        needs = set(re.findall(r"need (lib\S+)", (EXAMPLES.parents[1] / "scripts" / "bootstrap.sh").read_text()))
+        assert needs
+        assert needs <= set(text.split())
     elif shutil.which("systemd-analyze"):
         unit = tmp_path / path.name
         unit.write_text(text.replace("/usr/local/bin/evidence", sys.executable).replace("User=evidence\n", ""))

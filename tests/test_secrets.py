@@ -35,6 +35,9 @@ key = "kms:1234"
 key_passphrase = "file:D"
 [alerts.targets.mail]
 url = "env:E"
+[alerts.tickets.desk]
+kind = "jira"
+secret = "aws-sm:desk"
 [sources.acme]
 kind = "snowflake"
 account = "a"
@@ -59,7 +62,7 @@ def loaded(folder, text=EVERY):
 def test_every_secret_of_a_configuration_is_known_and_nothing_else_is(tmp_path):
     assert dict(loaded(tmp_path).secrets()) == {
         "log.key": "env:A", "log.key_passphrase": ARN, "log.checkpoints": "env:B", "redaction.key": "file:C",
-        "packet.key_passphrase": "file:D", "alerts.targets.mail.url": "env:E", "sources.acme.private_key": "file:F",
+        "packet.key_passphrase": "file:D", "alerts.targets.mail.url": "env:E", "alerts.tickets.desk.secret": "aws-sm:desk", "sources.acme.private_key": "file:F",
         "sources.acme.private_key_passphrase": "env:G", "sources.acme.elevated.password": "aws-sm:elevated",
         "sources.acme.elevated.token": "env:I", "sources.dbt.cloud.token": "env:J",
     }  # fmt: skip

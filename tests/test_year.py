@@ -62,6 +62,7 @@ class Inbox:
         if self.chance.random() < self.down:
             raise StoreError("no answer")
         self.got.append(alert)
+        return {}
 
 
 class World:

@@ -64,8 +64,8 @@ class Target(Protocol):
     name: str
     severity: str
 
-    def send(self, alert: Alert) -> None:
-        """Tell, in bounded time. Raises ``EvidenceError`` or ``OSError``."""
+    def send(self, alert: Alert) -> Mapping[str, str]:
+        """Tell, in bounded time; return condition -> ticket, where it keeps tickets. Raises ``EvidenceError`` or ``OSError``."""
 
 
 def change(seen: Seen, before: Iterable[Condition], number: int, at: dt.datetime) -> Alert | None:
@@ -131,18 +131,19 @@ def tell(log: Log, targets: Sequence[Target], at: dt.datetime) -> dict[str, str]
     failed: dict[str, str] = {}
     _meet(log, targets)
     for target in targets:
-        through = ""
+        through, tickets = "", dict[str, str]()
         for alert in untold(log, target.name):
             due = alert.at_least(target.severity)
             try:
                 if due.begun or due.ended:
-                    target.send(due)
+                    tickets |= target.send(due)
             except (EvidenceError, OSError) as exc:
                 failed[target.name] = str(exc)
                 break
             through = alert.id
         if through:
-            told = {"target": target.name, "through": through, "at": canonical.format_time(at)}
+            told: dict[str, Any] = {"target": target.name, "through": through, "at": canonical.format_time(at)}
+            told |= {"tickets": tickets} if tickets else {}
             append_new(log, [Entry(TOLD, f"{target.name}/{through}", None, told)])
     return failed
 

@@ -1,5 +1,7 @@
 """A target behind an apprise address: mail, Slack, Teams, PagerDuty, a webhook."""
 
+from collections.abc import Mapping
+
 from evidence.alert.ledger import Alert
 from evidence.alert.message import body, title
 from evidence.store.notify import Service
@@ -13,6 +15,7 @@ class ServiceTarget:
         self._entity = entity
         self._service = Service(url, f"alerts.{name}")
 
-    def send(self, alert: Alert) -> None:
+    def send(self, alert: Alert) -> Mapping[str, str]:
         """Send one message for all changes of the alert."""
         self._service.send(title(alert, self._entity), body(alert))
+        return {}

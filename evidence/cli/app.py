@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "handover",
     "verify",
     "check",
+    "publish",
     "query",
     "diff",
     "compare",
@@ -57,7 +58,7 @@ def application(names: Iterable[str] = EVERY) -> typer.Typer:
         name="evidence",
         help="Compliance evidence as code: collect, seal, assess, packet, verify.",
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )

@@ -13,6 +13,7 @@ from evidence.cli import output
 from evidence.cli.assess_command import SEVERITIES, assess_nights, exit_code, unassessed
 from evidence.cli.collect_command import Chosen, Tally, collect_due
 from evidence.cli.journal import Journal
+from evidence.cli.publish_command import publish_new
 from evidence.cli.watch import seen, targets
 from evidence.cli.workspace import Workspace, new_id
 from evidence.errors import EvidenceError, UsageError, worst
@@ -94,6 +95,8 @@ def run_night(workspace: Workspace, journal: Journal, *, jobs: int = 1, fail_on:
         "assess": lambda: _assess(workspace, night, journal, jobs, fail_on),
         "alert": lambda: _alert(workspace, night, journal),
     }
+    if workspace.config.publish is not None:
+        steps["publish"] = lambda: _publish(workspace, journal)
     for name, step in steps.items():
         started = time.monotonic()
         try:
@@ -153,6 +156,11 @@ def _alert(workspace: Workspace, night: Night, journal: Journal) -> None:
     for name, why in night.untold.items():
         journal.write("untold", target=name, detail=why)
         night.codes.append(UNTOLD)
+
+
+def _publish(workspace: Workspace, journal: Journal) -> None:
+    rows = publish_new(workspace)
+    journal.write("published", rows=rows)
 
 
 def _report(night: Night, *, verbose: bool) -> None:

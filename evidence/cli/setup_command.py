@@ -7,9 +7,10 @@ import typer
 from evidence.cli import output
 from evidence.cli.setup_aws import aws
 from evidence.cli.workspace import Workspace
-from evidence.config import SnowflakeLoginConfig, SnowflakeSourceConfig
+from evidence.config import PublishConfig, SnowflakeLoginConfig, SnowflakeSourceConfig
 from evidence.datasets.contract import Connection, Contract
 from evidence.errors import ConfigError, SourceDeniedError, UsageError, worst
+from evidence.ops.script import script as ops_script
 from evidence.sources.snowflake_rights import Held, Identity, beyond, needs, script
 from evidence.sources.snowflake_texts import calls, documented, statements
 
@@ -32,10 +33,15 @@ def snowflake(
     source: Annotated[str | None, typer.Option(help="Which source; default: the only one of kind snowflake.")] = None,
     texts: Annotated[bool, typer.Option("--statements", help="Print every SQL text that can be sent.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Sign in and say what the roles hold beyond this.")] = False,
+    ops: Annotated[
+        bool, typer.Option("--ops", help="Print the schema, tables and grants of the mirror instead.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> int:
     """Print roles, users, warehouse and exactly the grants that the enabled datasets need; change nothing."""
     workspace = Workspace.open(context.obj)
+    if ops:
+        return _print_ops(workspace, json=json)
     name, section = _chosen(workspace, source)
     contracts = _contracts(workspace, name, section)
     if texts:
@@ -45,6 +51,13 @@ def snowflake(
     elevated = identity(section.elevated, "EVIDENCE_ELEVATED") if section.elevated else None
     text = script(name, contracts, identity(section, "EVIDENCE_COLLECTOR"), elevated)
     output.as_json({"source": name, "script": text}) if json else print(text, end="")
+    return 0
+
+
+def _print_ops(workspace: Workspace, *, json: bool) -> int:
+    settings = workspace.config.publish or PublishConfig(connection="publisher")
+    text = ops_script(settings.into)
+    output.as_json({"schema": settings.into, "script": text}) if json else print(text, end="")
     return 0
 
 

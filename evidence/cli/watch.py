@@ -2,14 +2,17 @@
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
-from evidence.alert.condition import REACH, Condition, Seen, of_ends, of_findings, of_windows
+from evidence.alert.condition import REACH, Condition, Kind, Seen, of_ends, of_findings, of_windows
 from evidence.alert.ledger import Target
 from evidence.alert.service import ServiceTarget
+from evidence.alert.tickets import GitHub, Jira, ServiceNow, TicketTarget, Tracker
 from evidence.assess import sealed_findings
 from evidence.cli.workspace import Workspace
+from evidence.config import TicketsConfig
 from evidence.control.result import NightFinding
-from evidence.errors import EvidenceError
+from evidence.errors import ConfigError, EvidenceError
 from evidence.snapshot.model import DAY
 from evidence.status import sealed_windows, standing
 
@@ -34,10 +37,30 @@ def seen(workspace: Workspace) -> Seen:
 def targets(workspace: Workspace) -> Sequence[Target]:
     """Return everybody who is to be told. Raises ``ConfigError`` naming what is wrong with an address, without showing it."""
     config = workspace.config
-    return [
+    people: list[Target] = [
         ServiceTarget(name, config.secret(each.url).decode().strip(), each.severity, config.entity.name)
         for name, each in sorted(config.alerts.targets.items())
     ]
+    return [*people, *(ticket_target(workspace, name, each) for name, each in sorted(config.alerts.tickets.items()))]
+
+
+def ticket_target(workspace: Workspace, name: str, section: TicketsConfig) -> TicketTarget:
+    """Return what keeps the tickets of one section. Raises ``ConfigError`` naming what is wrong with it, without its secret."""
+    place, secret = f"alerts.tickets.{name}", workspace.config.secret(section.secret).decode().strip()
+    if unknown := sorted(set(section.kinds) - set(get_args(Kind))):
+        raise ConfigError(f"{place}.kinds: {', '.join(unknown)}", fix=f"kinds: {', '.join(get_args(Kind))}")
+    if section.kind != "servicenow" and not section.project:
+        raise ConfigError(f"{place}.project is missing", fix="the project's key in Jira, OWNER/REPOSITORY on GitHub")
+    tracker: Tracker
+    if section.kind == "servicenow":
+        words = {"group": section.group, "close_code": section.close_code}
+        tracker = ServiceNow(section.url, secret, place, **words)
+    elif section.kind == "jira":
+        kind, cloud = section.issue_type, section.cloud
+        tracker = Jira(section.url, secret, place, project=section.project, issue_type=kind, cloud=cloud)
+    else:
+        tracker = GitHub(section.url, secret, place, repository=section.project)
+    return TicketTarget(name, tracker, section.severity, section.kinds, workspace.log.origin)
 
 
 def _windows(workspace: Workspace) -> Iterator[tuple[str, str, dict[dt.date, str]]]:

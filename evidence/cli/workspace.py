@@ -166,7 +166,7 @@ class Workspace:
     def destination(self, ref: str) -> Destination:
         """Return the place of checkpoints behind one reference. Raises ``ConfigError``."""
         place = {"endpoint_url": self.config.store.endpoint_url, "region": self.config.store.region}
-        return open_destination(ref, path=self.config.path, secret=self.config.secret, connect=_connect_named, **place)
+        return open_destination(ref, path=self.config.path, secret=self.config.secret, connect=connect_named, **place)
 
     def witness(self, section: WitnessConfig) -> Witness:
         """Return one witness. Raises ``ConfigError``."""
@@ -381,14 +381,14 @@ def _witness(section: WitnessConfig, secret: Callable[[str], bytes]) -> HttpWitn
         ) from exc
 
 
-def _connect_named(name: str) -> Any:
-    """Open a connection of connections.toml for one row: short times, few tries."""
+def connect_named(name: str) -> Any:
+    """Open a connection of connections.toml to write by: short times, few tries."""
     import snowflake.connector
 
     from evidence.sources.snowflake_login import Login
 
     login = Login(connection=name, timeout_seconds=20, login_timeout_seconds=10, attempts=2)
-    return snowflake.connector.connect(**login.options(f"checkpoint-{new_id()}"))
+    return snowflake.connector.connect(**login.options(f"publish-{new_id()}"))
 
 
 def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:

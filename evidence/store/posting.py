@@ -1,8 +1,9 @@
-"""One bounded HTTP POST to an address that may be a secret: no redirects, no proxy to this host, no address in messages."""
+"""One bounded HTTP request to an address that may be a secret: no redirects, no proxy to this host, no address in messages."""
 
 import http.client
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -41,9 +42,13 @@ class Poster:
 
     def post(self, body: bytes) -> Answer:
         """POST ``body`` as text; raise ``StoreError`` when there is no answer within the time."""
-        headers = {"Content-Type": "text/plain; charset=utf-8", "User-Agent": "evidence"}
+        return self.call("POST", "", body, {"Content-Type": "text/plain; charset=utf-8"})
+
+    def call(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """Ask for ``path`` below the address; raise ``StoreError`` when there is no answer within the time."""
+        said = {"User-Agent": "evidence", **headers}
         try:
-            request = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310 - checked above
+            request = urllib.request.Request(self._url + path, body, said, method=method)  # noqa: S310 - checked above
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
                 return Answer(answer.status, answer.headers.get("Content-Type", ""), answer.read(MAX_ANSWER))
         except urllib.error.HTTPError as exc:

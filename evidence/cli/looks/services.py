@@ -7,6 +7,7 @@ from typing import Final
 
 from evidence.cli.identity import load_identity
 from evidence.cli.looks.clock import Clocks
+from evidence.cli.watch import ticket_target
 from evidence.cli.workspace import Workspace
 from evidence.doctor import NETWORK, Examination, Line, fail, failed, ok, warn
 from evidence.errors import EvidenceError
@@ -93,8 +94,8 @@ def _ocsp(workspace: Workspace, url: str) -> str:
 
 
 def _alerts(workspace: Workspace) -> Iterator[Line]:
-    targets = workspace.config.alerts.targets
-    if not targets:
+    targets, tickets = workspace.config.alerts.targets, workspace.config.alerts.tickets
+    if not targets and not tickets:
         yield warn(
             "alerts", "nobody is told when a night is missed", '[alerts.targets.on-call] url = "env:EVIDENCE_ALERT_URL"'
         )
@@ -109,6 +110,15 @@ def _alerts(workspace: Workspace) -> Iterator[Line]:
             yield fail(what, detail, fix)
         else:
             yield ok(what, f"{service.where}, from severity {each.severity} up")
+
+    for name, section in sorted(tickets.items()):
+        what = f"tickets {name}"
+        try:
+            ticket_target(workspace, name, section)
+        except EvidenceError as error:
+            yield failed(what, error)
+        else:
+            yield ok(what, f"{section.kind}, from severity {section.severity} up")
 
 
 def _service(workspace: Workspace, name: str) -> Service:

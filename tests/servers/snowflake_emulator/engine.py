@@ -21,6 +21,8 @@ from tests.servers.snowflake_emulator.wire import describe
 
 CONTEXT = re.compile(r"\b(CURRENT_[A-Z_]+|SYSDATE)\(\)", re.IGNORECASE)
 VIEW = re.compile(rf'"?({"|".join(SCHEMAS)})"?\."?([A-Z_]+)"?')
+WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE|MERGE|CREATE|DROP)\b", re.IGNORECASE)
+TEMPORARY = re.compile(r"^CREATE OR REPLACE TEMPORARY TABLE\b")
 HASH_AGG = re.compile(r"\bHASH_AGG\(([^()]*)\)", re.IGNORECASE)
 # Stand-in for Snowflake's HASH_AGG: order-free, counts duplicates and NULLs, 0 for no rows, signed 64 bits.
 HASH_MACRO = """
@@ -157,7 +159,8 @@ class Engine:
         cursor.execute(text, binding_params=tuple(parameters) or None, server=True)
         table = cursor._arrow_table
         columns = describe(table.schema, describe_as_rowtype(cursor._describe_last_sql()))
-        self._known[asked] = (cursor._last_sql, columns)
+        if not WRITES.match(text):  # fakesnow answers those by a second statement, which would be kept in their place
+            self._known[asked] = (cursor._last_sql, columns)
         return Answer(table, columns)
 
 
@@ -187,6 +190,7 @@ def rewrite(account: Account, session: Session, sql: str) -> str:
         row = " || '\u241f' || ".join(parts)
         return f"EMULATOR_HASH_AGG({row})"
 
+    sql = TEMPORARY.sub("CREATE OR REPLACE TABLE", sql)  # DuckDB keeps its own in a catalogue apart
     return _exact_sums(HASH_AGG.sub(hashed, CONTEXT.sub(context, sql)))
 
 
