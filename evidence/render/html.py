@@ -8,7 +8,7 @@ no network, no ``style`` attributes, no event attributes. The annex (annex.py) i
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from markupsafe import Markup
 
 from evidence.render import annex, explore, sections, text, view
 from evidence.render.inputs import Content
+from evidence.render.segments import speaking
+from evidence.render.words import Phrase, Words, _, concluded, join, ngettext
 
 _SCREEN_FONTS: Final = (
     ("Inter", 400, "inter-latin-400-normal.woff2"),
@@ -30,7 +32,7 @@ _PRINT_FACES: Final = ("latin", "latin-ext", "greek", "cyrillic")
 
 def render_screen(content: Content, templates: Path) -> bytes:
     """Return ``packet.html``."""
-    environment = _environment(templates, text.escape_invisible, screen=True)
+    environment = _environment(templates, content.words, text.escape_invisible, screen=True)
     variables = _variables(content, environment)
     faces = "".join(_face(templates / "fonts", *face) for face in _SCREEN_FONTS)
     style = faces + _source(templates, "packet/common.css") + _source(templates, "packet/screen.css")
@@ -57,7 +59,7 @@ def render_print(content: Content, templates: Path) -> str:
     """Return the HTML that the PDF is made of."""
     fonts = templates / "fonts"
     coverage = text.font_coverage(fonts)
-    environment = _environment(templates, lambda value: text.escape_uncovered(value, coverage))
+    environment = _environment(templates, content.words, lambda value: text.escape_uncovered(value, coverage))
     style = _print_faces(fonts) + _settled(
         _source(templates, "packet/common.css") + _source(templates, "packet/print.css")
     )
@@ -75,18 +77,22 @@ def render_print(content: Content, templates: Path) -> str:
 
 def render_text(content: Content, templates: Path, name: str) -> bytes:
     """Return a plain text file of the packet, ``VERIFY.md`` or ``verify.sh``."""
-    environment = _environment(templates, text.escape_invisible)
+    environment = _environment(templates, content.words, text.escape_invisible)
     environment.autoescape = False
     return environment.get_template(f"packet/{name}").render(c=content).encode()
 
 
-def _environment(templates: Path, clean: Callable[[str], str], *, screen: bool = False) -> Environment:
+def _environment(templates: Path, words: Words, clean: Callable[[str], str], *, screen: bool = False) -> Environment:
     def finalize(value: Any) -> Any:
         if isinstance(value, Markup):
             return value
-        return clean(value) if isinstance(value, str) else value
+        return clean(_plain(words, value)) if isinstance(value, str) else value
+
+    def said(value: str) -> Any:
+        return words.say(concluded(value))
 
     environment = Environment(
+        extensions=[speaking(lambda _line, message: words.of(message))] if words.own else [],
         loader=FileSystemLoader(templates),
         autoescape=True,
         undefined=StrictUndefined,
@@ -95,9 +101,26 @@ def _environment(templates: Path, clean: Callable[[str], str], *, screen: bool =
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals["screen"] = screen  # macros see no other variable of the page
-    environment.filters |= {"n": text.number, "day": text.day, "short": text.short, "words": text.status_words}
+    environment.globals |= {"screen": screen, "_": _, "ngettext": ngettext}  # macros see no other variable of the page
+    environment.filters |= {
+        "n": text.number,
+        "day": text.day,
+        "short": text.short,
+        "words": text.status_words,
+        "said": said,
+        "join": _join,
+    }
     return environment
+
+
+def _plain(words: Words, value: str) -> str:
+    """Return a marked text in its wording, any other as it is: a value of evidence is never taken for a message."""
+    return str(words.say(value)) if isinstance(value, Phrase) else value
+
+
+def _join(parts: Iterable[Any], between: str = "") -> Phrase:
+    """Join as Jinja does; what is joined keeps its message, and is escaped when it is printed."""
+    return join(between, (part if isinstance(part, str) else str(part) for part in parts))
 
 
 def _variables(content: Content, environment: Environment) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import ConfigError
 from evidence.render.report import Report
+from evidence.render.words import ENGLISH, Words, _
 
 if TYPE_CHECKING:  # they show values of this module
     from evidence.render.campaign import AccessReview
@@ -213,7 +214,7 @@ class Before:
     missing: str = ""
 
 
-NOT_LOOKED_FOR: Final = Before(missing="an earlier packet was not looked for")
+NOT_LOOKED_FOR: Final = Before(missing=_("an earlier packet was not looked for"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +252,7 @@ class Content:
 
     before: Before = NOT_LOOKED_FOR
     measured: tuple[Measured, ...] = ()
+    words: Words = ENGLISH
 
     @property
     def marks(self) -> tuple[str, ...]:
