@@ -87,12 +87,18 @@ def _sample(finding: PeriodFinding) -> Phrase:
     tested = finding.satisfied + finding.not_satisfied
     if not tested:
         return _("No item was tested.")
-    one = "Full population: every item on {tested} of {n} night; no sample was drawn."
-    many = "Full population: every item on {tested} of {n} nights; no sample was drawn."
-    said = [ngettext(one, many, finding.expected, tested=number(tested))]
+    said = [
+        ngettext(
+            "Full population: every item on {tested} of {n} night; no sample was drawn.",
+            "Full population: every item on {tested} of {n} nights; no sample was drawn.",
+            finding.expected,
+            tested=number(tested),
+        )
+    ]
     if rest := finding.expected - tested:
-        one, many = "On the other {n} night nothing was tested.", "On the other {n} nights nothing was tested."
-        said.append(ngettext(one, many, rest))
+        said.append(
+            ngettext("On the other {n} night nothing was tested.", "On the other {n} nights nothing was tested.", rest)
+        )
     return join(" ", said)
 
 

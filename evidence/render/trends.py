@@ -125,12 +125,12 @@ def _numbers(row: Row, nights: Sequence[dt.date]) -> Numbers:
 
     def spelled(night: dt.date) -> str:
         if row.of:
-            share = row.share(night)
+            share, tenth = divmod(row.share(night), 10)
             return _(
                 "{n} of {all} ({share} %)",
                 n=number(row.values[night]),
                 all=number(row.of[night]),
-                share=f"{share // 10}.{share % 10}",
+                share=".".join(map(str, (share, tenth))),
             )
         return number(row.values[night])
 

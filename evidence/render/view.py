@@ -164,11 +164,13 @@ def _sentence(finding: PeriodFinding) -> Phrase:
     if count := finding.not_applicable:
         parts.append(ngettext("{n} night not applicable.", "{n} nights not applicable.", count))
     if count := finding.before_coverage:
-        one, many = (
-            "{n} night before coverage began, counted apart.",
-            "{n} nights before coverage began, counted apart.",
+        parts.append(
+            ngettext(
+                "{n} night before coverage began, counted apart.",
+                "{n} nights before coverage began, counted apart.",
+                count,
+            )
         )
-        parts.append(ngettext(one, many, count))
     return join(" ", parts)
 
 
