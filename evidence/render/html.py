@@ -7,6 +7,7 @@ no network, no ``style`` attributes, no event attributes. The annex (annex.py) i
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,7 +18,7 @@ from markupsafe import Markup
 
 from evidence.render import annex, explore, sections, text, view
 from evidence.render.inputs import Content
-from evidence.render.segments import speaking
+from evidence.render.segments import script_messages, speaking
 from evidence.render.words import Phrase, Words, _, concluded, join, ngettext
 
 _SCREEN_FONTS: Final = (
@@ -27,6 +28,7 @@ _SCREEN_FONTS: Final = (
 )
 _SCRIPTS: Final = ("annex.js", "drill.js", "packet.js")
 _STATIC_ROWS: Final = 5000  # of all controls together, beside the annex: 97,000 took a browser over a minute to open
+_NUMBER: Final = '"Page " counter(page) " of " counter(pages)'  # of print.css
 _PRINT_FACES: Final = ("latin", "latin-ext", "greek", "cyrillic")
 
 
@@ -35,7 +37,9 @@ def render_screen(content: Content, templates: Path) -> bytes:
     environment = _environment(templates, content.words, text.escape_invisible, screen=True)
     variables = _variables(content, environment)
     faces = "".join(_face(templates / "fonts", *face) for face in _SCREEN_FONTS)
+    brand = content.looks.brand
     style = faces + _source(templates, "packet/common.css") + _source(templates, "packet/screen.css")
+    style += brand.style(screen=True)
     script = "".join(_source(templates, f"packet/{name}") for name in _SCRIPTS)
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; font-src data:; img-src data:; "
@@ -50,6 +54,7 @@ def render_screen(content: Content, templates: Path) -> bytes:
         script=Markup(script),  # noqa: S704 - our own file
         explore=explore.build(content),
         record=annex.first_records(content),
+        wording=_wording(content.words, script),
         annex={name: Markup(block) for name, block in annex.blocks(content).items()},  # noqa: S704 - base64
     )
     return page.encode()
@@ -61,7 +66,9 @@ def render_print(content: Content, templates: Path) -> str:
     coverage = text.font_coverage(fonts)
     environment = _environment(templates, content.words, lambda value: text.escape_uncovered(value, coverage))
     style = _print_faces(fonts) + _settled(
-        _source(templates, "packet/common.css") + _source(templates, "packet/print.css")
+        _source(templates, "packet/common.css")
+        + _numbered(_source(templates, "packet/print.css"), content.words)
+        + content.looks.brand.style(screen=False)
     )
     return environment.get_template("packet/packet.html.j2").render(
         **_variables(content, environment),
@@ -70,6 +77,7 @@ def render_print(content: Content, templates: Path) -> str:
         policy="",
         style=Markup(style),  # noqa: S704 - our own file
         script="",
+        wording="",
         explore=None,
         record=None,
     )
@@ -127,11 +135,29 @@ def _variables(content: Content, environment: Environment) -> dict[str, Any]:
     built = view.build(content)
     more = sections.build(content, [*built["controls"], *built["reliability"]])
     environment.globals |= {"paged": more["paged"], "matrixed": "matrix" in more["shown"]}  # for macros
-    return built | more
+    return built | more | {"wording_said": content.looks.said()}
 
 
 def _source(templates: Path, name: str) -> str:
     return (templates / name).read_text(encoding="utf-8")
+
+
+def _numbered(style: str, words: Words) -> str:
+    """Return the style with the page's number in its wording; a style sheet has no other words."""
+    said = str(words.say(_("Page {page} of {pages}", page="\0", pages="\1")))
+    quoted = (
+        json.dumps(said, ensure_ascii=False)
+        .replace("\\u0000", '" counter(page) "')
+        .replace("\\u0001", '" counter(pages) "')
+    )
+    return style.replace(_NUMBER, quoted.removesuffix(' ""').removeprefix('"" '))
+
+
+def _wording(words: Words, script: str) -> Markup | str:
+    """Return what the script says otherwise, as JSON that is data on the page; empty if nothing."""
+    found = words.among(script_messages(script)) if words.own else {}
+    body = json.dumps(found, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
+    return Markup(body) if found else ""  # noqa: S704 - no markup without <
 
 
 def _settled(style: str) -> str:

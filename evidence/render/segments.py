@@ -6,6 +6,7 @@ inline element ``<a>…</a>`` without its attributes; literal ``<code>`` stays a
 (``aria-label`` …) are messages too.
 """
 
+import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ _WITHIN: Final = frozenset({"ref", "severity", "badge", "word"})  # macros that 
 _NOT_NAMES: Final = frozenset({"n", "day", "short", "length", "upper", "join", "sum", "attribute", "say", "if", "else", "c", "_", "ngettext"})  # fmt: skip
 _COMMAND: Final = re.compile(r" {7,}\S")  # a line of a text file that is typed, not read
 _MARK: Final = re.compile(r"#+ |\d+\. |- ")
+_MARKED: Final = re.compile(r"""\b_\(("(?:[^"\\]|\\.)*")""")
 _WIDTH: Final = 130  # of a line of a text file
 
 Kind = Literal["text", "value", "tag", "kept", "edge"]
@@ -75,6 +77,11 @@ def messages(environment: Environment, source: str, name: str) -> list[tuple[int
 
     environment.overlay(extensions=[speaking(note)]).parse(source, name)
     return found
+
+
+def script_messages(script: str) -> list[str]:
+    """Return the messages that the page's script marks, ``_("…")`` with double quotes."""
+    return sorted({json.loads(found) for found in _MARKED.findall(script)})
 
 
 class _Html:

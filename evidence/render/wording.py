@@ -8,7 +8,7 @@ What breaks one of these is refused with its file and entry. What a wording does
 import gettext
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,11 +75,6 @@ def load(body: bytes, file: str, language: str, templates: Path) -> Words:
     )
 
 
-def wording(words: Words, messages: Iterator[str] | list[str]) -> Mapping[str, str]:
-    """Return what stands for each of ``messages``; for the script of the page, which looks them up itself."""
-    return {message: said for message in messages if (said := words.of(message)) is not None}
-
-
 def _locale(language: str, file: str) -> Locale:
     steps = 'write [packet] language = "de", or another tag of a language'
     if not _LANGUAGE.match(language):
@@ -114,7 +109,7 @@ def _key(entry: Entry) -> str:
 
 
 def _strings(entry: Entry) -> list[str]:
-    return [entry.string] if isinstance(entry.string, str) else [each or "" for each in entry.string]
+    return [entry.string] if isinstance(entry.string, str) else [each or "" for each in entry.string or ()]
 
 
 def _messages(entry: Entry, forms: int) -> list[str]:
@@ -147,7 +142,9 @@ def _check_conclusions(file: str, language: str, said: Mapping[str, str]) -> Non
     words = {word: said.get(word, word) for word in CONCLUSIONS}
     if len({each.casefold() for each in words.values()}) < len(words):
         raise ConfigError(f"{file}: two conclusions have one word", fix=f"keep apart: {', '.join(CONCLUSIONS)}")
-    if language.split("-", maxsplit=1)[0].split("_", maxsplit=1)[0] == "en" and (changed := [w for w, mine in words.items() if mine != w]):
+    if language.split("-", maxsplit=1)[0].split("_", maxsplit=1)[0] == "en" and (
+        changed := [w for w, mine in words.items() if mine != w]
+    ):
         raise ConfigError(
             f"{file}: {changed[0]!r} is a word for a conclusion",
             fix="an English wording keeps the words for conclusions",

@@ -164,6 +164,10 @@ class Words:
     def _inner(self, value: Any) -> Any:
         return self.say(value) if isinstance(value, Phrase) else value
 
+    def among(self, messages: Iterable[str]) -> dict[str, str]:
+        """Return what stands for each of ``messages`` that is said otherwise; for the script of the page, which looks it up itself."""
+        return {message: said for message in messages if (said := self.of(message)) is not None}
+
     def of(self, message: str) -> str | None:
         """Return what stands for ``message`` here; None if that is the product's own."""
         said = self.translations.gettext(message) if self.file else message

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from evidence.errors import EvidenceError
+from evidence.render.looks import PLAIN, Looks
 from evidence.render.sheet import A3, A4, SHEET_ROWS, open_book, page, put
 from evidence.render.spreadsheet import Cell
 from evidence.render.text import escape_invisible, number
-from evidence.render.words import ENGLISH, Phrase, Words, _, join, ngettext
+from evidence.render.words import Phrase, _, join, ngettext
 
 Fact = tuple[str, str]
 ABOUT: Final = "About"
@@ -62,18 +63,18 @@ class Heading:
     facts: Sequence[Fact]
     notes: Sequence[Fact] = ()
     marks: Sequence[str] = ()
-    words: Words = ENGLISH
+    looks: Looks = PLAIN
 
     def say(self, value: str) -> str:
         """Return a text of ours as the sheets have it."""
-        return escape_invisible(str(self.words.say(value)))
+        return escape_invisible(str(self.looks.words.say(value)))
 
 
 def write_book(path: Path, heading: Heading, tables: Sequence[Table], *, limit: int = SHEET_ROWS) -> None:
     """Write the workbook to ``path``, at most ``limit`` rows a sheet. Raises ``EvidenceError`` if a table's count is not how many rows it has."""
     created = dt.datetime.combine(heading.created, dt.time())
     with open_book(path, title=f"{heading.say(heading.title)} {heading.label}", created=created) as book:
-        shapes = Shapes(book)
+        shapes = Shapes(book, heading.looks.brand.accent)
         _about(book, shapes, heading, tables, limit)
         for table in tables:
             _table(book, shapes, heading, table, limit)
@@ -99,7 +100,8 @@ Kind = Literal["text", "wrap", "truth", "exact", "count", "date", "time"]
 class Shapes:
     """The formats of a workbook, one for each kind of value and tone."""
 
-    def __init__(self, book: Any) -> None:
+    def __init__(self, book: Any, accent: str = "") -> None:
+        ink = {"font_color": accent} if accent else {}
         line = {"border": 1, "border_color": "#D0D5DB", "valign": "top"}
         numbers = {"truth": _TRUTH, "exact": "0", "count": "#,##0", "date": "yyyy-mm-dd", "time": "yyyy-mm-dd hh:mm:ss"}
         fills: dict[str, dict[str, Any]] = {
@@ -114,8 +116,8 @@ class Shapes:
             for kind, form in {"text": "", "wrap": "", **numbers}.items()
             for tone, fill in fills.items()
         }
-        self.head = book.add_format({**line, "bold": True, "bg_color": "#E3E8EE", "text_wrap": True})
-        self.title = book.add_format({"bold": True, "font_size": 16})
+        self.head = book.add_format({**line, "bold": True, "bg_color": "#E3E8EE", "text_wrap": True, **ink})
+        self.title = book.add_format({"bold": True, "font_size": 16, **ink})
         self.label = book.add_format({"bold": True, "valign": "top"})
         self.words = book.add_format({"text_wrap": True, "valign": "top"})
         self.band = book.add_format({"bold": True, "font_color": "#44505C"})
@@ -213,7 +215,9 @@ def _sheet(book: Any, heading: Heading, name: str, paper: int) -> Any:
     sheet = book.add_worksheet(name)
     page(sheet, paper=paper)
     sheet.set_margins(left=0.4, right=0.4, top=0.8, bottom=0.7)
-    sheet.set_header(f"&L{_printed(heading.label)}&R{_printed(' / '.join(heading.marks))}")
+    name_of = heading.looks.brand.short_name
+    shown = f"{name_of}, {heading.label}" if name_of else heading.label
+    sheet.set_header(f"&L{_printed(shown)}&R{_printed(' / '.join(heading.marks))}")
     sheet.set_footer(f"&L{_printed(name)}&C{_pages(heading)}&R{_printed(heading.say(_('Restricted use')))}")
     if heading.marks:
         sheet.set_tab_color("#B3261E")
@@ -221,7 +225,7 @@ def _sheet(book: Any, heading: Heading, name: str, paper: int) -> Any:
 
 
 def _pages(heading: Heading) -> str:
-    said = _printed(heading.words.say(_("Page {page} of {pages}", page="\0", pages="\1")))
+    said = _printed(heading.looks.words.say(_("Page {page} of {pages}", page="\0", pages="\1")))
     return said.replace("\0", "&P").replace("\1", "&N")
 
 

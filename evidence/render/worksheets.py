@@ -76,7 +76,7 @@ def heading(content: Content) -> Heading:
         facts=tuple(_facts(content)),
         notes=tuple(_notes(content)),
         marks=content.marks,
-        words=content.words,
+        looks=content.looks,
     )
 
 
