@@ -218,7 +218,7 @@ def _sheet(book: Any, heading: Heading, name: str, paper: int) -> Any:
     name_of = heading.looks.brand.short_name
     shown = f"{name_of}, {heading.label}" if name_of else heading.label
     sheet.set_header(f"&L{_printed(shown)}&R{_printed(' / '.join(heading.marks))}")
-    sheet.set_footer(f"&L{_printed(name)}&C{_pages(heading)}&R{_printed(heading.say(_('Restricted use')))}")
+    sheet.set_footer(f"&L{_printed(name)}&C{_pages(heading)}&R{_right(heading)}")
     if heading.marks:
         sheet.set_tab_color("#B3261E")
     return sheet
@@ -227,6 +227,11 @@ def _sheet(book: Any, heading: Heading, name: str, paper: int) -> Any:
 def _pages(heading: Heading) -> str:
     said = _printed(heading.looks.words.say(_("Page {page} of {pages}", page="\0", pages="\1")))
     return said.replace("\0", "&P").replace("\1", "&N")
+
+
+def _right(heading: Heading) -> str:
+    own = escape_invisible(heading.looks.brand.confidentiality)
+    return _printed(own or heading.say(_("Restricted use")))
 
 
 def _printed(text: str) -> str:
