@@ -25,27 +25,14 @@ _LIGHT: Final = ("#ffffff", "#f5f7f9", "#eef2f6")  # --paper, --pale, --band of 
 _DARK: Final = ("#1a222a", "#222c36", "#12181e")  # the same of screen.css, and its body
 _HEX: Final = re.compile(r"#[0-9a-f]{6}\Z")
 _SVG: Final = "{http://www.w3.org/2000/svg}"
-_SHAPES: Final = frozenset(
-    [
-        "svg",
-        "g",
-        "path",
-        "rect",
-        "circle",
-        "ellipse",
-        "line",
-        "polyline",
-        "polygon",
-        "defs",
-        "linearGradient",
-        "radialGradient",
-        "stop",
-        "clipPath",
-        "title",
-        "desc",
-    ]
+_SHAPES: Final = frozenset(  # no gradients: WeasyPrint 70 loses them where a drawing is scaled
+    {
+        *("svg", "g", "defs", "clipPath", "title", "desc"),
+        *("path", "rect", "circle", "ellipse", "line", "polyline", "polygon"),
+    }
 )
 _LOCAL: Final = re.compile(r"url\(#[\w.-]+\)\Z")
+_LENGTH: Final = re.compile(r"\d+(\.\d+)?(px)?\Z")
 _KEY: Final = "[packet.brand]"
 
 
@@ -146,7 +133,7 @@ def _check_logo(brand: Brand) -> None:
     faults = _svg_faults(brand.logo) if brand.logo_type == "svg" else _png_faults(brand.logo)
     if found := next(faults, ""):
         raise ConfigError(
-            f"{_KEY} logo {found}", fix="a PNG, or an SVG of shapes alone: letters as paths, no style, no link"
+            f"{_KEY} logo {found}", fix="a PNG, or an SVG of plain shapes: letters as paths, no gradient, style or link"
         )
 
 
@@ -188,13 +175,16 @@ def _svg_faults(body: bytes) -> Iterator[str]:
         if name not in _SHAPES:
             yield f"has an element <{name[:40]}>"
         yield from (fault for key, value in element.attrib.items() if (fault := _attribute_fault(key, value)))
-    box = re.fullmatch(r"\s*[-\d.e]+[\s,]+[-\d.e]+[\s,]+([\d.]+)[\s,]+([\d.]+)\s*", root.get("viewBox", ""))
-    if not box:
-        yield "has no viewBox that says how wide and how high it is"
-    elif not float(box.group(1)) or not float(box.group(2)):
-        yield "has an empty viewBox"
+    if not all(_LENGTH.match(root.get(side, "")) for side in ("width", "height")):
+        yield "has no width and height in pixels: paper and screen would size it otherwise"
+        return
+    if not re.fullmatch(r"\s*(-?[\d.]+[\s,]+){2}[\d.]+[\s,]+[\d.]+\s*", root.get("viewBox", "")):
+        yield "has no viewBox"
+    width, height = (float(root.get(side, "").removesuffix("px")) for side in ("width", "height"))
+    if not width or not height:
+        yield "has no size"
     else:
-        yield from _shape_faults(float(box.group(1)), float(box.group(2)))
+        yield from _shape_faults(width, height)
 
 
 def _attribute_fault(key: str, value: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import Final
 
-FRAME: Final = re.compile(r"<(code|span)>[^<>]*</\1>|</?\w+>|\{\w*\}|`[^`]*`")
+FRAME: Final = re.compile(r"<code>[^<>{}]*</code>|</?\w+>|\{\w*\}|`[^`]*`")
 _STRAY: Final = re.compile(r"[<>{}`]")
 
 
@@ -41,6 +41,6 @@ def _nested(text: str) -> bool:
         if tag.startswith("</"):
             if not still or still.pop() != tag[2:]:
                 return False
-        elif tag.startswith("<") and not found.group(1):
+        elif tag.startswith("<") and not tag.endswith("</code>"):
             still.append(tag[1:])
     return not still

@@ -39,7 +39,7 @@ def render_screen(content: Content, templates: Path) -> bytes:
     faces = "".join(_face(templates / "fonts", *face) for face in _SCREEN_FONTS)
     brand = content.looks.brand
     style = faces + _source(templates, "packet/common.css") + _source(templates, "packet/screen.css")
-    style += brand.style(screen=True)
+    style += brand.style(screen=True) + _hyphens(content.words)
     script = "".join(_source(templates, f"packet/{name}") for name in _SCRIPTS)
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; font-src data:; img-src data:; "
@@ -69,6 +69,7 @@ def render_print(content: Content, templates: Path) -> str:
         _source(templates, "packet/common.css")
         + _numbered(_source(templates, "packet/print.css"), content.words)
         + content.looks.brand.style(screen=False)
+        + _hyphens(content.words)
     )
     return environment.get_template("packet/packet.html.j2").render(
         **_variables(content, environment),
@@ -151,6 +152,11 @@ def _numbered(style: str, words: Words) -> str:
         .replace("\\u0001", '" counter(pages) "')
     )
     return style.replace(_NUMBER, quoted.removesuffix(' ""').removeprefix('"" '))
+
+
+def _hyphens(words: Words) -> str:
+    """Columns are as wide as English needs: longer words of another language are parted by its own rules."""
+    return ".grid th,.tile-w,.badge,.facts th{hyphens:auto;hyphenate-character:'-'}\n" if words.own else ""
 
 
 def _wording(words: Words, script: str) -> Markup | str:

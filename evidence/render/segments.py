@@ -122,7 +122,7 @@ class _Html:
             end = found.start() if found else len(text)
             return end, _text_piece(token, text[at:end])
         if literal := _LITERAL.match(text, at):
-            shown = f"<{literal.group(1)}>{unescape(literal.group(2))}</{literal.group(1)}>"
+            shown = f"<code>{unescape(literal.group(2))}</code>"  # both are set alike
             return literal.end(), Piece("kept", [_data(token, literal.group())], shown)
         name = found.group(1)
         if name in _INLINE:

@@ -28,6 +28,7 @@ from evidence.snapshot.canonical import sha256_hex
 MOST: Final = 1 << 20  # bytes of a wording
 _LONGEST: Final = 6  # times the message: what is longer is no wording of it
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}\.po\Z")
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur", "yi", "ps", "sd", "ug", "dv", "ckb"})
 _STEPS: Final = "docs/formats/wording.md says what a wording may change"
 _NOT_WORDED: Final = frozenset({"PROVISIONAL", "DRAFT", "DEMONSTRATION KEYS"})
@@ -39,6 +40,10 @@ def load(body: bytes, file: str, language: str, templates: Path) -> Words:
     Raises ``ConfigError`` naming the file and the first entry that is refused, and why.
     """
     locale = _locale(language, file)
+    if not _NAME.match(Path(file).name):
+        raise ConfigError(
+            f"{file}: the packet carries it by its name", fix='name it with letters, digits and ".po": de.po'
+        )
     known = _parsed((templates / FILE).read_bytes(), FILE, None)
     if len(body) > MOST:
         raise ConfigError(f"{file} has {len(body)} bytes", fix=f"a wording has {MOST} at most")
