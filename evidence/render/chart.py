@@ -15,7 +15,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from evidence.render.words import ENGLISH, N_, Words, _, join
+from evidence.render.words import ENGLISH, Words, _, join
 
 PASS, FAIL, UNKNOWN, NONE = "satisfied", "not-satisfied", "not-assessed", "not-applicable"
 INK: Final = "#1c2733"
@@ -26,8 +26,8 @@ FILL: Final = {PASS: "#cfe3d6", FAIL: "#9b2c2c", UNKNOWN: PAPER, NONE: "#eef0f3"
 EDGE: Final = {PASS: "#cfe3d6", FAIL: "#9b2c2c", UNKNOWN: HATCH, NONE: "#c9ced6", "": "#e2e5ea"}
 _FONT: Final = "Inter, sans-serif"
 _MONTHS: Final = (
-    *(N_("Jan"), N_("Feb"), N_("Mar"), N_("Apr"), N_("May"), N_("Jun"), N_("Jul"), N_("Aug"), N_("Sep")),
-    *(N_("Oct"), N_("Nov"), N_("Dec")),
+    *(_("Jan"), _("Feb"), _("Mar"), _("Apr"), _("May"), _("Jun"), _("Jul"), _("Aug"), _("Sep")),
+    *(_("Oct"), _("Nov"), _("Dec")),
 )
 _WORDS: Final = {
     FAIL: _("exceptions noted"),

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from evidence.render import annex, explore, sections, text, view
 from evidence.render.inputs import Content
 from evidence.render.segments import script_messages, speaking
-from evidence.render.words import Phrase, Words, _, concluded, join, ngettext
+from evidence.render.words import Phrase, Words, _, join, ngettext
 
 _SCREEN_FONTS: Final = (
     ("Inter", 400, "inter-latin-400-normal.woff2"),
@@ -95,10 +95,10 @@ def _environment(templates: Path, words: Words, clean: Callable[[str], str], *, 
     def finalize(value: Any) -> Any:
         if isinstance(value, Markup):
             return value
-        return clean(_plain(words, value)) if isinstance(value, str) else value
+        return clean(str(words.say(value))) if isinstance(value, str) else value
 
     def said(value: str) -> Any:
-        return words.say(concluded(value))
+        return words.word(value)
 
     environment = Environment(
         extensions=[speaking(lambda _line, message: words.of(message))] if words.own else [],
@@ -120,11 +120,6 @@ def _environment(templates: Path, words: Words, clean: Callable[[str], str], *, 
         "join": _join,
     }
     return environment
-
-
-def _plain(words: Words, value: str) -> str:
-    """Return a marked text in its wording, any other as it is: a value of evidence is never taken for a message."""
-    return str(words.say(value)) if isinstance(value, Phrase) else value
 
 
 def _join(parts: Iterable[Any], between: str = "") -> Phrase:

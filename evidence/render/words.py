@@ -147,22 +147,22 @@ class Words:
         return bool(self.file)
 
     def say(self, value: Any) -> Any:
-        """Return ``value`` in this wording; what is no message of the catalogue stays."""
-        if not self.file or not isinstance(value, str):
+        """Return a phrase in this wording. Anything else stays: a value that reads like a message is none."""
+        if not self.file or not isinstance(value, Phrase):
             return value
-        if not isinstance(value, Phrase):
-            return self.translations.gettext(value) if value and type(value) is str else value
         if value.parts:
-            return "".join(self._inner(part) for part in value.parts)
-        values = {name: self._inner(each) for name, each in value.values.items()}
+            return "".join(self.say(part) for part in value.parts)
+        values = {name: self.say(each) for name, each in value.values.items()}
         if value.plural:
             text = self.translations.ngettext(value.message, value.plural, value.amount)
         else:
             text = self.translations.gettext(value.message)
         return text.format(**values) if values else text
 
-    def _inner(self, value: Any) -> Any:
-        return self.say(value) if isinstance(value, Phrase) else value
+    def word(self, value: str) -> Any:
+        """Return a word of findings, registers or reports in this wording (``VOCABULARY``, conclusions); for those alone."""
+        said = concluded(value)
+        return self.say(said if isinstance(said, Phrase) else _(said)) if said else said
 
     def among(self, messages: Iterable[str]) -> dict[str, str]:
         """Return what stands for each of ``messages`` that is said otherwise; for the script of the page, which looks it up itself."""
