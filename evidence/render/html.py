@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from evidence.render import annex, explore, sections, text, view
 from evidence.render.inputs import Content
@@ -97,7 +97,13 @@ def _environment(templates: Path, clean: Callable[[str], str], *, screen: bool =
     )
     environment.globals["screen"] = screen  # macros see no other variable of the page
     environment.filters |= {"n": text.number, "day": text.day, "short": text.short, "words": text.status_words}
+    environment.filters["ticks"] = lambda value: _ticks(clean(value))
     return environment
+
+
+def _ticks(value: str) -> Markup:
+    """Return a control's sentence with what stands between backticks as code; all of it is escaped first."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))  # noqa: S704 - escaped
 
 
 def _variables(content: Content, environment: Environment) -> dict[str, Any]:

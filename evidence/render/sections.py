@@ -57,14 +57,16 @@ def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced]) -> list[str]
     sealed, matched = sum(e.nights for e in evidence), sum(e.matched for e in evidence)
     missing = sum(e.missing for e in evidence)
     said = [
-        (
+        "It rests on no read of a source, but on what this store itself holds, as it was sealed: receipts, findings, checks or registers."
+        if not evidence
+        else (
             f"Each read was counted on both sides, at the source and on arrival: {number(matched)} of {_n(sealed, 'sealed read')} "
             f"of {_n(len({e.dataset for e in evidence}), 'dataset')} match."
         ),
     ]
     if sealed - matched or missing:
         said.append(
-            f"{number(sealed - matched)} do not match or were refused, {number(missing)} are missing: nights that rest on them are never "
+            f"Not matching or refused: {number(sealed - matched)}; missing: {number(missing)}. Nights that rest on these are never "
             "counted as without exceptions."
         )
     tested = finding.satisfied + finding.not_satisfied
@@ -91,8 +93,8 @@ def _result(finding: PeriodFinding) -> str:
     if finding.exceptions:
         still = sum(run.open for run in finding.exceptions)
         return (
-            f"{_n(len(finding.exceptions), 'exception')} noted in {tests}; {number(still)} still open on the last night tested, "
-            f"{number(len(finding.exceptions) - still)} no longer failing."
+            f"{_n(len(finding.exceptions), 'exception')} noted in {tests}. Open on the last night tested: {number(still)}; no longer failing: "
+            f"{number(len(finding.exceptions) - still)}."
         )
     if finding.status == "satisfied":
         return f"No exceptions noted in {tests}."

@@ -17,7 +17,7 @@ from evidence.render.inputs import Content, ControlText, Requirement, Response
 from evidence.render.matrix import matrices
 from evidence.render.matters import RULE, matters
 from evidence.render.since import since
-from evidence.render.text import number
+from evidence.render.text import number, reason_once
 from evidence.render.trends import trends
 
 SEVERITIES: Final = ("critical", "high", "medium", "low")
@@ -140,9 +140,8 @@ def _sentence(finding: PeriodFinding) -> str:
     parts = [f"Tested on {number(finding.satisfied + finding.not_satisfied)} of {nights}."]
     if finding.exceptions:
         still = sum(1 for item in finding.exceptions if item.open)
-        parts.append(
-            f"{_n(len(finding.exceptions), 'exception')} noted, {number(still)} of them still open on the last night tested."
-        )
+        open_of = f"{number(still)} of them still" if len(finding.exceptions) > 1 else "still" if still else "no longer"
+        parts.append(f"{_n(len(finding.exceptions), 'exception')} noted, {open_of} open on the last night tested.")
     elif finding.status == "satisfied":
         parts.append(f"No exceptions noted in {number(finding.tested_items)} item tests.")
     if finding.not_assessed:
@@ -165,11 +164,11 @@ def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tupl
     if sizes:
         last = max(tested, key=lambda night: night.night)
         rows += [
-            ("Population, smallest and largest night", f"{number(min(sizes))} and {number(max(sizes))} items"),
-            (f"Population on {last.night}", f"{number(last.population)} items, {number(last.passed)} passed"),
+            ("Population, smallest and largest night", f"{number(min(sizes))} and {_n(max(sizes), 'item')}"),
+            (f"Population on {last.night}", f"{_n(last.population, 'item')}, {number(last.passed)} passed"),
             (
                 "Distinct populations",
-                f"{number(len({n.fingerprint for n in tested}))} over {number(len(tested))} nights",
+                f"{number(len({n.fingerprint for n in tested}))} over {_n(len(tested), 'night')}",
             ),
         ]
     rows.append(("Longest run of nights not assessed", number(finding.longest_gap)))
@@ -178,7 +177,8 @@ def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tupl
 
 def _unknown(finding: PeriodFinding) -> tuple[Unknown, ...]:
     found: list[Unknown] = []
-    for night, reason in sorted(finding.unknown.items()):
+    for night, told in sorted(finding.unknown.items()):
+        reason = reason_once(told)
         day = dt.date.fromisoformat(night)
         last = found[-1] if found else None
         if last and last.reason == reason and day - dt.date.fromisoformat(last.last) == dt.timedelta(days=1):
@@ -208,7 +208,7 @@ def _summary(content: Content, views: Sequence[ControlView]) -> tuple[str, ...]:
     sealed = [fact for fact in content.snapshots if content.start <= fact.night <= content.end]
     matched = sum(1 for fact in sealed if fact.status == "complete")
     return (
-        f"{_n(counts['controls'], 'control')} tested on up to {number(length)} nights, {content.start} to {content.end} (UTC).",
+        f"{_n(counts['controls'], 'control')} tested on up to {_n(length, 'night')}, {content.start} to {content.end} (UTC).",
         (
             f"{number(counts['satisfied'])} with no exceptions noted, {number(counts['not_satisfied'])} with exceptions noted, "
             f"{number(counts['not_assessed'])} not assessed, {number(counts['not_applicable'])} not applicable."

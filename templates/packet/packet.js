@@ -99,7 +99,7 @@ async function openAnnex() {
     { head: "Control", by: "control", width: "w-annex", cell: function (k) { return link(rows.of("control", k), rows.of("control", k)); } },
     { head: "Item", by: "item", style: "mono item", cell: function (k) { return link("row-" + (k + 1), rows.of("item", k)); } },
     { head: "Reason", by: "said", cell: function (k) { return (rows.of("kind", k) === "review" ? "To be reviewed: " : "") + rows.of("said", k); } },
-    { head: "Seen", by: "first", width: "w-date", cell: function (k) {
+    { head: "Seen", by: "first", width: "w-annex-seen", cell: function (k) {
       const [first, last] = [rows.of("first", k), rows.of("last", k)];
       return make("span", { class: "date" }, first === last ? first : first + " to\n" + last);
     } },
