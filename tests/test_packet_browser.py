@@ -99,6 +99,27 @@ def test_from_a_requirement_to_a_receipt_without_a_request(content, tmp_path):
         assert page.log == []
 
 
+def test_a_night_that_was_not_assessed_shows_no_noughts(content, tmp_path):
+    night = content.nights[0]
+    changes = {
+        "reason": "denied",
+        "detail": "denied: snowflake.users",
+        "population": 0,
+        "passed": 0,
+        "exceptions": (),
+        "reviews": (),
+    }
+    lacking = replace(night, status="not-assessed", **changes)
+    with Page() as page:
+        opened(page, written(replace(content, nights=(lacking, *content.nights[1:])), tmp_path))
+        follow(page, f"#night-{night.control}-{night.night}", night.control)
+        said = page.run("document.querySelector('#drill-body .facts').innerText").replace("\t", " ")
+        assert "Why denied: snowflake.users" in said
+        assert "Population not tested" in said
+        assert "0 exceptions" not in said
+        assert "Noted" not in said
+
+
 def _checker(folder):
     """Return the checker, and an expression that runs it and gives impact, rule and element of each violation."""
     rules = json.dumps({"runOnly": list(axe.STANDARDS), "resultTypes": ["violations"]})

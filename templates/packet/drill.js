@@ -58,6 +58,10 @@ function requirementsOf(control) {
   return cited.length ? list : "";
 }
 
+// A night that was not assessed has no counts: a nought would read as if nothing had been found.
+function tested(nights, k) { return nights.of("status", k) !== "not-assessed" || nights.of("population", k) > 0; }
+function counted(nights, k, name) { return tested(nights, k) ? say(nights.of(name, k)) : "not tested"; }
+
 async function rowView(number) {
   const [rows, nights] = [await data("rows"), await data("nights")];
   const row = number - 1;
@@ -70,8 +74,8 @@ async function rowView(number) {
       return link("night-" + control + "-" + nights.of("night", k), nights.of("night", k));
     } },
     { head: "Result of the control", by: "status", cell: function (k) { return STATUS[nights.of("status", k)]; } },
-    { head: "Population", by: "population", num: true, style: "num", width: "w-conclusion", cell: function (k) { return say(nights.of("population", k)); } },
-    { head: "Exceptions", by: "exceptions", num: true, style: "num", width: "w-conclusion", cell: function (k) { return say(nights.of("exceptions", k)); } },
+    { head: "Population", by: "population", num: true, style: "num", width: "w-conclusion", cell: function (k) { return counted(nights, k, "population"); } },
+    { head: "Exceptions", by: "exceptions", num: true, style: "num", width: "w-conclusion", cell: function (k) { return counted(nights, k, "exceptions"); } },
     { head: "Receipts", num: true, style: "num", width: "w-date", cell: function (k) { return say(receiptsOf(nights, k).length); } },
   ], "Nights of the control in this run", found.length);
   table.show(found);
@@ -108,8 +112,8 @@ async function nightView(control, night) {
   return [control + ", " + night, facts([
     ["Control", link(control, control)], ["Requirements", requirementsOf(control)],
     ["Result", STATUS[nights.of("status", k)]], ["Why", nights.of("reason", k)],
-    ["Population", say(nights.of("population", k)) + " items, " + say(nights.of("passed", k)) + " passed"],
-    ["Noted", many(nights.of("exceptions", k), "exception") + ", " + many(nights.of("reviews", k), "review item")],
+    ["Population", tested(nights, k) ? many(nights.of("population", k), "item") + ", " + say(nights.of("passed", k)) + " passed" : "not tested"],
+    ["Noted", tested(nights, k) ? many(nights.of("exceptions", k), "exception") + ", " + many(nights.of("reviews", k), "review item") : ""],
   ]), steps, make("h3", null, "Receipts"), place];
 }
 
