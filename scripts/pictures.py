@@ -65,7 +65,9 @@ def write(pdf: Path, folder: Path = FOLDER) -> list[Path]:
             picture = Image.new("RGB", (WIDTH, sheets[0].height + 2 * _GAP), _GROUND)
             for at, sheet in enumerate(sheets):
                 picture.paste(sheet, (_GAP + at * (width + _GAP), _GAP))
-            picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(folder / name, optimize=True)
+            picture.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+                folder / name, optimize=True
+            )
             made.append(folder / name)
     return made
 
