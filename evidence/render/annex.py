@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from evidence.control.result import Input, Interval, NightFinding, PeriodFinding, parts
 from evidence.render.inputs import Content, SnapshotFact
-from evidence.render.text import escape_invisible
+from evidence.render.text import escape_invisible, reason_once
 from evidence.render.words import _
 
 _LEVEL: Final = 9
@@ -111,7 +111,7 @@ def _ordered(nights: Iterable[NightFinding]) -> list[NightFinding]:
 
 
 def _night(night: NightFinding, places: Mapping[str, int]) -> _Row:
-    why = f"{night.reason}: {night.detail}" if night.detail else night.reason
+    why = reason_once(f"{night.reason}: {night.detail}") if night.detail else night.reason
     inputs = _runs(places[item.manifest_sha256] for item in night.inputs)
     return (
         *(night.control, night.night.isoformat(), night.status, night.population, night.passed),

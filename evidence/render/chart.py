@@ -84,28 +84,36 @@ def heat_strips(
     """Return the strips of ``rows``, each no longer than a page: a chart cannot be broken by one."""
     count = max(1, -(-len(rows) // _ROWS))
     size = max(1, -(-len(rows) // count))
+    label = _label_width([name for name, _ in rows])
     pieces = [rows[at : at + size] for at in range(0, len(rows), size)] or [rows]
     many = len(pieces)
     names = [
         _("{title}, {place} of {n}", title=title, place=n, n=many) if many > 1 else title for n in range(1, many + 1)
     ]
     return tuple(
-        heat_strip(piece, start, end, title=name, words=words) for piece, name in zip(pieces, names, strict=True)
+        heat_strip(piece, start, end, title=name, label=label, words=words)
+        for piece, name in zip(pieces, names, strict=True)
     )
 
 
 def heat_strip(
-    rows: Sequence[tuple[str, Mapping[str, str]]], start: dt.date, end: dt.date, *, title: str, words: Words = ENGLISH
+    rows: Sequence[tuple[str, Mapping[str, str]]],
+    start: dt.date,
+    end: dt.date,
+    *,
+    title: str,
+    label: float = 172.0,
+    words: Words = ENGLISH,
 ) -> Markup:
     """Return controls by nights; ``rows`` are (label, night -> status). One mark per run of equal nights."""
     nights = nights_of(start, end)
-    label, row, top = 172.0, 13.0, 16.0
+    row, top = 13.0, 16.0
     cell = (680.0 - label) / max(1, len(nights))
     parts = list(month_axis(nights, label, cell, top, top + row * len(rows), words))
     marks = _marks("0.4")
     for number, (name, strip) in enumerate(rows):
         y = top + number * row
-        parts.append(text(0, y + 9.6, name, size=8))
+        parts.append(text(0, y + 9.6, _cut(name, label), size=8))
         for status, places in groupby(range(len(nights)), key=lambda n: strip.get(nights[n].isoformat(), "")):
             first, *rest = places
             _mark(marks, status, label + first * cell, y, (1 + len(rest)) * cell, row)
@@ -116,6 +124,16 @@ def heat_strip(
         end=end,
     )
     return svg(680, top + row * len(rows) + 2, title, [*parts, *marks.parts()], about=about, words=words)
+
+
+def _label_width(names: Sequence[str]) -> float:
+    """Return the room that the longest label needs, within what leaves the nights legible."""
+    return min(max([172.0, *(4.0 * len(name) + 8 for name in names)]), 260.0)
+
+
+def _cut(name: str, room: float) -> str:
+    most = int((room - 8) / 4.0)
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def month_axis(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from evidence.render import annex, explore, sections, text, view
 from evidence.render.inputs import Content
@@ -118,6 +118,7 @@ def _environment(templates: Path, words: Words, clean: Callable[[str], str], *, 
         "words": text.status_words,
         "said": said,
         "join": _join,
+        "ticks": lambda value: _ticks(clean(value)),
     }
     return environment
 
@@ -125,6 +126,11 @@ def _environment(templates: Path, words: Words, clean: Callable[[str], str], *, 
 def _join(parts: Iterable[Any], between: str = "") -> Phrase:
     """Join as Jinja does; what is joined keeps its message, and is escaped when it is printed."""
     return join(between, (part if isinstance(part, str) else str(part) for part in parts))
+
+
+def _ticks(value: str) -> Markup:
+    """Return a control's sentence with what stands between backticks as code; all of it is escaped first."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))  # noqa: S704 - escaped
 
 
 def _variables(content: Content, environment: Environment) -> dict[str, Any]:

@@ -294,7 +294,8 @@ def _lead(
     facts: NightFacts, found: Sequence[OpenItem], counts: Mapping[str, int], due: int, lacking: int
 ) -> Iterator[Phrase]:
     before = facts.night - dt.timedelta(days=1)
-    oldest = min((each.since for each in found), default=None)
+    first = min(found, key=lambda each: (each.since, not each.or_more), default=None)
+    oldest = f"{first.since}{' or before' if first.or_more else ''}" if first else ""
     if facts.assessed_before:
         said = ngettext(
             "{n} exception is new since the night of {before}, {gone} no longer there.",

@@ -58,19 +58,21 @@ def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced]) -> list[Phra
     sealed, matched = sum(e.nights for e in evidence), sum(e.matched for e in evidence)
     missing = sum(e.missing for e in evidence)
     said = [
-        (
-            _(
-                "Each read was counted on both sides, at the source and on arrival: {matched} of {reads} of {datasets} match.",
-                matched=number(matched),
-                reads=ngettext("{n} sealed read", "{n} sealed reads", sealed),
-                datasets=ngettext("{n} dataset", "{n} datasets", len({e.dataset for e in evidence})),
-            )
+        _(
+            "It rests on no read of a source, but on what this store itself holds, as it was sealed: receipts, findings, checks or registers."
+        )
+        if not evidence
+        else _(
+            "Each read was counted on both sides, at the source and on arrival: {matched} of {reads} of {datasets} match.",
+            matched=number(matched),
+            reads=ngettext("{n} sealed read", "{n} sealed reads", sealed),
+            datasets=ngettext("{n} dataset", "{n} datasets", len({e.dataset for e in evidence})),
         ),
     ]
     if sealed - matched or missing:
         said.append(
             _(
-                "{n} do not match or were refused, {missing} are missing: nights that rest on them are never counted as without exceptions.",
+                "Not matching or refused: {n}; missing: {missing}. Nights that rest on these are never counted as without exceptions.",
                 n=number(sealed - matched),
                 missing=number(missing),
             )
@@ -107,8 +109,8 @@ def _result(finding: PeriodFinding) -> Phrase:
     if finding.exceptions:
         still = sum(run.open for run in finding.exceptions)
         return ngettext(
-            "{n} exception noted in {tests}; {open} still open on the last night tested, {gone} no longer failing.",
-            "{n} exceptions noted in {tests}; {open} still open on the last night tested, {gone} no longer failing.",
+            "{n} exception noted in {tests}. Open on the last night tested: {open}; no longer failing: {gone}.",
+            "{n} exceptions noted in {tests}. Open on the last night tested: {open}; no longer failing: {gone}.",
             len(finding.exceptions),
             tests=tests,
             open=number(still),

@@ -17,7 +17,7 @@ from evidence.render.inputs import Content, ControlText, Requirement, Response
 from evidence.render.matrix import matrices
 from evidence.render.matters import RULE, matters
 from evidence.render.since import since
-from evidence.render.text import number
+from evidence.render.text import number, reason_once
 from evidence.render.trends import trends
 from evidence.render.words import Phrase, _, join, ngettext
 
@@ -148,15 +148,20 @@ def _sentence(finding: PeriodFinding) -> Phrase:
     tested = number(finding.satisfied + finding.not_satisfied)
     parts = [_("Tested on {n} of {all} nights of the period.", n=tested, all=number(finding.expected))]
     if finding.exceptions:
-        still = number(sum(1 for item in finding.exceptions if item.open))
-        parts.append(
-            ngettext(
-                "{n} exception noted, {open} of them still open on the last night tested.",
-                "{n} exceptions noted, {open} of them still open on the last night tested.",
-                len(finding.exceptions),
-                open=still,
+        still = sum(1 for item in finding.exceptions if item.open)
+        if len(finding.exceptions) > 1:
+            parts.append(
+                ngettext(
+                    "{n} exception noted, {open} of them still open on the last night tested.",
+                    "{n} exceptions noted, {open} of them still open on the last night tested.",
+                    len(finding.exceptions),
+                    open=number(still),
+                )
             )
-        )
+        elif still:
+            parts.append(_("1 exception noted, still open on the last night tested."))
+        else:
+            parts.append(_("1 exception noted, no longer open on the last night tested."))
     elif finding.status == "satisfied":
         parts.append(_("No exceptions noted in {n} item tests.", n=number(finding.tested_items)))
     if count := finding.not_assessed:
@@ -183,18 +188,24 @@ def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tupl
         rows += [
             (
                 _("Population, smallest and largest night"),
-                _("{least} and {most} items", least=number(min(sizes)), most=number(max(sizes))),
+                ngettext("{least} and {n} item", "{least} and {n} items", max(sizes), least=number(min(sizes))),
             ),
             (
                 _("Population on {night}", night=last.night),
-                _("{n} items, {passed} passed", n=number(last.population), passed=number(last.passed)),
+                ngettext(
+                    "{n} item, {passed} passed",
+                    "{n} items, {passed} passed",
+                    last.population,
+                    passed=number(last.passed),
+                ),
             ),
             (
                 _("Distinct populations"),
-                _(
-                    "{n} over {nights} nights",
-                    n=number(len({n.fingerprint for n in tested})),
-                    nights=number(len(tested)),
+                ngettext(
+                    "{distinct} over {n} night",
+                    "{distinct} over {n} nights",
+                    len(tested),
+                    distinct=number(len({n.fingerprint for n in tested})),
                 ),
             ),
         ]
@@ -204,7 +215,8 @@ def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tupl
 
 def _unknown(finding: PeriodFinding) -> tuple[Unknown, ...]:
     found: list[Unknown] = []
-    for night, reason in sorted(finding.unknown.items()):
+    for night, told in sorted(finding.unknown.items()):
+        reason = reason_once(told)
         day = dt.date.fromisoformat(night)
         last = found[-1] if found else None
         if last and last.reason == reason and day - dt.date.fromisoformat(last.last) == dt.timedelta(days=1):
@@ -235,10 +247,10 @@ def _summary(content: Content, views: Sequence[ControlView]) -> tuple[str, ...]:
     matched = sum(1 for fact in sealed if fact.status == "complete")
     return (
         ngettext(
-            "{n} control tested on up to {nights} nights, {start} to {end} (UTC).",
-            "{n} controls tested on up to {nights} nights, {start} to {end} (UTC).",
+            "{n} control tested on up to {nights}, {start} to {end} (UTC).",
+            "{n} controls tested on up to {nights}, {start} to {end} (UTC).",
             counts["controls"],
-            nights=number(length),
+            nights=ngettext("{n} night", "{n} nights", length),
             start=content.start,
             end=content.end,
         ),

@@ -15,7 +15,7 @@ from evidence.render.inputs import DEMO, Content, ControlText
 from evidence.render.matrix import Matrix, MatrixRow, matrices
 from evidence.render.records import COLUMNS, count, records
 from evidence.render.spreadsheet import Cell
-from evidence.render.text import number, status_words
+from evidence.render.text import number, reason_once, status_words
 from evidence.render.words import _, join
 from evidence.render.workbook import Column, Fact, Heading, Table
 from evidence.render.worklist import request_table
@@ -238,13 +238,13 @@ def _night(night: NightFinding) -> Row:
     )
     return (
         *(night.control, night.night, status_words(night.status), *(counts if tested else (None,) * 5)),
-        *(": ".join(filter(None, (night.reason, night.detail))), len(night.inputs), night.fingerprint, night.version),
+        *(reason_once(": ".join(filter(None, (night.reason, night.detail)))), len(night.inputs), night.fingerprint, night.version),
     )  # fmt: skip
 
 
 def _unassessed(finding: PeriodFinding, night: dt.date) -> Row:
     status = status_words(finding.strip.get(night.isoformat(), "not-assessed"))
-    why = finding.unknown.get(night.isoformat(), "no finding of this night")
+    why = reason_once(finding.unknown.get(night.isoformat(), "no finding of this night"))
     return (finding.control, night, status, *(None,) * 5, why, 0, "", "")
 
 

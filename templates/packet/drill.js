@@ -58,6 +58,10 @@ function requirementsOf(control) {
   return cited.length ? list : "";
 }
 
+// A night that was not assessed has no counts: a nought would read as if nothing had been found.
+function tested(nights, k) { return nights.of("status", k) !== "not-assessed" || nights.of("population", k) > 0; }
+function counted(nights, k, name) { return tested(nights, k) ? say(nights.of(name, k)) : _("not tested"); }
+
 async function rowView(number) {
   const [rows, nights] = [await data("rows"), await data("nights")];
   const row = number - 1;
@@ -70,8 +74,8 @@ async function rowView(number) {
       return link("night-" + control + "-" + nights.of("night", k), nights.of("night", k));
     } },
     { head: _("Result of the control"), by: "status", cell: function (k) { return STATUS[nights.of("status", k)]; } },
-    { head: _("Population"), by: "population", num: true, style: "num", width: "w-conclusion", cell: function (k) { return say(nights.of("population", k)); } },
-    { head: _("Exceptions"), by: "exceptions", num: true, style: "num", width: "w-conclusion", cell: function (k) { return say(nights.of("exceptions", k)); } },
+    { head: _("Population"), by: "population", num: true, style: "num", width: "w-conclusion", cell: function (k) { return counted(nights, k, "population"); } },
+    { head: _("Exceptions"), by: "exceptions", num: true, style: "num", width: "w-conclusion", cell: function (k) { return counted(nights, k, "exceptions"); } },
     { head: _("Receipts"), num: true, style: "num", width: "w-date", cell: function (k) { return say(receiptsOf(nights, k).length); } },
   ], _("Nights of the control in this run"), found.length);
   table.show(found);
@@ -108,8 +112,8 @@ async function nightView(control, night) {
   return [control + ", " + night, facts([
     [_("Control"), link(control, control)], [_("Requirements"), requirementsOf(control)],
     [_("Result"), STATUS[nights.of("status", k)]], [_("Why"), nights.of("reason", k)],
-    [_("Population"), _("{n} items, {passed} passed", { n: say(nights.of("population", k)), passed: say(nights.of("passed", k)) })],
-    [_("Noted"), _("exceptions: {n}, review items: {reviews}", { n: say(nights.of("exceptions", k)), reviews: say(nights.of("reviews", k)) })],
+    [_("Population"), !tested(nights, k) ? _("not tested") : _("{n} items, {passed} passed", { n: say(nights.of("population", k)), passed: say(nights.of("passed", k)) })],
+    [_("Noted"), !tested(nights, k) ? "" : _("exceptions: {n}, review items: {reviews}", { n: say(nights.of("exceptions", k)), reviews: say(nights.of("reviews", k)) })],
   ]), steps, make("h3", null, _("Receipts")), place];
 }
 

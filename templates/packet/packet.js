@@ -102,7 +102,7 @@ async function openAnnex() {
     { head: _("Control"), by: "control", width: "w-annex", cell: function (k) { return link(rows.of("control", k), rows.of("control", k)); } },
     { head: _("Item"), by: "item", style: "mono item", cell: function (k) { return link("row-" + (k + 1), rows.of("item", k)); } },
     { head: _("Reason"), by: "said", cell: function (k) { return rows.of("kind", k) === "review" ? _("To be reviewed: {reason}", { reason: rows.of("said", k) }) : rows.of("said", k); } },
-    { head: _("Seen"), by: "first", width: "w-date", cell: function (k) {
+    { head: _("Seen"), by: "first", width: "w-annex-seen", cell: function (k) {
       const [first, last] = [rows.of("first", k), rows.of("last", k)];
       return make("span", { class: "date" }, first === last ? first : _("{first} to", { first: first }) + "\n" + last);
     } },
