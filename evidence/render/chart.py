@@ -118,7 +118,7 @@ def heat_strip(
             first, *rest = places
             _mark(marks, status, label + first * cell, y, (1 + len(rest)) * cell, row)
     about = _(
-        "{n} rows, each position a night from {start} to {end}; the counts are in the tables of this packet.",
+        "A row for each of {n}, each position a night from {start} to {end}; the counts are in the tables of this packet.",
         n=len(rows),
         start=start,
         end=end,

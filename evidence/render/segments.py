@@ -28,7 +28,7 @@ _TAG: Final = re.compile(r"</?([a-zA-Z!][\w-]*)")
 _LITERAL: Final = re.compile(r'<(code|span)(?: class="mono")?>([^<>]+)</\1>')
 _OPAQUE: Final = frozenset({"pre", "style", "script"})
 _WITHIN: Final = frozenset({"ref", "severity", "badge", "word"})  # macros that make part of a sentence
-_NOT_NAMES: Final = frozenset({"n", "day", "short", "length", "upper", "join", "sum", "attribute", "said",
+_NOT_NAMES: Final = frozenset({"n", "day", "short", "length", "upper", "join", "sum", "attribute", "said", "ticks",
         "strftime", "if", "else", "c", "_", "ngettext"})  # fmt: skip
 _COMMAND: Final = re.compile(r" {7,}\S")  # a line of a text file that is typed, not read
 _MARK: Final = re.compile(r"#+ |\d+\. |- ")
