@@ -22,6 +22,7 @@ from evidence.cli.packet_history import TRENDS, before_of, measured_of, series_f
 from evidence.cli.packet_night import night_facts
 from evidence.cli.packet_request import answering, registers_carried
 from evidence.cli.packet_review import reviews_of
+from evidence.cli.packet_rules import check_rules
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
 from evidence.control.coverage import refusal
@@ -66,6 +67,7 @@ def gather(
         night: [f for f in sealed_findings(workspace.store, workspace.index, night) if f.control in mapped]
         for night in period.nights
     }
+    check_rules(workspace, period, mapped, found)
     periods = {
         finding.control: finding
         for finding in periods_of(workspace, found, period.start, period.end)
