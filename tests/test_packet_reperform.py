@@ -280,6 +280,23 @@ def test_refused_early_where_what_is_in_use_is_not_what_the_night_was_judged_by(
     config = copy / "evidence.toml"
     config.write_text(config.read_text() + cases[1][1])
     job.run("-w", copy, "assess", "--date", PERIOD, "--jobs", "1")
+    words = (
+        "--cause",
+        "c",
+        "--effect",
+        "e",
+        "--action",
+        "a",
+        "--owner",
+        "Bo",
+        "--due",
+        "2026-08-01",
+        "--signed-by",
+        "Ann",
+    )
+    answered = ("respond", DORMANT, finding.exceptions[0].item, "--period", f"{PERIOD}..{PERIOD}", *words)
+    job.run("-w", copy, *answered)  # younger than the last assessment
+    job.run("-w", copy, "requests", "answer", NUMBER, "--by", "Bo", "--answer", "see", "--exhibit", f"control:{DORMANT}", "--exhibit", "register:responses")  # fmt: skip
     job.run(*ask)
     (made,) = (tmp_path / "out").glob("*.zip")
     assert "with 3 nights not assessed allowed" in " ".join(verified(work, made, "--explain").split())

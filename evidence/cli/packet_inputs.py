@@ -57,6 +57,7 @@ def gather(
     names what the library does not have, or cannot be of the period.
     """
     library = workspace.library
+    workspace.index.catch_up(workspace.log)  # what was sealed for this packet is exhibited in it
     check_period(report, period)
     mapped = controls_of(library, report)
     if request is not None:
