@@ -153,8 +153,9 @@ def test_the_workbook_calculates_nothing_links_nowhere_and_shows_it(work, data, 
     (row,) = book["Responses"]
     assert {shown(value) for value in responded.values()} <= set(row)
     owners = {each["owner"] for each in tomllib.loads((work / "owners.toml").read_text())["owners"]}
-    assert sum(any(hostile in owner for hostile in HOSTILE) for owner in owners) > 3
-    assert {row[4] for row in book["Controls"]} - {None} == {shown(owner) for owner in owners}
+    named = {row[4] for row in book["Controls"]} - {None}
+    assert named <= {shown(owner) for owner in owners}
+    assert sum(any(shown(hostile) in owner for hostile in HOSTILE) for owner in named) > 5
     assert any("Fernhollow <script>alert(10)</script> {{7*7}} & Co" in row for row in book["About"])
 
 
