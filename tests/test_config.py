@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 SECTIONS = {
     "entity": config.EntityConfig, "store": config.StoreConfig, "log": config.LogConfig,
     "redaction": config.RedactionConfig, "collect": config.CollectConfig, "assess": config.AssessConfig,
-    "gate": config.GateConfig, "packet": config.PacketConfig,
+    "gate": config.GateConfig, "packet": config.PacketConfig, "packet.brand": config.BrandConfig,
 }  # fmt: skip
 SOURCES = {
     "carrier": config.SnowflakeSourceConfig, "carrier.elevated": config.SnowflakeElevatedConfig,
@@ -24,7 +24,7 @@ SOURCES = {
 
 
 def keys_of(model: type[BaseModel]) -> set[str]:
-    return set(model.model_fields) - {"elevated"}  # a section of its own
+    return set(model.model_fields) - {"elevated", "brand"}  # sections of their own
 
 
 def shown_keys(section: str) -> set[str]:
@@ -49,7 +49,7 @@ def test_the_example_loads_and_its_values_are_the_defaults():
     for section in ("store", "log", "redaction", "assess", "gate", "packet"):
         assert getattr(loaded, section) == SECTIONS[section](), section
     top = keys_of(config.Config) - {"workspace", "sha256"}
-    assert top == set(SECTIONS) | {"sources", "demo", "retention"}
+    assert top == set(SECTIONS) - {"packet.brand"} | {"sources", "demo", "retention"}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from evidence.cli.official_text import texts_of
 from evidence.cli.packet_beside import Beside
 from evidence.cli.packet_choice import check_period, controls_of
 from evidence.cli.packet_history import TRENDS, before_of, measured_of, series_files
+from evidence.cli.packet_looks import looks_of
 from evidence.cli.packet_night import night_facts
 from evidence.cli.packet_request import answering, registers_carried
 from evidence.cli.packet_review import reviews_of
@@ -118,6 +119,7 @@ def gather(
         measured=measured_of(workspace, found, mapped) if "trends" in report.sections else [],
         review=shown.review if shown else None,
         night=night,
+        looks=looks_of(config),
     )
 
 
