@@ -23,6 +23,7 @@ from evidence.cli.packet_looks import looks_of
 from evidence.cli.packet_night import night_facts
 from evidence.cli.packet_request import answering, registers_carried
 from evidence.cli.packet_review import reviews_of
+from evidence.cli.packet_rules import check_rules
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
 from evidence.control.coverage import refusal
@@ -57,6 +58,7 @@ def gather(
     names what the library does not have, or cannot be of the period.
     """
     library = workspace.library
+    workspace.index.catch_up(workspace.log)  # what was sealed for this packet is exhibited in it
     check_period(report, period)
     mapped = controls_of(library, report)
     if request is not None:
@@ -67,6 +69,7 @@ def gather(
         night: [f for f in sealed_findings(workspace.store, workspace.index, night) if f.control in mapped]
         for night in period.nights
     }
+    check_rules(workspace, period, mapped, found)
     periods = {
         finding.control: finding
         for finding in periods_of(workspace, found, period.start, period.end)
