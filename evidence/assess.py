@@ -66,7 +66,7 @@ class StoreReader:
     contracts: Mapping[str, Contract]
     configured: Mapping[str, Sequence[str]]  # source name -> datasets it is asked for
     known_at: dt.datetime
-    earlier: "Earlier | None" = (
+    earlier: "Earlier | Index | None" = (
         None  # assessments of earlier nights as they are sealed by now; None: those of ``index``
     )
     _manifests: dict[str, Manifest] = field(default_factory=dict)

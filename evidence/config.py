@@ -246,6 +246,16 @@ class GateConfig(_Section):
     masking: MaskingConfig | None = None
 
 
+class BrandConfig(_Section):
+    """The entity's marks on its packets (docs/formats/wording.md)."""
+
+    logo: str = ""
+    accent: str = ""
+    accent_dark: str = ""
+    short_name: str = ""
+    confidentiality: str = ""
+
+
 class PacketConfig(_Section):
     """The packet's signing key: another key, another root than the log's."""
 
@@ -263,6 +273,9 @@ class PacketConfig(_Section):
     attestation: bool = False
     tsa: tuple[str, ...] = ()
     tsa_roots: tuple[str, ...] = ()
+    language: str = ""
+    wording: str = ""
+    brand: BrandConfig = BrandConfig()
 
 
 class AlertTargetConfig(_Section):

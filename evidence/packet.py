@@ -41,6 +41,7 @@ from evidence.render.inputs import (
     Seal,
     SnapshotFact,
 )
+from evidence.render.looks import PLAIN, Looks
 from evidence.render.nightly import NightFacts
 from evidence.render.records import count, csv_pieces
 from evidence.render.report import Report
@@ -120,6 +121,7 @@ class PacketInputs:
     measured: Sequence[Measured] = ()
     review: AccessReview | None = None
     night: NightFacts | None = None
+    looks: Looks = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ def build_packet(
             bag.add("trends.json", trends.as_json(content))
         if inputs.request is not None:
             bag.add("request.json", canonical.encode(inputs.request.to_json()))
+        for name, body in sorted(inputs.looks.files.items()):
+            bag.add(name, body)
         progress("writing evidence")
         _write_evidence(bag, inputs, proved, progress)
         for name, pieces in chain(exported(content, bag.digests), tabled(content, out)):
@@ -365,6 +369,7 @@ def _content(
         measured=tuple(inputs.measured),
         review=inputs.review,
         night=inputs.night,
+        looks=inputs.looks,
     )
 
 
@@ -476,6 +481,7 @@ def _render_facts(content: Content, rendered: pdf.Rendered, page: bytes) -> dict
         "pages": rendered.pages,
         "unsigned_pdf": {"length": len(rendered.body), "sha256": hashlib.sha256(rendered.body).hexdigest()},
         "html_sha256": hashlib.sha256(page).hexdigest(),
+        **content.looks.to_json(),
     }
 
 

@@ -26,7 +26,7 @@ from evidence.control.definition import Library, load_layers, load_library
 from evidence.control.engine import Engine, assess_night
 from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
 from evidence.control.gate import requirements
-from evidence.control.overlay import FILES, within
+from evidence.control.overlay import FILES, UNKNOWN, sealed_unknown, within
 from evidence.control.period import assess_period
 from evidence.control.register import Registers, load_registers
 from evidence.control.result import NightFinding
@@ -154,6 +154,7 @@ def _compare(files: BagFiles, store: ObjectStore | None) -> Iterator[Check]:
         }
         rules = _Rules(library, _configurations(files))
         yield from _foreign(files, registers, rules, list(chosen.values()), concluded)
+        yield from _unknown_nights(effective[UNKNOWN], sealed_unknown(list(chosen.values()), rules.configurations))
         other = set().union(*(rules.moved(assessment) for assessment in chosen.values())) & set(concluded)
         reach = set[str]() if store is not None else _out_of_reach(files, library, snapshots)
         wanted = [name for name in concluded if name not in reach | other]
@@ -204,6 +205,22 @@ def _foreign(
     for name in sorted(always & set(concluded)):
         faults.append((f"{CONTROLS}{name}/", "what the packet shows of this control was in force on no night of it"))
     yield from (Check(STEP, ok=False, detail=words, subject=name) for name, words in faults)
+
+
+def _unknown_nights(shown: int, sealed: int | None) -> Iterator[Check]:
+    """Compare how many nights may lack an assessment with what was sealed for the last night; earlier releases sealed it nowhere."""
+    subject = f"{CONTROLS}effective.json"
+    if sealed is None and shown:
+        yield Check(
+            STEP, ok=None, detail=f"no assessment has sealed that {shown} nights may be not assessed", subject=subject
+        )
+    elif sealed is not None and shown != sealed:
+        yield Check(
+            STEP,
+            ok=False,
+            detail=f"{shown} nights may be not assessed, and {sealed} is what was sealed",
+            subject=subject,
+        )
 
 
 def _judged(
@@ -310,7 +327,7 @@ def _whole(
     by_control: dict[str, list[NightFinding]] = {}
     for finding in nights:
         by_control.setdefault(finding.control, []).append(finding)
-    unknown = effective["max_unknown_nights"]
+    unknown = effective[UNKNOWN]
     periods = (
         assess_period(library.controls[name], found, start, end, max_unknown_nights=unknown)
         for name, found in sorted(by_control.items())

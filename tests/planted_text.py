@@ -69,10 +69,10 @@ def plant_words(folder: Path) -> None:
     free = re.compile(
         r'^((?:name|system|owner|reason|what|note|justification|deputy|responder) = )"([^"]*)"', re.MULTILINE
     )
-    for path in (folder / "system.toml", *sorted((folder / "registers").glob("*.toml"))):
+    for path in (folder / "system.toml", folder / "owners.toml", *sorted((folder / "registers").glob("*.toml"))):
         only = (
             free
-            if path.name == "system.toml"
+            if path.parent == folder
             else re.compile(free.pattern.replace("name|system|", "").replace("owner|", ""), re.MULTILINE)
         )
         path.write_text(only.sub(hostile, path.read_text()))

@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 SECTIONS = {
     "entity": config.EntityConfig, "store": config.StoreConfig, "log": config.LogConfig,
     "redaction": config.RedactionConfig, "collect": config.CollectConfig, "assess": config.AssessConfig,
-    "gate": config.GateConfig, "packet": config.PacketConfig, "publish": config.PublishConfig,
+    "gate": config.GateConfig, "packet": config.PacketConfig, "packet.brand": config.BrandConfig, "publish": config.PublishConfig,
     "alerts": config.AlertsConfig, "schedule": config.ScheduleConfig, "alerts.targets.on-call": config.AlertTargetConfig, "alerts.tickets.board": config.TicketsConfig,
 }  # fmt: skip
 SOURCES = {
@@ -25,7 +25,7 @@ SOURCES = {
 
 
 def keys_of(model: type[BaseModel]) -> set[str]:
-    return set(model.model_fields) - {"elevated", "targets", "tickets"}  # a section of its own
+    return set(model.model_fields) - {"elevated", "targets", "tickets", "brand"}  # a section of its own
 
 
 def shown_keys(section: str) -> set[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 
 from evidence import errors
 from evidence.cli.app import application
@@ -29,6 +30,19 @@ def test_every_file_the_readme_links_to_exists():
     assert len(links) > 5
     for link in links:
         assert (ROOT / link).exists(), link
+
+
+def test_the_pictures_of_a_packet_are_those_the_script_makes_and_are_shown():
+    script = runpy.run_path(str(ROOT / "scripts" / "pictures.py"))
+    folder = ROOT / "docs" / "pictures"
+    assert {file.name for file in folder.iterdir()} == set(script["PICTURES"])
+    for file in folder.iterdir():
+        (about,) = re.findall(rf"!\[([^]]+)\]\(docs/pictures/{file.name}\)", README)
+        assert len(about) > 60, "said in words for those who do not see it"
+        assert file.stat().st_size < 400_000
+        with Image.open(file) as picture:
+            assert picture.format == "PNG"
+            assert picture.width == script["WIDTH"]
 
 
 def test_every_page_linked_from_the_docs_exists():

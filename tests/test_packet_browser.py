@@ -18,6 +18,7 @@ from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from tests.hostile import CORPUS
 from tests.servers import axe
 from tests.servers.chromium import Page, browser_or_skip
+from tests.test_reports import brief_content, campaign, content_of, review_content
 
 pytestmark = pytest.mark.chromium
 OPEN = "document.getElementById('drill').open"
@@ -98,26 +99,60 @@ def test_from_a_requirement_to_a_receipt_without_a_request(content, tmp_path):
         assert page.log == []
 
 
+def test_a_night_that_was_not_assessed_shows_no_noughts(content, tmp_path):
+    night = content.nights[0]
+    changes = {
+        "reason": "denied",
+        "detail": "denied: snowflake.users",
+        "population": 0,
+        "passed": 0,
+        "exceptions": (),
+        "reviews": (),
+    }
+    lacking = replace(night, status="not-assessed", **changes)
+    with Page() as page:
+        opened(page, written(replace(content, nights=(lacking, *content.nights[1:])), tmp_path))
+        follow(page, f"#night-{night.control}-{night.night}", night.control)
+        said = page.run("document.querySelector('#drill-body .facts').innerText").replace("\t", " ")
+        assert "Why denied: snowflake.users" in said
+        assert "Population not tested" in said
+        assert "0 exceptions" not in said
+        assert "Noted" not in said
+
+
+def _checker(folder):
+    """Return the checker, and an expression that runs it and gives impact, rule and element of each violation."""
+    rules = json.dumps({"runOnly": list(axe.STANDARDS), "resultTypes": ["violations"]})
+    return axe.source(
+        folder
+    ), f"axe.run(document, {rules}).then(r => r.violations.map(v => [v.impact, v.id, v.nodes[0].html]))"
+
+
+def _grave(page, check):
+    return [v for v in page.run(check) if v[0] in {"serious", "critical"}]
+
+
+# what scrolls under the bar or is not laid out yet cannot be judged: without these axe passes over half of the text
+PLAIN = (
+    "document.querySelector('.bar').style.position = 'static';"
+    "for (const each of document.querySelectorAll('.control')) each.style.contentVisibility = 'visible'; 0"
+)
+WINDOWS = ((1280, False), (1280, True), (360, False))
+
+
 @pytest.mark.slow
 def test_no_serious_accessibility_violation(content, tmp_path):
-    checker = axe.source(tmp_path)
-    rules = json.dumps({"runOnly": list(axe.STANDARDS), "resultTypes": ["violations"]})
-    check = f"axe.run(document, {rules}).then(r => r.violations.map(v => [v.impact, v.id, v.nodes[0].html]))"
-    # what scrolls under the bar or is not laid out yet cannot be judged: without these axe passes over half of the text
-    plain = (
-        "document.querySelector('.bar').style.position = 'static';"
-        "for (const each of document.querySelectorAll('.control')) each.style.contentVisibility = 'visible'; 0"
-    )
+    checker, check = _checker(tmp_path)
     some = [c.id for c in content.controls[:4]]  # the checker needs half a minute for each thousand cells
     controls, periods = content.controls[:4], tuple(p for p in content.periods if p.control in some)
     path = written(replace(content, controls=controls, periods=periods), tmp_path)
     with Page() as page:
-        for width, dark in ((1280, False), (1280, True), (360, False)):
+        for width, dark in WINDOWS:
             page.look(width, 900, dark=dark)
             opened(page, path)
-            page.run(plain)
+            page.run(PLAIN)
             page.run(checker + ";0")
-            assert [v for v in page.run(check) if v[0] in {"serious", "critical"}] == []
+            assert _grave(page, check) == []
             assert page.run("document.documentElement.scrollWidth") == width, "nothing sticks out sideways"
             for address, title in (
                 ()
@@ -125,11 +160,60 @@ def test_no_serious_accessibility_violation(content, tmp_path):
                 else (("#row-5", ""), ("#night-identity-dormant-2026-07-09", "2026-07-09"), ("#receipt-3", ","))
             ):
                 follow(page, address, title)
-                assert [v for v in page.run(check) if v[0] in {"serious", "critical"}] == []
+                assert _grave(page, check) == []
             page.run("drill.close()")
         page.run("document.querySelector('label[for=q]').remove()")
         assert any(v[1] == "label" for v in page.run(check)), "the checker sees what is wrong"
         assert page.log == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("report", ["quarterly-soc2", "access-review", "nightly-brief"])
+def test_the_other_reports_have_none_either(report, tmp_path):
+    checker, check = _checker(tmp_path)
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    content = (
+        brief_content(folder)
+        if report == "nightly-brief"
+        else review_content(folder, campaign(8), campaign(3, list_sha256="", entry=None, night=None))
+        if report == "access-review"
+        else content_of(report, folder, count=4)
+    )
+    some = [c.id for c in content.controls[:4]]
+    controls, periods = content.controls[:4], tuple(p for p in content.periods if p.control in some)
+    with Page() as page:
+        for width, dark in WINDOWS:
+            page.look(width, 900, dark=dark)
+            opened(page, written(replace(content, controls=controls, periods=periods), tmp_path))
+            page.run(PLAIN)
+            page.run(checker + ";0")
+            assert _grave(page, check) == []
+            assert page.run("document.documentElement.scrollWidth") == width, "nothing sticks out sideways"
+            lost = "[...document.querySelectorAll('main a[href^=\"#\"], nav a')].map(a => a.hash.slice(1))"
+            assert (
+                page.run(f"{lost}.filter(id => !/^(night|row|receipt)-/.test(id) && !document.getElementById(id))")
+                == []
+            )
+        assert page.log == []
+
+
+@pytest.mark.slow
+def test_cards_of_a_brief_share_pages_and_none_is_broken_by_one(tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    content = brief_content(folder)
+    with Page() as page:
+        opened(page, written(content, tmp_path))
+        page.paper(tmp_path / "page.pdf")
+    pages = subprocess.run(
+        ["pdftotext", "-layout", tmp_path / "page.pdf", "-"], capture_output=True, text=True, check=True
+    ).stdout.split("\f")
+    words = [" ".join(each.split()) for each in pages]
+    assert len(words) - 1 < len(content.controls), "a page holds several cards"
+    for control in content.controls:
+        title, statement = " ".join(control.title.split()), " ".join(control.statement.split())
+        assert any(title in each and statement in each for each in words), control.id
 
 
 @pytest.mark.slow

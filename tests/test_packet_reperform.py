@@ -3,6 +3,8 @@
 The machine of the reader has the packet and the package: an empty home, no workspace and, where the system allows, no network.
 """
 
+import dataclasses
+import datetime as dt
 import json
 import os
 import re
@@ -16,11 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evidence.assess import sealed_findings
 from evidence.bag.bag import MANIFEST, SIGNATURE, TAGMANIFEST, manifest_bytes
 from evidence.bag.zip import equals_reencoding
 from evidence.cli.packet_command import identity_of
+from evidence.cli.packet_rules import check_rules
+from evidence.cli.period import parse_period
 from evidence.cli.workspace import Workspace, now
 from evidence.demo import Size
+from evidence.errors import PacketRefusedError
 from evidence.reperform import reperform
 from evidence.signing.cades import sign_detached
 from evidence.snapshot import canonical
@@ -142,7 +148,6 @@ def change_text(name, pattern, text):
 
 SQL = f"controls/{MFA}/control.sql"
 TOML = f"controls/{DORMANT}/control.toml"
-ROW = '\n[[break_glass]]\nname = "NOBODY"\nuser = "NOBODY"\n'
 LOOSER = f'\n[controls.{MFA}]\nreason = "x"\nparameters = {{ grace_hours = 24 }}\n'
 CHANGES = [
     (change_row, "exhibits", "comes out otherwise"),
@@ -151,7 +156,11 @@ CHANGES = [
     (change_text(TOML, "default = 90", "default = 91"), "", "was in force on no night"),
     (change_text("controls/overlay.toml", r"\A", "# none\n"), "", "not one that was in force"),
     (change_text("controls/registers/zones.toml", r'"', '"x'), "", "not one that was sealed"),
-    (change_text("controls/effective.json", '"max_unknown_nights":0', '"max_unknown_nights":9'), None, "with 9 nights"),
+    (
+        change_text("controls/effective.json", '"max_unknown_nights":0', '"max_unknown_nights":9'),
+        "",
+        "9 nights may be not",
+    ),
     (change_text("findings.json", '"status":"not-satisfied"', '"status":"satisfied"'), "findings", "otherwise"),
     (change_text("findings.json", r'"passed":(\d)', r'"passed":1\1'), "findings", "otherwise"),
 ]
@@ -233,6 +242,81 @@ def test_fails_whole_and_says_what(work, tmp_path):
     later = ("-w", copy, *ASKED, f"{PERIOD}..2026-07-02", "--out", tmp_path / "out")
     assert "1 nights of" in job.run(*later, codes=(11,)).stderr
     assert not list((tmp_path / "out").glob("*"))
+
+
+BREAK_GLASS = """
+[[break_glass]]
+user = "{user}"
+owner = "Ann"
+approved_by = "Bo"
+approved_on = {since}
+expires = 2030-01-01
+"""
+
+
+def test_refused_early_where_what_is_in_use_is_not_what_the_night_was_judged_by(work, tmp_path):
+    """Each is put back, or the night is assessed again; what changes no finding of the period is in nobody's way."""
+    copy = tmp_path / "work"
+    shutil.copytree(work, copy)
+    (finding,) = (f for f in sealed(copy) if f.control == DORMANT)
+    user = finding.exceptions[0].item.partition("/")[2]
+    cases = (
+        ("overlay.toml", "# nobody assessed with this\n", "account overlay as it is"),
+        ("evidence.toml", "[assess]\nmax_unknown_nights = 3\n", "max_unknown_nights is 3, and was 0"),
+        ("registers/break_glass.toml", BREAK_GLASS.format(user=user, since="2026-01-01"), f"{DORMANT} on {PERIOD} comes out"),
+    )  # fmt: skip
+    ask = ("-w", copy, *ASKED, f"{PERIOD}..{PERIOD}", "--out", tmp_path / "out")
+    for name, more, said in cases:
+        path = copy / name
+        before = path.read_text()
+        path.write_text(before + more)
+        refused = " ".join(job.run(*ask, codes=(11,)).stderr.split())
+        assert said in refused
+        assert "evidence assess --period" in refused
+        path.write_text(before)
+    assert not list((tmp_path / "out").glob("*"))
+    later = copy / "registers/break_glass.toml"
+    later.write_text(later.read_text() + BREAK_GLASS.format(user=user, since="2026-07-02"))
+    config = copy / "evidence.toml"
+    config.write_text(config.read_text() + cases[1][1])
+    job.run("-w", copy, "assess", "--date", PERIOD, "--jobs", "1")
+    words = (
+        "--cause",
+        "c",
+        "--effect",
+        "e",
+        "--action",
+        "a",
+        "--owner",
+        "Bo",
+        "--due",
+        "2026-08-01",
+        "--signed-by",
+        "Ann",
+    )
+    answered = ("respond", DORMANT, finding.exceptions[0].item, "--period", f"{PERIOD}..{PERIOD}", *words)
+    job.run("-w", copy, *answered)  # younger than the last assessment
+    job.run("-w", copy, "requests", "answer", NUMBER, "--by", "Bo", "--answer", "see", "--exhibit", f"control:{DORMANT}", "--exhibit", "register:responses")  # fmt: skip
+    job.run(*ask)
+    (made,) = (tmp_path / "out").glob("*.zip")
+    assert "with 3 nights not assessed allowed" in " ".join(verified(work, made, "--explain").split())
+
+
+def sealed(work):
+    workspace = Workspace.open(work)
+    return sealed_findings(workspace.store, workspace.index, dt.date.fromisoformat(PERIOD))
+
+
+def test_content_of_no_night_is_named(work):
+    workspace = Workspace.open(work)
+    found = {dt.date.fromisoformat(PERIOD): sealed(work)}
+    check_rules(workspace, parse_period(f"{PERIOD}..{PERIOD}"), {DORMANT, MFA}, found)
+    library = workspace.library
+    other = library.controls[MFA].model_copy(update={"content_sha256": "0" * 64})
+    workspace.__dict__["library"] = dataclasses.replace(library, controls={**library.controls, MFA: other})
+    check_rules(workspace, parse_period(f"{PERIOD}..{PERIOD}"), {DORMANT}, found)
+    with pytest.raises(PacketRefusedError, match=f"the content of {MFA} is that of no night"):
+        check_rules(workspace, parse_period(f"{PERIOD}..{PERIOD}"), {DORMANT, MFA}, found)
 
 
 SHUFFLED = """

@@ -87,8 +87,8 @@ def test_what_became_of_each_decision_by_the_periods_end(monkeypatch):
 @pytest.mark.parametrize(
     ("holder", "by", "why"),
     [
-        ("MARTA", "Marta", "is the holder or reports to him"),
-        ("BOSS", "Marta", "is the holder or reports to him"),
+        ("MARTA", "Marta", "is the holder or reports to the holder"),
+        ("BOSS", "Marta", "is the holder or reports to the holder"),
         ("X", "Eve", "was not registered"),
     ],
 )

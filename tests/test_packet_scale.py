@@ -5,15 +5,19 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from pathlib import Path
 
+import openpyxl
+import pyarrow.parquet as pq
 import pytest
 
 from evidence.bag.files import FolderFiles
 from evidence.bag.findings import canonical_findings, findings_pieces, read_findings
 from evidence.errors import MalformedError
 from evidence.render.annex import unpacked
+from evidence.render.worksheets import FINDINGS
 from evidence.signing.trust import load_trust
 from evidence.snapshot import canonical
 from evidence.verify import verify_packet
@@ -37,6 +41,34 @@ def made(folder, count, seconds):
     return said, Path(said["zip"]).with_suffix("")
 
 
+def listed_in_sheets(path):
+    """Count the rows of the sheets of findings by control: in the XML, block by block, because a library takes minutes."""
+    found = Counter()
+    with zipfile.ZipFile(path) as parts:
+        named = re.findall(rb'<sheet name="([^"]+)"', parts.read("xl/workbook.xml"))
+        for number, name in enumerate(named, 1):
+            if not name.decode().startswith(FINDINGS):
+                continue
+            rest = b""
+            with parts.open(f"xl/worksheets/sheet{number}.xml") as body:
+                while block := body.read(MIB):
+                    rows = (rest + block).split(b"<row ")
+                    rest = rows.pop()
+                    found.update(map(first_cell, rows))
+            found[first_cell(rest)] += 1
+    del found[None], found["control"]
+    return found
+
+
+def nightly(bag):
+    return sum(len(night["exceptions"]) for night in read_findings(FolderFiles(bag)).nights())
+
+
+def first_cell(row):
+    cell = re.search(rb'<c r="A(\d+)"[^>]*><is><t[^>]*>([^<]*)</t>', row)
+    return cell[2].decode() if cell and int(cell[1]) > 1 else None
+
+
 def same_everywhere(folder, bag, count):
     """Compare the counts of all files with those of findings.json."""
     data = bag / "data"
@@ -45,6 +77,14 @@ def same_everywhere(folder, bag, count):
     assert counts.total() == count
     with (data / "findings.csv").open(newline="") as rows:
         assert Counter(line.split(",", 1)[0] for line in rows) == counts + Counter(control=1)
+    columns = pq.read_table(data / "findings.parquet", columns=["control"]).column("control").value_counts().to_pylist()
+    assert {each["values"]: each["counts"] for each in columns} == counts
+    assert listed_in_sheets(data / "packet.xlsx") == counts
+    book = openpyxl.load_workbook(data / "packet.xlsx", read_only=True)
+    controls = {row[0]: row[12] for row in book["Controls"].iter_rows(min_row=3, values_only=True)}
+    assert {name: number for name, number in controls.items() if number} == counts
+    assert sum(row[5] or 0 for row in book["Population"].iter_rows(min_row=3, values_only=True)) == nightly(bag)
+    book.close()
     page = (data / "packet.html").read_text()
     rows = unpacked(re.search(r'id="annex-rows"[^>]*>([^<]+)<', page)[1])
     assert rows["n"] == count

@@ -1,6 +1,7 @@
 """Overlays in layers: profile, organisation, account; the last wins, each with its reason, and the outcome is sealed with what it judged."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import job
@@ -10,7 +11,7 @@ from test_control_cases import write
 from evidence.config import content_root
 from evidence.control.definition import load_layers, load_library
 from evidence.control.model import Layer
-from evidence.control.overlay import configuration, within
+from evidence.control.overlay import configuration, sealed_unknown, within
 from evidence.demo import Size
 from evidence.errors import ControlError
 from evidence.snapshot.canonical import sha256_hex
@@ -96,6 +97,16 @@ def test_the_configuration_is_one_object_of_what_is_in_force(tmp_path):
         load_library([tmp_path], [layer("account", parameters={"grace_hours": 12})])
     )
     assert configuration(set_) != configuration(plain)
+    assert "max_unknown_nights" not in body, "a library of no workspace; so were all of earlier releases"
+
+
+def test_tolerated_nights_are_those_that_the_last_night_sealed(tmp_path):
+    plain = load_library([write(tmp_path)])
+    said = {str(n): json.loads(configuration(replace(plain, max_unknown_nights=n))) for n in (0, 2)}
+    assert said["2"]["max_unknown_nights"] == 2
+    said["old"] = json.loads(configuration(plain))
+    for names, wanted in ((("0", "2"), 2), (("2", "0"), 0), (("2", "old"), 2), (("old", "gone", ""), None), ((), None)):
+        assert sealed_unknown([{"configuration": name} for name in names], said) == wanted
 
 
 @pytest.mark.slow

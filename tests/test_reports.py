@@ -235,7 +235,7 @@ def campaign(count=60, **changed):
     ]
     words = {
         "quarter": dt.date(2026, 6, 30), "due": dt.date(2026, 7, 30), "execute_days": 14, "rows": tuple(rows),
-        "set_aside": (SetAside("carrier", "USER1", "CLAIMS", "keep", "Eve", at, "the reviewer is the holder or reports to him"),),
+        "set_aside": (SetAside("carrier", "USER1", "CLAIMS", "keep", "Eve", at, "the reviewer is the holder or reports to the holder"),),
         "signatures": (Signature("snowflake", 1, 1, "Marta", count, count - 1, at, "rows without a decision"),),
         "looked_at": dt.date(2026, 7, 31), "list_sha256": "ab" * 32, "entry": 12, "night": dt.date(2026, 7, 10), "listed_at": "2026-07-11T01:00:00Z",
         "fingerprint": "cd" * 32, "lists": 1,

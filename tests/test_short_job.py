@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import job
+import pyarrow.parquet as pq
 
 from evidence.demo import Size
 
@@ -33,12 +34,12 @@ def test_four_nights_end_in_a_packet_whose_findings_are_the_answer_key(tmp_path)
     change = f"Another rule from {loosened['stretches'][1]['start']} on"
     assert change in (packet.with_suffix("") / "data" / "packet.html").read_text()
     planted = [line.encode() for line in (work / "planted-phi.txt").read_text().splitlines() if line]
-    pages = [
-        (packet.with_suffix("") / "data" / name).read_bytes()
-        for name in ("packet.html", "findings.csv", "findings.json", "oscal.json", "ocsf.json")
-    ]
-    with zipfile.ZipFile(packet.with_suffix("") / "data" / "packet.xlsx") as sheets:
+    data = packet.with_suffix("") / "data"
+    pages = [path.read_bytes() for path in data.iterdir() if path.suffix in {".html", ".csv", ".json", ".md", ".txt"}]
+    assert len(pages) > 6
+    with zipfile.ZipFile(data / "packet.xlsx") as sheets:
         pages += [sheets.read(name) for name in sheets.namelist()]
+    pages.append(str(pq.read_table(data / "findings.parquet").to_pylist()).encode())
     assert planted
     assert not [datum for datum in planted if any(datum in page for page in pages)]
     before = job.open_log(work).size

@@ -42,7 +42,7 @@ def _before(workspace: Workspace, report: Report, period: Period) -> Before:
             if dt.date.fromisoformat(body["period"]["end"]) < period.start:
                 last = body
     if last is None:
-        return Before(missing="no earlier packet of this report is in the log")
+        return Before(missing="no packet of this report over an earlier period is in the log")
     start, end = (dt.date.fromisoformat(last["period"][name]) for name in ("start", "end"))
     index = Index.of(entry for _, entry in workspace.log.entries(before=last["log_size"]))
     nights = [start + DAY * n for n in range((end - start).days + 1)]

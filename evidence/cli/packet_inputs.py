@@ -19,9 +19,11 @@ from evidence.cli.official_text import texts_of
 from evidence.cli.packet_beside import Beside
 from evidence.cli.packet_choice import check_period, controls_of
 from evidence.cli.packet_history import TRENDS, before_of, measured_of, series_files
+from evidence.cli.packet_looks import looks_of
 from evidence.cli.packet_night import night_facts
 from evidence.cli.packet_request import answering, registers_carried
 from evidence.cli.packet_review import reviews_of
+from evidence.cli.packet_rules import check_rules
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
 from evidence.control.coverage import refusal
@@ -56,6 +58,7 @@ def gather(
     names what the library does not have, or cannot be of the period.
     """
     library = workspace.library
+    workspace.index.catch_up(workspace.log)  # what was sealed for this packet is exhibited in it
     check_period(report, period)
     mapped = controls_of(library, report)
     if request is not None:
@@ -66,6 +69,7 @@ def gather(
         night: [f for f in sealed_findings(workspace.store, workspace.index, night) if f.control in mapped]
         for night in period.nights
     }
+    check_rules(workspace, period, mapped, found)
     periods = {
         finding.control: finding
         for finding in periods_of(workspace, found, period.start, period.end)
@@ -115,6 +119,7 @@ def gather(
         measured=measured_of(workspace, found, mapped) if "trends" in report.sections else [],
         review=shown.review if shown else None,
         night=night,
+        looks=looks_of(config),
     )
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+from evidence.cli.packet_rules import DECIDED
 from evidence.cli.workspace import Workspace
 from evidence.control.gate import registers_needed
 from evidence.control.model import Library
@@ -10,8 +11,6 @@ from evidence.control.register import SHAPES
 from evidence.control.requests import REGISTERS, Request, controls_named
 from evidence.errors import UsageError
 from evidence.render.report import Report
-
-_DECIDED = ("dispositions", "waivers", "reviewers")  # what people decided about findings, and who may
 
 
 def answering(library: Library, report: Report, mapped: set[str], request: Request) -> tuple[set[str], Report]:
@@ -40,4 +39,4 @@ def registers_carried(workspace: Workspace, controls: set[str], request: Request
         return frozenset(SHAPES) - set(REGISTERS)
     library = workspace.library
     needed = {name for each in controls for name in registers_needed(library, library.controls[each])}
-    return frozenset({*needed, *_DECIDED, *request.named("register")}) - set(REGISTERS)
+    return frozenset({*needed, *DECIDED, *request.named("register")}) - set(REGISTERS)

@@ -203,7 +203,7 @@ class _Reviews:
         reviewer = entitled(self.workspace.registers, decision["reviewer"], decision["decided_at"].date())
         if reviewer is None:
             return "the reviewer was not registered for access reviews that day"
-        return "the reviewer is the holder or reports to him" if own(reviewer, item) else ""
+        return "the reviewer is the holder or reports to the holder" if own(reviewer, item) else ""
 
     def _state(self, quarter: dt.date, decision: Row | None, standing: str, gap: str) -> tuple[State, str]:
         if decision is None:

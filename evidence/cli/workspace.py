@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -221,7 +221,8 @@ class Workspace:
     @cached_property
     def library(self) -> Library:
         """Controls of the product and of the workspace, with profile, organisation and account applied in this order."""
-        return load_library(self.control_folders, load_layers(self.overlays))
+        library = load_library(self.control_folders, load_layers(self.overlays))
+        return replace(library, max_unknown_nights=self.config.assess.max_unknown_nights)
 
     @property
     def overlays(self) -> list[tuple[str, Path]]:

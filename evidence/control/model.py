@@ -304,6 +304,7 @@ class Library:
     settings: Mapping[str, Value] = field(default_factory=dict)
     crosswalk: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[Layer, ...] = ()
+    max_unknown_nights: int | None = None  # how many a satisfied period may have, as the workspace says; None: unsaid
     gate: tuple[str, ...] = ()  # controls that run before a merge
     gate_later: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # their reasons that only show after it
 

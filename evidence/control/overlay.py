@@ -13,6 +13,7 @@ from evidence.errors import ControlError
 from evidence.snapshot import canonical
 
 FORMAT: Final = "evidence-configuration-v1"
+UNKNOWN: Final = "max_unknown_nights"
 PROFILE, ORGANISATION, ACCOUNT = "profile", "organisation", "account"
 FILES: Final[Mapping[str, str]] = {
     PROFILE: "profile.toml",
@@ -59,6 +60,7 @@ def configuration(library: Library) -> bytes:
             "library": {"version": library.version, "sha256": library.sha256},
             "layers": [{"name": layer.name, "sha256": layer.sha256} for layer in library.layers],
             "settings": {name: _plain(value) for name, value in sorted(library.settings.items())},
+            **({} if library.max_unknown_nights is None else {UNKNOWN: library.max_unknown_nights}),
             "controls": {
                 control.id: {
                     "version": control.version,
@@ -72,6 +74,18 @@ def configuration(library: Library) -> bytes:
             },
         }
     )
+
+
+def sealed_unknown(
+    assessments: Sequence[Mapping[str, Any]], configurations: Mapping[str, Mapping[str, Any]]
+) -> int | None:
+    """Return how many nights of a period may be not assessed, as sealed for the last of its ``assessments`` that says it.
+
+    ``configurations`` by digest. None: they are of a release that sealed no such number.
+    """
+    named = [configurations.get(str(each.get("configuration", "")), {}) for each in assessments]
+    said = [int(each[UNKNOWN]) for each in named if UNKNOWN in each]
+    return said[-1] if said else None
 
 
 def _spelled(change: Change) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from evidence.control.result import Input, Interval, NightFinding, PeriodFinding, parts
 from evidence.render.inputs import Content, SnapshotFact
-from evidence.render.text import escape_invisible
+from evidence.render.text import escape_invisible, reason_once
+from evidence.render.words import _
 
 _LEVEL: Final = 9
 _UNKNOWN_SYSTEM: Final = 255  # RFC 1952 2.3.1: the file system of the machine is nobody's business
@@ -75,7 +76,10 @@ def _column(values: list[Any]) -> dict[str, Any]:
 def _rows(content: Content) -> Iterator[_Row]:
     """Yield exceptions and reviews in the order of ``data/findings.csv``."""
     said = {text.id: text.reasons for text in content.controls}
-    answers = {(r.control, r.item, r.reason): f"{r.owner}, due {r.due.isoformat()}" for r in content.responses}
+    answers = {
+        (r.control, r.item, r.reason): content.words.say(_("{owner}, due {due}", owner=r.owner, due=r.due.isoformat()))
+        for r in content.responses
+    }
     for finding, kind, intervals in parts(content.periods):
         for each in intervals:
             words = said.get(finding.control, {}).get(each.reason, each.reason)
@@ -107,7 +111,7 @@ def _ordered(nights: Iterable[NightFinding]) -> list[NightFinding]:
 
 
 def _night(night: NightFinding, places: Mapping[str, int]) -> _Row:
-    why = f"{night.reason}: {night.detail}" if night.detail else night.reason
+    why = reason_once(f"{night.reason}: {night.detail}") if night.detail else night.reason
     inputs = _runs(places[item.manifest_sha256] for item in night.inputs)
     return (
         *(night.control, night.night.isoformat(), night.status, night.population, night.passed),

@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from evidence.render.spreadsheet import Cell
+from evidence.render.words import _
 
 State = Literal[
     "kept", "pending", "expired", "removal shown", "removal due later", "removal overdue", "removal not shown", "reopened"
 ]  # fmt: skip
 STATES: Final[Mapping[State, str]] = {
-    "kept": "kept by a decision that counts",
-    "removal shown": "to be removed, and a later capture shows it gone",
-    "removal due later": "to be removed, due after the period's end: a subsequent event",
-    "removal not shown": "to be removed, and no capture after the decision shows whether it is gone",
-    "removal overdue": "to be removed, and still held past the day it was due",
-    "reopened": "removed and granted anew since the decision",
-    "pending": "no decision that counts, and the review is not due yet",
-    "expired": "no decision that counts by the day the review was due",
+    "kept": _("kept by a decision that counts"),
+    "removal shown": _("to be removed, and a later capture shows it gone"),
+    "removal due later": _("to be removed, due after the period's end: a subsequent event"),
+    "removal not shown": _("to be removed, and no capture after the decision shows whether it is gone"),
+    "removal overdue": _("to be removed, and still held past the day it was due"),
+    "reopened": _("removed and granted anew since the decision"),
+    "pending": _("no decision that counts, and the review is not due yet"),
+    "expired": _("no decision that counts by the day the review was due"),
 }
 REMOVALS: Final[tuple[State, ...]] = (
     *("removal overdue", "reopened", "removal not shown", "removal due later", "removal shown"),

@@ -7,9 +7,10 @@ from typing import Any, Final
 from evidence.control.replaced import Observation, Result, Setting
 from evidence.control.result import PeriodFinding, RuleChange
 from evidence.render.text import number
+from evidence.render.words import N_, _, join
 
-_WAYS: Final = {"tighter": "tighter", "looser": "looser", "other": "otherwise"}
-_NOBODY: Final = "not recorded"
+_WAYS: Final = {"tighter": N_("{what}, tighter"), "looser": N_("{what}, looser"), "other": N_("{what}, otherwise")}
+_NOBODY: Final = _("not recorded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def changes(finding: PeriodFinding) -> tuple[ChangeView, ...]:
 def _view(change: RuleChange) -> ChangeView:
     replaced, old, new = change.replaced, change.replaced.result, change.result
     rows = [
-        (f"{each.what}, {_WAYS[each.direction]}", _text(each.before), _text(each.after)) for each in replaced.settings
+        (_(_WAYS[each.direction], what=each.what), _text(each.before), _text(each.after)) for each in replaced.settings
     ]
     return ChangeView(
         night=change.night.isoformat(),
@@ -49,31 +50,34 @@ def _view(change: RuleChange) -> ChangeView:
 def _how(change: RuleChange) -> str:
     replaced = change.replaced
     if replaced.result is None:
-        return f"The old rule's result of this night is {replaced.missing}."
+        return _("The old rule's result of this night is {missing}.", missing=replaced.missing)
     if replaced.revision is not None:
-        return f"The old rule's result is assessment {replaced.revision} of this night, sealed while it was in force."
-    return "Both rules ran on the same evidence of this night."
+        return _(
+            "The old rule's result is assessment {revision} of this night, sealed while it was in force.",
+            revision=replaced.revision,
+        )
+    return _("Both rules ran on the same evidence of this night.")
 
 
 def _results(old: Result | None, new: Result, missing: str) -> Iterator[tuple[str, str, str]]:
     for name, of in (
-        ("Result", _word),
-        ("Items tested", _tested),
-        ("Exceptions", _exceptions),
-        ("To be reviewed", _reviews),
+        (_("Result"), _word),
+        (_("Items tested"), _tested),
+        (_("Exceptions"), _exceptions),
+        (_("To be reviewed"), _reviews),
     ):
-        yield name, of(old) if old else ("not available" if missing else ""), of(new)
+        yield name, of(old) if old else (_("not available") if missing else ""), of(new)
 
 
 def _word(result: Result) -> str:
     words = {
-        "satisfied": "no exceptions noted",
-        "not-satisfied": f"exceptions noted ({len(result.exceptions)})",
-        "not-assessed": "not assessed",
-        "not-applicable": "not applicable",
+        "satisfied": _("no exceptions noted"),
+        "not-satisfied": _("exceptions noted ({n})", n=number(len(result.exceptions))),
+        "not-assessed": _("not assessed"),
+        "not-applicable": _("not applicable"),
     }
-    why = f": {result.reason}" if result.status == "not-assessed" and result.reason else ""
-    return words[result.status] + why
+    why = [result.reason] if result.status == "not-assessed" and result.reason else []
+    return join(": ", [words[result.status], *why])
 
 
 def _tested(result: Result) -> str:
@@ -102,10 +106,16 @@ def _items(one: Result, other: Result | None) -> tuple[str, ...]:
 def _said(setting: Setting) -> str:
     """Say why, who asked and who approved; what nobody wrote down is said too."""
     if setting.what == "content":
-        return "The control's own text or SQL, a fact or a setting of the library is another; its change record is the library's."
-    by = f"{setting.by}{f' on {setting.on}' if setting.on else ''}" if setting.by else _NOBODY
-    where = f" ({setting.layer})" if setting.layer else ""
-    return f"{setting.reason or 'no reason recorded'}{where}. Requested by: {setting.requested_by or _NOBODY}. Approved by: {by}."
+        return _(
+            "The control's own text or SQL, a fact or a setting of the library is another; its change record is the library's."
+        )
+    by = setting.by or _NOBODY
+    return _(
+        "{reason}. Requested by: {requested_by}. Approved by: {approved_by}.",
+        reason=join("", [setting.reason or _("no reason recorded"), f" ({setting.layer})" if setting.layer else ""]),
+        requested_by=setting.requested_by or _NOBODY,
+        approved_by=_("{name} on {day}", name=by, day=setting.on) if setting.by and setting.on else by,
+    )
 
 
 def _text(value: Any) -> str:

@@ -15,6 +15,8 @@ from typing import Final
 
 from markupsafe import Markup
 
+from evidence.render.words import ENGLISH, Words, _, join
+
 PASS, FAIL, UNKNOWN, NONE = "satisfied", "not-satisfied", "not-assessed", "not-applicable"
 INK: Final = "#1c2733"
 SOFT: Final = "#5a6675"
@@ -23,8 +25,16 @@ PAPER: Final = "#ffffff"
 FILL: Final = {PASS: "#cfe3d6", FAIL: "#9b2c2c", UNKNOWN: PAPER, NONE: "#eef0f3", "": PAPER}
 EDGE: Final = {PASS: "#cfe3d6", FAIL: "#9b2c2c", UNKNOWN: HATCH, NONE: "#c9ced6", "": "#e2e5ea"}
 _FONT: Final = "Inter, sans-serif"
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_WORDS: Final = {FAIL: "exceptions noted", UNKNOWN: "not assessed", NONE: "not applicable", "": "no finding sealed"}
+_MONTHS: Final = (
+    *(_("Jan"), _("Feb"), _("Mar"), _("Apr"), _("May"), _("Jun"), _("Jul"), _("Aug"), _("Sep")),
+    *(_("Oct"), _("Nov"), _("Dec")),
+)
+_WORDS: Final = {
+    FAIL: _("exceptions noted"),
+    UNKNOWN: _("not assessed"),
+    NONE: _("not applicable"),
+    "": _("no finding sealed"),
+}
 _ROWS: Final = 56  # of a strip that fit on a printed page with its heading
 _LETTER: Final = {  # strokes around the middle of a box; a fifth of the time a letter of a font takes
     FAIL: "m-3-3.6l6 7.2m0-7.2l-6 7.2",
@@ -69,48 +79,83 @@ def nights_of(start: dt.date, end: dt.date) -> list[dt.date]:
 
 
 def heat_strips(
-    rows: Sequence[tuple[str, Mapping[str, str]]], start: dt.date, end: dt.date, *, title: str
+    rows: Sequence[tuple[str, Mapping[str, str]]], start: dt.date, end: dt.date, *, title: str, words: Words = ENGLISH
 ) -> tuple[Markup, ...]:
     """Return the strips of ``rows``, each no longer than a page: a chart cannot be broken by one."""
     count = max(1, -(-len(rows) // _ROWS))
     size = max(1, -(-len(rows) // count))
+    label = _label_width([name for name, _ in rows])
     pieces = [rows[at : at + size] for at in range(0, len(rows), size)] or [rows]
-    words = [f"{title}, {place} of {len(pieces)}" if len(pieces) > 1 else title for place in range(1, len(pieces) + 1)]
-    return tuple(heat_strip(piece, start, end, title=name) for piece, name in zip(pieces, words, strict=True))
+    many = len(pieces)
+    names = [
+        _("{title}, {place} of {n}", title=title, place=n, n=many) if many > 1 else title for n in range(1, many + 1)
+    ]
+    return tuple(
+        heat_strip(piece, start, end, title=name, label=label, words=words)
+        for piece, name in zip(pieces, names, strict=True)
+    )
 
 
-def heat_strip(rows: Sequence[tuple[str, Mapping[str, str]]], start: dt.date, end: dt.date, *, title: str) -> Markup:
+def heat_strip(
+    rows: Sequence[tuple[str, Mapping[str, str]]],
+    start: dt.date,
+    end: dt.date,
+    *,
+    title: str,
+    label: float = 172.0,
+    words: Words = ENGLISH,
+) -> Markup:
     """Return controls by nights; ``rows`` are (label, night -> status). One mark per run of equal nights."""
     nights = nights_of(start, end)
-    label, row, top = 172.0, 13.0, 16.0
+    row, top = 13.0, 16.0
     cell = (680.0 - label) / max(1, len(nights))
-    parts = list(month_axis(nights, label, cell, top, top + row * len(rows)))
+    parts = list(month_axis(nights, label, cell, top, top + row * len(rows), words))
     marks = _marks("0.4")
     for number, (name, strip) in enumerate(rows):
         y = top + number * row
-        parts.append(text(0, y + 9.6, name, size=8))
+        parts.append(text(0, y + 9.6, _cut(name, label), size=8))
         for status, places in groupby(range(len(nights)), key=lambda n: strip.get(nights[n].isoformat(), "")):
             first, *rest = places
             _mark(marks, status, label + first * cell, y, (1 + len(rest)) * cell, row)
-    words = (
-        f"{len(rows)} rows, each position a night from {start} to {end}; the counts are in the tables of this packet."
+    about = _(
+        "A row for each of {n}, each position a night from {start} to {end}; the counts are in the tables of this packet.",
+        n=len(rows),
+        start=start,
+        end=end,
     )
-    return svg(680, top + row * len(rows) + 2, title, [*parts, *marks.parts()], about=words)
+    return svg(680, top + row * len(rows) + 2, title, [*parts, *marks.parts()], about=about, words=words)
 
 
-def month_axis(nights: Sequence[dt.date], left: float, cell: float, top: float, bottom: float) -> Iterator[str]:
+def _label_width(names: Sequence[str]) -> float:
+    """Return the room that the longest label needs, within what leaves the nights legible."""
+    return min(max([172.0, *(4.0 * len(name) + 8 for name in names)]), 260.0)
+
+
+def _cut(name: str, room: float) -> str:
+    most = int((room - 8) / 4.0)
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def month_axis(
+    nights: Sequence[dt.date], left: float, cell: float, top: float, bottom: float, words: Words = ENGLISH
+) -> Iterator[str]:
     """Yield the months' names with a line down to ``bottom``, and a tick for each Monday."""
     months, mondays = [], []
     for index, night in enumerate(nights):
         x = left + index * cell
         if night.day == 1 or index == 0:
-            yield text(x + 1, top - 6, f"{_MONTHS[night.month - 1]} {night.year}", size=7.5, fill=SOFT)
+            yield text(x + 1, top - 6, month(night, words), size=7.5, fill=SOFT)
             months.append(f"M{num(x)} {num(top - 14)}V{num(bottom)}")
         elif night.weekday() == 0:
             mondays.append(f"M{num(x)} {num(top - 3)}V{num(top)}")
     yield f'<path d="{"".join(months)}" stroke="#9aa5b1" stroke-width="0.6"/>'
     if mondays:
         yield f'<path d="{"".join(mondays)}" stroke="#b8c0ca" stroke-width="0.5"/>'
+
+
+def month(night: dt.date, words: Words) -> str:
+    """Return the month of a night as drawings spell it."""
+    return f"{words.say(_MONTHS[night.month - 1])} {night.year}"
 
 
 def _marks(edge: str) -> Marks:
@@ -147,23 +192,22 @@ def hatch(x: float, y: float, width: float, height: float, step: float = 3.0) ->
     return "".join(lines)
 
 
-def calendar(strip: Mapping[str, str], start: dt.date, end: dt.date, *, title: str) -> Markup:
+def calendar(strip: Mapping[str, str], start: dt.date, end: dt.date, *, title: str, words: Words = ENGLISH) -> Markup:
     """Return one row per month, one lettered box per night."""
-    months = [list(group) for _, group in groupby(nights_of(start, end), key=lambda n: (n.year, n.month))]
+    months = [list(group) for _key, group in groupby(nights_of(start, end), key=lambda n: (n.year, n.month))]
     left, cell, row = 46.0, 20.0, 22.0
     parts: list[str] = []
     marks = _marks("0.8")
     for number, days in enumerate(months):
         y = 12 + number * row
-        parts.append(text(0, y + 13, f"{_MONTHS[days[0].month - 1]} {days[0].year}", size=8))
+        parts.append(text(0, y + 13, month(days[0], words), size=8))
         for night in days:
             _box(marks, strip.get(night.isoformat(), ""), left + (night.day - 1) * cell, y, cell - 2)
     parts.extend(
         text(left + (d - 1) * cell + 9, 8, str(d), size=7, fill=SOFT, anchor="middle") for d in (1, *range(5, 31, 5))
     )
-    return svg(
-        left + 31 * cell, 12 + row * len(months), title, [*parts, *marks.parts()], about=_said(strip, start, end)
-    )
+    about = _said(strip, start, end)
+    return svg(left + 31 * cell, 12 + row * len(months), title, [*parts, *marks.parts()], about=about, words=words)
 
 
 def _box(marks: Marks, status: str, x: float, y: float, size: float) -> None:
@@ -181,28 +225,31 @@ def _said(strip: Mapping[str, str], start: dt.date, end: dt.date) -> str:
     for status, group in groupby(nights_of(start, end), key=lambda night: strip.get(night.isoformat(), "")):
         first, *rest = list(group)
         if status != PASS:
-            runs.append(f"{first}{f' to {rest[-1]}' if rest else ''}: {_WORDS[status]}")
-    return (
-        "; ".join([*runs, "other nights: no exceptions noted"] if runs else ["Each night: no exceptions noted"]) + "."
-    )
+            span = _("{start} to {end}", start=first, end=rest[-1]) if rest else str(first)
+            runs.append(join(": ", [span, _WORDS[status]]))
+    if not runs:
+        return _("Each night: no exceptions noted.")
+    return _("{runs}; other nights: no exceptions noted.", runs=join("; ", runs))
 
 
-def legend() -> Markup:
+def legend(words: Words = ENGLISH) -> Markup:
     """Return the key of both charts."""
     parts: list[str] = []
     marks = _marks("0.4")
     x = 0.0
-    for status, words in (
-        (PASS, "no exceptions noted"),
-        (FAIL, "X exceptions noted"),
-        (UNKNOWN, "? not assessed"),
-        (NONE, "n not applicable"),
-        ("", "- no finding sealed"),
+    for status, letter, word in (
+        (PASS, "", _("no exceptions noted")),
+        (FAIL, "X ", _WORDS[FAIL]),
+        (UNKNOWN, "? ", _WORDS[UNKNOWN]),
+        (NONE, "n ", _WORDS[NONE]),
+        ("", "- ", _WORDS[""]),
     ):
         _mark(marks, status, x, 1, 16, 14)
-        parts.append(text(x + 21, 12, words, size=8))
-        x += 30 + 5.0 * len(words)
-    return svg(x, 16, "Legend: marks used for the status of a night", [*parts, *marks.parts()])
+        said = f"{letter}{words.say(word)}"
+        parts.append(text(x + 21, 12, said, size=8))
+        x += 30 + 5.0 * len(said)
+    title = _("Legend: marks used for the status of a night")
+    return svg(x, 16, title, [*parts, *marks.parts()], words=words)
 
 
 def text(
@@ -217,11 +264,13 @@ def text(
     )
 
 
-def svg(width: float, height: float, title: str, parts: Iterable[str], *, about: str = "") -> Markup:
+def svg(
+    width: float, height: float, title: str, parts: Iterable[str], *, about: str = "", words: Words = ENGLISH
+) -> Markup:
     """Return the drawing with its name and, in ``about``, what it shows."""
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width:.1f} {height:.1f}"'
-        f' width="{width:.1f}" height="{height:.1f}"><title>{escape(title)}</title>'
+        f' width="{width:.1f}" height="{height:.1f}"><title>{escape(words.say(title))}</title>'
     )
-    described = f"<desc>{escape(about)}</desc>" if about else ""
+    described = f"<desc>{escape(words.say(about))}</desc>" if about else ""
     return Markup(head + described + "".join(parts) + "</svg>")  # noqa: S704 - every text went through escape()

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from evidence.render import chart
 from evidence.render.inputs import Content, ControlText, SnapshotFact
 from evidence.render.text import number
+from evidence.render.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def _reconciled(source: str, dataset: str, facts: Sequence[SnapshotFact], expect
         matched=matched,
         not_matched=len(facts) - matched,
         missing=expected - len(facts),
-        source_rows=number(sum(stated)) if stated else "not stated",
+        source_rows=number(sum(stated)) if stated else _("not stated"),
         landed=sum(f.landed for f in facts),
         quarantined=sum(f.quarantined for f in facts),
         masked=sum(f.masked for f in facts),
@@ -106,5 +107,9 @@ def completeness(content: Content) -> list[tuple[str, Mapping[str, str]]]:
 def completeness_charts(content: Content) -> tuple[Markup, ...]:
     """Return the strips of datasets by nights."""
     return chart.heat_strips(
-        completeness(content), content.start, content.end, title="Whether each dataset was sealed for each night"
+        completeness(content),
+        content.start,
+        content.end,
+        title=_("Whether each dataset was sealed for each night"),
+        words=content.words,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from evidence.render.inputs import Catalogue, Content
 from evidence.render.view import SEVERITIES
+from evidence.render.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def build(content: Content) -> Explore:
     return Explore(
         groups=tuple(groups),
         severities=tuple(s for s in SEVERITIES if any(text.severity == s for text in content.controls)),
-        owners=tuple(Choice(n, name or "none named", named.count(name)) for n, name in enumerate(owners)),
+        owners=tuple(Choice(n, name or _("none named"), named.count(name)) for n, name in enumerate(owners)),
         of_control={c: " ".join(str(n) for n in sorted(numbers[key] for key in keys)) for c, keys in mapped.items()},
         owner_of={text.id: owners.index(text.owner) for text in content.controls},
         numbers=numbers,
@@ -67,7 +68,10 @@ def _choices(
     catalogue: Catalogue, mapped: Mapping[str, set[tuple[str, str]]], numbers: dict[tuple[str, str], int]
 ) -> list[Choice]:
     found: list[Choice] = []
-    rows = [("", f"all of {catalogue.id.upper()}"), *((r.id, f"{r.id} {r.title}") for r in catalogue.requirements)]
+    rows = [
+        ("", _("all of {framework}", framework=catalogue.id.upper())),
+        *((r.id, f"{r.id} {r.title}") for r in catalogue.requirements),
+    ]
     for requirement, words in rows:
         key = (catalogue.id, requirement)
         controls = sum(1 for keys in mapped.values() if key in keys)

@@ -7,16 +7,19 @@ no network, no ``style`` attributes, no event attributes. The annex (annex.py) i
 
 import base64
 import hashlib
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from evidence.render import annex, explore, sections, text, view
 from evidence.render.inputs import Content
+from evidence.render.segments import script_messages, speaking
+from evidence.render.words import Phrase, Words, _, join, ngettext
 
 _SCREEN_FONTS: Final = (
     ("Inter", 400, "inter-latin-400-normal.woff2"),
@@ -26,6 +29,7 @@ _SCREEN_FONTS: Final = (
 _SCRIPTS: Final = ("annex.js", "drill.js", "packet.js")
 _PAGES: Final = ("packet.html.j2", "PROVISIONAL.txt.j2", "VERIFY.md.j2", "verify.sh.j2")
 _STATIC_ROWS: Final = 5000  # of all controls together, beside the annex: 97,000 took a browser over a minute to open
+_NUMBER: Final = '"Page " counter(page) " of " counter(pages)'  # of print.css
 _PRINT_FACES: Final = ("latin", "latin-ext", "greek", "cyrillic")
 
 
@@ -41,10 +45,12 @@ def files() -> list[str]:
 
 def render_screen(content: Content, templates: Path) -> bytes:
     """Return ``packet.html``."""
-    environment = _environment(templates, text.escape_invisible, screen=True)
+    environment = _environment(templates, content.words, text.escape_invisible, screen=True)
     variables = _variables(content, environment)
     faces = "".join(_face(templates / "fonts", *face) for face in _SCREEN_FONTS)
+    brand = content.looks.brand
     style = faces + _source(templates, "packet/common.css") + _source(templates, "packet/screen.css")
+    style += brand.style(screen=True) + _hyphens(content.words)
     script = "".join(_source(templates, f"packet/{name}") for name in _SCRIPTS)
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; font-src data:; img-src data:; "
@@ -59,6 +65,7 @@ def render_screen(content: Content, templates: Path) -> bytes:
         script=Markup(script),  # noqa: S704 - our own file
         explore=explore.build(content),
         record=annex.first_records(content),
+        wording=_wording(content.words, script),
         annex={name: Markup(block) for name, block in annex.blocks(content).items()},  # noqa: S704 - base64
     )
     return page.encode()
@@ -68,9 +75,12 @@ def render_print(content: Content, templates: Path) -> str:
     """Return the HTML that the PDF is made of."""
     fonts = templates / "fonts"
     coverage = text.font_coverage(fonts)
-    environment = _environment(templates, lambda value: text.escape_uncovered(value, coverage))
+    environment = _environment(templates, content.words, lambda value: text.escape_uncovered(value, coverage))
     style = _print_faces(fonts) + _settled(
-        _source(templates, "packet/common.css") + _source(templates, "packet/print.css")
+        _source(templates, "packet/common.css")
+        + _numbered(_source(templates, "packet/print.css"), content.words)
+        + content.looks.brand.style(screen=False)
+        + _hyphens(content.words)
     )
     return environment.get_template("packet/packet.html.j2").render(
         **_variables(content, environment),
@@ -79,6 +89,7 @@ def render_print(content: Content, templates: Path) -> str:
         policy="",
         style=Markup(style),  # noqa: S704 - our own file
         script="",
+        wording="",
         explore=None,
         record=None,
     )
@@ -86,18 +97,22 @@ def render_print(content: Content, templates: Path) -> str:
 
 def render_text(content: Content, templates: Path, name: str) -> bytes:
     """Return a plain text file of the packet, ``VERIFY.md`` or ``verify.sh``."""
-    environment = _environment(templates, text.escape_invisible)
+    environment = _environment(templates, content.words, text.escape_invisible)
     environment.autoescape = False
     return environment.get_template(f"packet/{name}").render(c=content).encode()
 
 
-def _environment(templates: Path, clean: Callable[[str], str], *, screen: bool = False) -> Environment:
+def _environment(templates: Path, words: Words, clean: Callable[[str], str], *, screen: bool = False) -> Environment:
     def finalize(value: Any) -> Any:
         if isinstance(value, Markup):
             return value
-        return clean(value) if isinstance(value, str) else value
+        return clean(str(words.say(value))) if isinstance(value, str) else value
+
+    def said(value: str) -> Any:
+        return words.word(value)
 
     environment = Environment(
+        extensions=[speaking(lambda _line, message: words.of(message))] if words.own else [],
         loader=FileSystemLoader(templates),
         autoescape=True,
         undefined=StrictUndefined,
@@ -106,20 +121,61 @@ def _environment(templates: Path, clean: Callable[[str], str], *, screen: bool =
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals["screen"] = screen  # macros see no other variable of the page
-    environment.filters |= {"n": text.number, "day": text.day, "short": text.short, "words": text.status_words}
+    environment.globals |= {"screen": screen, "_": _, "ngettext": ngettext}  # macros see no other variable of the page
+    environment.filters |= {
+        "n": text.number,
+        "day": text.day,
+        "short": text.short,
+        "words": text.status_words,
+        "said": said,
+        "join": _join,
+        "ticks": lambda value: _ticks(clean(value)),
+    }
     return environment
+
+
+def _join(parts: Iterable[Any], between: str = "") -> Phrase:
+    """Join as Jinja does; what is joined keeps its message, and is escaped when it is printed."""
+    return join(between, (part if isinstance(part, str) else str(part) for part in parts))
+
+
+def _ticks(value: str) -> Markup:
+    """Return a control's sentence with what stands between backticks as code; all of it is escaped first."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))  # noqa: S704 - escaped
 
 
 def _variables(content: Content, environment: Environment) -> dict[str, Any]:
     built = view.build(content)
     more = sections.build(content, [*built["controls"], *built["reliability"]])
     environment.globals |= {"paged": more["paged"], "matrixed": "matrix" in more["shown"]}  # for macros
-    return built | more
+    return built | more | {"wording_said": content.looks.said()}
 
 
 def _source(templates: Path, name: str) -> str:
     return (templates / name).read_text(encoding="utf-8")
+
+
+def _numbered(style: str, words: Words) -> str:
+    """Return the style with the page's number in its wording; a style sheet has no other words."""
+    said = str(words.say(_("Page {page} of {pages}", page="\0", pages="\1")))
+    quoted = (
+        json.dumps(said, ensure_ascii=False)
+        .replace("\\u0000", '" counter(page) "')
+        .replace("\\u0001", '" counter(pages) "')
+    )
+    return style.replace(_NUMBER, quoted.removesuffix(' ""').removeprefix('"" '))
+
+
+def _hyphens(words: Words) -> str:
+    """Columns are as wide as English needs: longer words of another language are parted by its own rules."""
+    return ".grid th,.tile-w,.badge,.facts th{hyphens:auto;hyphenate-character:'-'}\n" if words.own else ""
+
+
+def _wording(words: Words, script: str) -> Markup | str:
+    """Return what the script says otherwise, as JSON that is data on the page; empty if nothing."""
+    found = words.among(script_messages(script)) if words.own else {}
+    body = json.dumps(found, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
+    return Markup(body) if found else ""  # noqa: S704 - no markup without <
 
 
 def _settled(style: str) -> str:

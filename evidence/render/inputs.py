@@ -13,7 +13,9 @@ from evidence.control.measure import Measured
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import ConfigError
+from evidence.render.looks import PLAIN, Looks
 from evidence.render.report import Report
+from evidence.render.words import Words, _
 
 if TYPE_CHECKING:  # they show values of this module
     from evidence.render.campaign import AccessReview
@@ -213,7 +215,7 @@ class Before:
     missing: str = ""
 
 
-NOT_LOOKED_FOR: Final = Before(missing="an earlier packet was not looked for")
+NOT_LOOKED_FOR: Final = Before(missing=_("an earlier packet was not looked for"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,12 @@ class Content:
 
     before: Before = NOT_LOOKED_FOR
     measured: tuple[Measured, ...] = ()
+    looks: Looks = PLAIN
+
+    @property
+    def words(self) -> Words:
+        """The wording of the pages."""
+        return self.looks.words
 
     @property
     def marks(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from evidence.control.coverage import (
     STRONGEST_FIRST,
     WORST_FIRST,
     Claim,
+    Coverage,
     Covered,
     Rollup,
     claim,
@@ -18,21 +19,29 @@ from evidence.control.coverage import (
 )
 from evidence.render.inputs import Catalogue, Content, Requirement
 from evidence.render.text import number
+from evidence.render.words import N_, Phrase, _, join, ngettext
 
 _MODE_WORDS: Final = {
-    "automated": "platform evidence",
-    "partial": "platform and people evidence",
-    "attestation": "signed statement",
-    "inherited": "provider's report",
-    "not_applicable": "context only",
-    "container": "heading",
+    "automated": _("platform evidence"),
+    "partial": _("platform and people evidence"),
+    "attestation": _("signed statement"),
+    "inherited": _("provider's report"),
+    "not_applicable": _("context only"),
+    "container": _("heading"),
+}
+_COVERAGE_WORDS: Final[dict[Coverage, str]] = {
+    "primary": N_("{n} primary"),
+    "supporting": N_("{n} supporting"),
+    "manual": N_("{n} manual"),
+    "inherited": N_("{n} inherited"),
+    "none": N_("{n} none"),
 }
 _ROLLUP_WORDS: Final[dict[Rollup, str]] = {
-    "not-satisfied": "with exceptions noted",
-    "not-assessed": "not assessed",
-    "not-concluded": "without a conclusion",
-    "satisfied": "with no exceptions noted",
-    "not-applicable": "not applicable",
+    "not-satisfied": N_("{n} with exceptions noted"),
+    "not-assessed": N_("{n} not assessed"),
+    "not-concluded": N_("{n} without a conclusion"),
+    "satisfied": N_("{n} with no exceptions noted"),
+    "not-applicable": N_("{n} not applicable"),
 }
 
 
@@ -91,10 +100,14 @@ def _row(requirement: Requirement, covered: Covered) -> MatrixRow:
         covered=covered,
         heading=covered.coverage is None and requirement.evidence_mode == "container",
         mode=_MODE_WORDS.get(requirement.evidence_mode, requirement.evidence_mode),
-        parts=", ".join(f"{number(count)} {coverage}" for coverage, count in covered.parts.items()),
+        parts=join(", ", (_counted(coverage, count) for coverage, count in covered.parts.items())),
         primary=covered.counted("primary"),
         supporting=covered.counted("supporting"),
     )
+
+
+def _counted(coverage: Coverage, count: int) -> Phrase:
+    return _(_COVERAGE_WORDS[coverage], n=number(count))
 
 
 def _sentences(covered: Sequence[Covered]) -> tuple[str, ...]:
@@ -102,15 +115,22 @@ def _sentences(covered: Sequence[Covered]) -> tuple[str, ...]:
     words = Counter(each.rollup for each in covered if each.coverage and each.rollup)
     refused = sum(len(each.refused) for each in covered)
     found = [
-        f"Coverage of {number(sum(counts.values()))} requirements: "
-        + ", ".join(f"{number(counts[coverage])} {coverage}" for coverage in STRONGEST_FIRST)
-        + ".",
-        "For the period: "
-        + ", ".join(f"{number(words[word])} {_ROLLUP_WORDS[word]}" for word in WORST_FIRST if words[word])
-        + ".",
+        _(
+            "Coverage of {n} requirements: {counts}.",
+            n=number(sum(counts.values())),
+            counts=join(", ", (_counted(coverage, counts[coverage]) for coverage in STRONGEST_FIRST)),
+        ),
+        _(
+            "For the period: {counts}.",
+            counts=join(", ", (_(_ROLLUP_WORDS[w], n=number(words[w])) for w in WORST_FIRST if words[w])),
+        ),
     ]
     if refused:
         found.append(
-            f"{number(refused)} mapping{'s' if refused > 1 else ''} not counted; the reason stands in the row."
+            ngettext(
+                "{n} mapping not counted; the reason stands in the row.",
+                "{n} mappings not counted; the reason stands in the row.",
+                refused,
+            )
         )
     return tuple(found)

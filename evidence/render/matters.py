@@ -7,10 +7,11 @@ from typing import Final
 from evidence.control.result import Interval, PeriodFinding
 from evidence.render.inputs import Content, ControlText, Response
 from evidence.render.text import number
+from evidence.render.words import Phrase, _, join, ngettext
 
 COUNT: Final = 5
 _SEVERITIES: Final = ("critical", "high", "medium", "low")
-RULE: Final = (
+RULE: Final = _(
     "A control is listed if it has exceptions or was not assessed on a night. First what still stands: an exception open on the last "
     "night tested, or a gap that reaches the last night of the period or leaves the control without a conclusion; a gap counts as much "
     "as an exception. Then, in this order: severity; whether the control is primary for a requirement of this report; the days it "
@@ -96,7 +97,7 @@ def _matter(content: Content, each: _Weighed) -> Matter:
         control=each.text.id,
         title=each.text.title,
         severity=each.text.severity,
-        said=" ".join(_sentences(each)),
+        said=join(" ", _sentences(each)),
         why=reasons.get(oldest.reason, oldest.reason) if oldest else "",
         item=oldest.item if oldest else "",
         owner=each.text.owner,
@@ -105,28 +106,43 @@ def _matter(content: Content, each: _Weighed) -> Matter:
     )
 
 
-def _sentences(each: _Weighed) -> Iterator[str]:
+def _sentences(each: _Weighed) -> Iterator[Phrase]:
     finding = each.finding
     if each.open:
         oldest = each.open[0]
-        days = {0: "the last night tested", 1: "1 day"}.get(oldest.days_open, f"{number(oldest.days_open)} days")
-        if len(each.open) == 1:
-            yield f"1 exception is open, since {oldest.first_seen} ({days})."
-        else:
-            yield f"{number(len(each.open))} exceptions are open, the oldest since {oldest.first_seen} ({days})."
+        days = ngettext("{n} day", "{n} days", oldest.days_open) if oldest.days_open else _("the last night tested")
+        yield ngettext(
+            "{n} exception is open, since {since} ({days}).",
+            "{n} exceptions are open, the oldest since {since} ({days}).",
+            len(each.open),
+            since=oldest.first_seen,
+            days=days,
+        )
     elif finding.exceptions:
         last = max(i.last_seen for i in finding.exceptions)
-        many = len(finding.exceptions)
-        yield f"{number(many)} exception{'s were' if many > 1 else ' was'} noted and none is open; the last was seen on {last}."
+        yield ngettext(
+            "{n} exception was noted and none is open; the last was seen on {last}.",
+            "{n} exceptions were noted and none is open; the last was seen on {last}.",
+            len(finding.exceptions),
+            last=last,
+        )
     if finding.tested_items:
-        yield f"{number(finding.tested_items)} item tests were made in the period."
+        yield _("{n} item tests were made in the period.", n=number(finding.tested_items))
     if finding.not_assessed:
-        nights = f"{number(finding.not_assessed)} of {number(finding.expected)} nights"
-        since = f", the last of them since {each.gap} without an end" if each.gap else ""
-        yield f"It was not assessed on {nights}{since}: for these nights nothing can be said."
+        nights = {"n": number(finding.not_assessed), "all": number(finding.expected)}
+        if each.gap:
+            yield _(
+                "It was not assessed on {n} of {all} nights, the last of them since {since} without an end: for these nights nothing can "
+                "be said.",
+                since=each.gap,
+                **nights,
+            )
+        else:
+            yield _("It was not assessed on {n} of {all} nights: for these nights nothing can be said.", **nights)
 
 
 def _answer(content: Content, control: str, oldest: Interval) -> str:
     key = (control, oldest.item, oldest.reason)
     found: list[Response] = [r for r in content.responses if (r.control, r.item, r.reason) == key]
-    return f"{found[-1].action}; {found[-1].owner}, due {found[-1].due}" if found else ""
+    last = found[-1] if found else None
+    return _("{action}; {owner}, due {due}", action=last.action, owner=last.owner, due=last.due) if last else ""

@@ -13,6 +13,7 @@ from typing import Final
 from markupsafe import Markup
 
 from evidence.render import chart, text
+from evidence.render.words import ENGLISH, Phrase, Words, _
 
 _WIDTH, _LABEL, _SCALE, _ROW, _PLOT, _TOP = 680.0, 172.0, 84.0, 30.0, 21.0, 18.0
 _ASCII: Final = frozenset(range(0x20, 0x7F))  # of a label in a drawing: no font is asked for more
@@ -32,10 +33,12 @@ class Row:
         return self.values[night] * 1000 // self.of[night] if self.of and self.of[night] else 0
 
 
-def multiples(rows: Sequence[Row], nights: Sequence[dt.date], *, title: str, about: str) -> Markup:
+def multiples(
+    rows: Sequence[Row], nights: Sequence[dt.date], *, title: str, about: str, words: Words = ENGLISH
+) -> Markup:
     """Return the drawing of ``rows`` over ``nights``."""
     cell = (_WIDTH - _LABEL - _SCALE) / max(1, len(nights))
-    parts = list(chart.month_axis(nights, _LABEL, cell, _TOP - 2, _TOP + _ROW * len(rows)))
+    parts = list(chart.month_axis(nights, _LABEL, cell, _TOP - 2, _TOP + _ROW * len(rows), words))
     marks = chart.Marks(
         ("base", 'stroke="#9aa5b1" stroke-width="0.6" fill="none"'),
         ("bar", f'fill="{chart.SOFT}"'),
@@ -44,18 +47,22 @@ def multiples(rows: Sequence[Row], nights: Sequence[dt.date], *, title: str, abo
     )
     for number, row in enumerate(rows):
         bottom = _TOP + number * _ROW + _PLOT + 4
-        parts.append(chart.text(0, bottom - 6, label(row.label), size=8))
+        parts.append(chart.text(0, bottom - 6, label(row.label, words), size=8))
         parts.append(
             chart.text(
-                _WIDTH - _SCALE + 6, bottom - 6, _draw(marks, row, nights, bottom, cell), size=7.5, fill=chart.SOFT
+                _WIDTH - _SCALE + 6,
+                bottom - 6,
+                words.say(_draw(marks, row, nights, bottom, cell)),
+                size=7.5,
+                fill=chart.SOFT,
             )
         )
-    return chart.svg(_WIDTH, _TOP + _ROW * len(rows) + 2, title, [*parts, *marks.parts()], about=about)
+    return chart.svg(_WIDTH, _TOP + _ROW * len(rows) + 2, title, [*parts, *marks.parts()], about=about, words=words)
 
 
-def label(words: str) -> str:
-    """Return words of evidence as they may stand in a drawing."""
-    plain = text.escape_uncovered(words, _ASCII)
+def label(name: str, words: Words = ENGLISH) -> str:
+    """Return words of evidence, or our own in their wording, as they may stand in a drawing."""
+    plain = words.say(name) if isinstance(name, Phrase) else text.escape_uncovered(name, _ASCII)
     return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 3] + "..."
 
 
@@ -74,8 +81,8 @@ def _draw(marks: chart.Marks, row: Row, nights: Sequence[dt.date], bottom: float
             _line(marks, row, nights, run, bottom, cell)
     if row.of is not None:
         low = _floor(row)
-        return f"{low // 10} % to 100 %" if row.values else "no number"
-    return f"0 to {text.number(max(row.values.values()))}" if row.values else "no number"
+        return _("{low} % to 100 %", low=low // 10) if row.values else _("no number")
+    return _("0 to {most}", most=text.number(max(row.values.values()))) if row.values else _("no number")
 
 
 def _bars(

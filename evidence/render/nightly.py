@@ -13,12 +13,18 @@ from typing import Any, Final, Literal
 from evidence.control.result import NightFinding, Observation
 from evidence.render.inputs import Content, ControlText
 from evidence.render.text import number
+from evidence.render.words import Phrase, _, join, ngettext
 from evidence.snapshot import canonical
 
 FORMAT: Final = "evidence-night-v1"
 FILE: Final = "night.json"
 SEVERITIES: Final = ("critical", "high", "medium", "low")
-AGES: Final = ((1, 1, "this night"), (2, 7, "2 to 7 nights"), (8, 30, "8 to 30 nights"), (31, 0, "31 nights or more"))
+AGES: Final = (
+    (1, 1, _("this night")),
+    (2, 7, _("2 to 7 nights")),
+    (8, 30, _("8 to 30 nights")),
+    (31, 0, _("31 nights or more")),
+)
 _ASSESSED: Final = frozenset({"satisfied", "not-satisfied"})
 _COLLECTED: Final = frozenset({"complete", "provisional", "late"})  # words of evidence.status: sealed, totals match
 _NOT_DUE: Final = frozenset({"not due", "before coverage", "not captured"})
@@ -286,29 +292,52 @@ def _ages(found: Sequence[OpenItem]) -> Iterator[tuple[str, Mapping[str, int]]]:
 
 def _lead(
     facts: NightFacts, found: Sequence[OpenItem], counts: Mapping[str, int], due: int, lacking: int
-) -> Iterator[str]:
+) -> Iterator[Phrase]:
     before = facts.night - dt.timedelta(days=1)
-    oldest = min((each.since for each in found), default=None)
+    first = min(found, key=lambda each: (each.since, not each.or_more), default=None)
+    oldest = f"{first.since}{' or before' if first.or_more else ''}" if first else ""
     if facts.assessed_before:
-        said = f"{_n(counts['new'], 'exception is', 'exceptions are')} new since the night of {before}, {number(counts['gone'])} no longer there."
+        said = ngettext(
+            "{n} exception is new since the night of {before}, {gone} no longer there.",
+            "{n} exceptions are new since the night of {before}, {gone} no longer there.",
+            counts["new"],
+            before=before,
+            gone=number(counts["gone"]),
+        )
     else:
-        said = f"The night before, {before}, was not assessed: what is new and what is gone is not known."
-    rest = f" {_n(len(found), 'is', 'are')} open{f', the oldest since {oldest}' if oldest else ''}."
-    yield said + (rest if found else " None is open.")
+        said = _(
+            "The night before, {before}, was not assessed: what is new and what is gone is not known.", before=before
+        )
+    yield join(
+        " ",
+        [
+            said,
+            ngettext(
+                "{n} is open, the oldest since {oldest}.",
+                "{n} are open, the oldest since {oldest}.",
+                len(found),
+                oldest=oldest,
+            )
+            if found
+            else _("None is open."),
+        ],
+    )
     lacks = counts["not_assessed"]
     yield (
-        f"{number(lacks)} of {number(counts['controls'])} controls could not be assessed."
+        _("{n} of {all} controls could not be assessed.", n=number(lacks), all=number(counts["controls"]))
         if lacks
-        else f"All {number(counts['controls'])} controls were assessed or do not apply."
+        else _("All {n} controls were assessed or do not apply.", n=number(counts["controls"]))
     )
-    yield (
-        f"{number(due - lacking)} of {number(due)} reads that were due match what the source returned"
-        + (f"; {number(lacking)} {'does' if lacking == 1 else 'do'} not or were not made." if lacking else ".")
+    reads = {"matched": number(due - lacking), "due": number(due)}
+    if not lacking:
+        yield _("{matched} of {due} reads that were due match what the source returned.", **reads)
+        return
+    yield ngettext(
+        "{matched} of {due} reads that were due match what the source returned; {n} does not or were not made.",
+        "{matched} of {due} reads that were due match what the source returned; {n} do not or were not made.",
+        lacking,
+        **reads,
     )
-
-
-def _n(count: int, one: str, more: str) -> str:
-    return f"{number(count)} {one if count == 1 else more}"
 
 
 def _rank(text: ControlText) -> int:

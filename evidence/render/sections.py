@@ -11,6 +11,7 @@ from evidence.render.inputs import Content
 from evidence.render.nightly import morning
 from evidence.render.text import number
 from evidence.render.view import ControlView
+from evidence.render.words import Phrase, _, concluded, join, ngettext
 
 PAGES: Final = frozenset({"controls", "tests"})
 
@@ -44,7 +45,7 @@ def _tested(view: ControlView) -> Tested:
     finding = view.finding
     answered = {(each.item, each.reason) for each in view.responses}
     return Tested(
-        population=tuple(f"{name}: {value}" for name, value in view.populations),
+        population=tuple(join(": ", each) for each in view.populations),
         checked=tuple(_checked(finding, view.evidence)),
         sample=_sample(finding),
         result=_result(finding),
@@ -52,52 +53,69 @@ def _tested(view: ControlView) -> Tested:
     )
 
 
-def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced]) -> list[str]:
+def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced]) -> list[Phrase]:
     """Say how it was checked that the population is all there: read by read, and where it was not."""
     sealed, matched = sum(e.nights for e in evidence), sum(e.matched for e in evidence)
     missing = sum(e.missing for e in evidence)
     said = [
-        (
-            f"Each read was counted on both sides, at the source and on arrival: {number(matched)} of {_n(sealed, 'sealed read')} "
-            f"of {_n(len({e.dataset for e in evidence}), 'dataset')} match."
+        _(
+            "It rests on no read of a source, but on what this store itself holds, as it was sealed: receipts, findings, checks or registers."
+        )
+        if not evidence
+        else _(
+            "Each read was counted on both sides, at the source and on arrival: {matched} of {reads} of {datasets} match.",
+            matched=number(matched),
+            reads=ngettext("{n} sealed read", "{n} sealed reads", sealed),
+            datasets=ngettext("{n} dataset", "{n} datasets", len({e.dataset for e in evidence})),
         ),
     ]
     if sealed - matched or missing:
         said.append(
-            f"{number(sealed - matched)} do not match or were refused, {number(missing)} are missing: nights that rest on them are never "
-            "counted as without exceptions."
+            _(
+                "Not matching or refused: {n}; missing: {missing}. Nights that rest on these are never counted as without exceptions.",
+                n=number(sealed - matched),
+                missing=number(missing),
+            )
         )
     tested = finding.satisfied + finding.not_satisfied
     if tested:
         said.append(
-            "On each night tested, count and fingerprint of the items with a result equal those of the population."
+            _("On each night tested, count and fingerprint of the items with a result equal those of the population.")
         )
     return said
 
 
-def _sample(finding: PeriodFinding) -> str:
+def _sample(finding: PeriodFinding) -> Phrase:
     tested = finding.satisfied + finding.not_satisfied
     if not tested:
-        return "No item was tested."
-    nights = f"{number(tested)} of {_n(finding.expected, 'night')}"
-    rest = finding.expected - tested
-    return f"Full population: every item on {nights}; no sample was drawn." + (
-        f" On the other {_n(rest, 'night')} nothing was tested." if rest else ""
-    )
+        return _("No item was tested.")
+    said = [
+        ngettext(
+            "Full population: every item on {tested} of {n} night; no sample was drawn.",
+            "Full population: every item on {tested} of {n} nights; no sample was drawn.",
+            finding.expected,
+            tested=number(tested),
+        )
+    ]
+    if rest := finding.expected - tested:
+        said.append(
+            ngettext("On the other {n} night nothing was tested.", "On the other {n} nights nothing was tested.", rest)
+        )
+    return join(" ", said)
 
 
-def _result(finding: PeriodFinding) -> str:
-    tests = _n(finding.tested_items, "item test")
+def _result(finding: PeriodFinding) -> Phrase:
+    tests = ngettext("{n} item test", "{n} item tests", finding.tested_items)
     if finding.exceptions:
         still = sum(run.open for run in finding.exceptions)
-        return (
-            f"{_n(len(finding.exceptions), 'exception')} noted in {tests}; {number(still)} still open on the last night tested, "
-            f"{number(len(finding.exceptions) - still)} no longer failing."
+        return ngettext(
+            "{n} exception noted in {tests}. Open on the last night tested: {open}; no longer failing: {gone}.",
+            "{n} exceptions noted in {tests}. Open on the last night tested: {open}; no longer failing: {gone}.",
+            len(finding.exceptions),
+            tests=tests,
+            open=number(still),
+            gone=number(len(finding.exceptions) - still),
         )
     if finding.status == "satisfied":
-        return f"No exceptions noted in {tests}."
-    return f"No result for the period: {finding.conclusion}."
-
-
-def _n(count: int, word: str) -> str:
-    return f"{number(count)} {word}{'' if count == 1 else 's'}"
+        return _("No exceptions noted in {tests}.", tests=tests)
+    return _("No result for the period: {conclusion}.", conclusion=concluded(finding.conclusion))

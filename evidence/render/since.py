@@ -10,7 +10,9 @@ from evidence.control.compare import Change, Compared
 from evidence.control.result import PeriodFinding
 from evidence.render.inputs import Content
 from evidence.render.text import number
+from evidence.render.words import _, concluded
 
+_CHANGES: Final[tuple[Change, ...]] = ("new", "reopened", "repeated", "closed")
 _ONE_IN: Final = 10  # a population that moved by less than a tenth is not called changed
 
 
@@ -45,24 +47,36 @@ def since(content: Content) -> Since:
     in_packet = {finding.control for finding in content.periods}
     found = [each for each in found if each.control in in_packet]
     moved = tuple(_moved(content, found))
-    return Since("", before.packet, f"{before.start} to {before.end}", tuple(_totals(content, found, moved)), moved)
+    return Since(
+        "",
+        before.packet,
+        _("{start} to {end}", start=before.start, end=before.end),
+        tuple(_totals(content, found, moved)),
+        moved,
+    )
 
 
 def _totals(content: Content, found: list[Compared], moved: tuple[Moved, ...]) -> Iterator[str]:
     counts = Counter(each.change for each in found)
     yield (
-        f"Exceptions: {number(counts['new'])} new, {number(counts['reopened'])} reopened, {number(counts['repeated'])} repeated, "
-        f"{number(counts['closed'])} closed."
+        _(
+            "Exceptions: {new} new, {reopened} reopened, {repeated} repeated, {closed} closed.",
+            **{name: number(counts[name]) for name in _CHANGES},
+        )
     )
     earlier = {finding.control for finding in content.before.periods}
     added = [text.id for text in content.controls if text.id not in earlier]
     rules = sum(1 for each in moved if any(note.startswith(("version", "the same version")) for note in each.notes))
     yield (
-        f"Controls: {number(len(added))} added, {number(len(content.before.removed))} removed, {number(rules)} with another version, "
-        "text, mapping or parameter."
+        _(
+            "Controls: {added} added, {removed} removed, {rules} with another version, text, mapping or parameter.",
+            added=number(len(added)),
+            removed=number(len(content.before.removed)),
+            rules=number(rules),
+        )
     )
     if content.before.removed:
-        yield f"No longer in the library: {', '.join(content.before.removed)}."
+        yield _("No longer in the library: {controls}.", controls=", ".join(content.before.removed))
 
 
 def _moved(content: Content, found: list[Compared]) -> Iterator[Moved]:
@@ -76,8 +90,8 @@ def _moved(content: Content, found: list[Compared]) -> Iterator[Moved]:
         if any(counts.values()) or notes or was is None or was.status != finding.status:
             yield Moved(
                 finding.control,
-                was.conclusion if was else "not in the packet before",
-                finding.conclusion,
+                concluded(was.conclusion) if was else _("not in the packet before"),
+                concluded(finding.conclusion),
                 (counts["new"], counts["reopened"], counts["repeated"], counts["closed"]),
                 notes,
             )
@@ -85,14 +99,15 @@ def _moved(content: Content, found: list[Compared]) -> Iterator[Moved]:
 
 def _notes(content: Content, was: PeriodFinding | None, now: PeriodFinding) -> Iterator[str]:
     if was is None:
-        yield "added"
+        yield _("added")
         return
     version = next((text.version for text in content.controls if text.id == now.control), "")
     old = content.before.versions.get(now.control, "")
     if old != version:
-        yield f"version {old}, now {version}: text, SQL or mappings changed"
+        yield _("version {old}, now {new}: text, SQL or mappings changed", old=old, new=version)
     elif was.stretches and now.stretches and dict(was.stretches[-1].parameters) != dict(now.stretches[-1].parameters):
-        yield "the same version with other parameters"
+        yield _("the same version with other parameters")
     average_was, average = (each.tested_items // max(1, each.satisfied + each.not_satisfied) for each in (was, now))
     if abs(average - average_was) * _ONE_IN > max(average, average_was):
-        yield f"population of a night, on average: {number(average_was)}, now {number(average)}"
+        old, new = number(average_was), number(average)
+        yield _("population of a night, on average: {old}, now {new}", old=old, new=new)

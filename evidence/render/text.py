@@ -20,6 +20,7 @@ _STATUS: Final = {
 }
 _QUOTED: Final = re.compile(r"<(\w+)[^>]*\bdata-quoted\b[^>]*>.*?</\1>", re.DOTALL)
 _CODE: Final = re.compile(r"<(style|script|title)\b.*?</\1>", re.DOTALL)
+_TWICE: Final = re.compile(r"^([a-z-]+): \1: ")
 _TAG: Final = re.compile(r"<[^>]+>")
 
 
@@ -60,6 +61,11 @@ def font_coverage(fonts: Path) -> frozenset[int]:
 def status_words(status: str) -> str:
     """Return what people read for one night's status."""
     return _STATUS[status]
+
+
+def reason_once(value: str) -> str:
+    """Return ``incomplete: incomplete: …``, a reason before a detail that begins with it, with the reason said once."""
+    return _TWICE.sub(r"\1: ", value, count=1)
 
 
 def day(value: dt.date | None) -> str:

@@ -18,16 +18,21 @@ from evidence.render.collected import completeness
 from evidence.render.inputs import Content
 from evidence.render.multiples import Row, multiples
 from evidence.render.text import number
+from evidence.render.words import _, join
 from evidence.snapshot import canonical
 
 COVERAGE: Final = (
-    ("data-phi-mask-coverage", "PHI columns masked"),
-    ("data-phi-tag-coverage", "PHI columns tagged"),
-    ("data-phi-row-access", "PHI tables with row access"),
+    ("data-phi-mask-coverage", _("PHI columns masked")),
+    ("data-phi-tag-coverage", _("PHI columns tagged")),
+    ("data-phi-row-access", _("PHI tables with row access")),
 )
-_AGES: Final = ((0, "open 0 to 6 days"), (7, "open 7 to 29 days"), (30, "open 30 days or more"))
+_AGES: Final = ((0, _("open 0 to 6 days")), (7, _("open 7 to 29 days")), (30, _("open 30 days or more")))
 _MOST: Final = 8  # rows of a drawing; the rest is one row more
-_COLLECTED: Final = {chart.PASS: "snapshots matching", chart.UNKNOWN: "not matching or refused", chart.FAIL: "missing"}
+_COLLECTED: Final = {
+    chart.PASS: _("snapshots matching"),
+    chart.UNKNOWN: _("not matching or refused"),
+    chart.FAIL: _("missing"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,13 @@ def _trend(
     content: Content, name: str, title: str, about: str, rows: Sequence[Row], gaps: Sequence[str] = (), **more: str
 ) -> Trend:
     nights = chart.nights_of(content.start, content.end)
-    drawing = multiples(rows, nights, title=title, about=f"{about} The numbers are in the table below the drawing.")
+    drawing = multiples(
+        rows,
+        nights,
+        title=title,
+        about=join(" ", [about, _("The numbers are in the table below the drawing.")]),
+        words=content.words,
+    )
     return Trend(
         name, title, about, drawing, tuple(_numbers(row, nights) for row in rows), tuple(rows), tuple(gaps), **more
     )
@@ -114,18 +125,22 @@ def _numbers(row: Row, nights: Sequence[dt.date]) -> Numbers:
 
     def spelled(night: dt.date) -> str:
         if row.of:
-            of = f"{number(row.values[night])} of {number(row.of[night])}"
-            share = row.share(night)
-            return f"{of} ({share // 10}.{share % 10} %)"
+            share, tenth = divmod(row.share(night), 10)
+            return _(
+                "{n} of {all} ({share} %)",
+                n=number(row.values[night]),
+                all=number(row.of[night]),
+                share=".".join(map(str, (share, tenth))),
+            )
         return number(row.values[night])
 
     low, high = min(found, key=order), max(found, key=order)
     total = "" if row.of else number(sum(row.values.values()))
     return Numbers(
         row.label,
-        f"{spelled(low)} on {low}",
-        f"{spelled(high)} on {high}",
-        f"{spelled(found[-1])} on {found[-1]}",
+        _("{value} on {night}", value=spelled(low), night=low),
+        _("{value} on {night}", value=spelled(high), night=high),
+        _("{value} on {night}", value=spelled(found[-1]), night=found[-1]),
         total,
         gaps,
     )
@@ -138,11 +153,11 @@ def _coverage(content: Content) -> Trend:
         if tested:
             passed = {n.night: n.passed for n in tested if n.population}
             rows.append(Row(label, passed, {n.night: n.population for n in tested if n.population}))
-    about = (
+    about = _(
         "Items that passed among the population of data-phi-mask-coverage, data-phi-tag-coverage and data-phi-row-access, "
         "from the sealed findings. Hatched: not assessed, or nothing to test. The scale does not begin at zero. Percent are rounded down."
     )
-    return _trend(content, "policy-coverage", "Policy coverage", about, rows)
+    return _trend(content, "policy-coverage", _("Policy coverage"), about, rows)
 
 
 def _ages(content: Content) -> Trend:
@@ -154,23 +169,25 @@ def _ages(content: Content) -> Trend:
                 if each.first_seen <= night and (each.remediated_on is None or night < each.remediated_on):
                     age = (night - each.first_seen).days
                     found[next(label for least, label in reversed(_AGES) if age >= least)][night] += 1
-    about = (
+    about = _(
         "Exceptions of every control in this packet by the days since they were first seen in the period. One counts until the night on "
         "which its control was tested without it; a night on which the control was not assessed ends none."
     )
     rows = [Row(label, {night: counts[night] for night in nights}) for label, counts in found.items()]
-    return _trend(content, "open-exceptions", "Open exceptions by age", about, rows)
+    return _trend(content, "open-exceptions", _("Open exceptions by age"), about, rows)
 
 
 def _collected(content: Content) -> Trend:
     counts: dict[str, Counter[dt.date]] = defaultdict(Counter)
-    for _, strip in completeness(content):
+    for _name, strip in completeness(content):
         for night, status in strip.items():
             counts[status][dt.date.fromisoformat(night)] += 1
     nights = chart.nights_of(content.start, content.end)
     rows = [Row(label, {night: counts[status][night] for night in nights}) for status, label in _COLLECTED.items()]
-    about = "Snapshots of each dataset and source of this packet by night, from their receipts. Missing: nothing is sealed for the night."
-    return _trend(content, "completeness", "Completeness of what was collected", about, rows if counts else [])
+    about = _(
+        "Snapshots of each dataset and source of this packet by night, from their receipts. Missing: nothing is sealed for the night."
+    )
+    return _trend(content, "completeness", _("Completeness of what was collected"), about, rows if counts else [])
 
 
 def _measured(content: Content, measured: Measured) -> Trend:
@@ -179,7 +196,7 @@ def _measured(content: Content, measured: Measured) -> Trend:
     first = sorted(labels, key=lambda label: (-totals[label], label))
     rows = [Row(label, _of(measured.nights, [label])) for label in first[:_MOST]]
     if len(first) > _MOST:
-        rows.append(Row(f"{number(len(first) - _MOST)} others", _of(measured.nights, first[_MOST:])))
+        rows.append(Row(_("{n} others", n=number(len(first) - _MOST)), _of(measured.nights, first[_MOST:])))
     series = measured.series
     return _trend(
         content,
@@ -202,5 +219,8 @@ def _gaps(measured: Measured) -> Iterator[str]:
     for night, why in sorted(measured.gaps.items()):
         by_reason[why].append(night)
     for why, nights in sorted(by_reason.items()):
-        more = f" and {number(len(nights) - 3)} more" if len(nights) > 3 else ""
-        yield f"{', '.join(map(str, nights[:3]))}{more}: {why}"
+        shown = ", ".join(map(str, nights[:3]))
+        if len(nights) > 3:
+            yield _("{nights} and {n} more: {why}", nights=shown, n=number(len(nights) - 3), why=why)
+        else:
+            yield f"{shown}: {why}"

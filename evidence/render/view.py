@@ -17,8 +17,9 @@ from evidence.render.inputs import Content, ControlText, Requirement, Response
 from evidence.render.matrix import matrices
 from evidence.render.matters import RULE, matters
 from evidence.render.since import since
-from evidence.render.text import number
+from evidence.render.text import number, reason_once
 from evidence.render.trends import trends
+from evidence.render.words import Phrase, _, join, ngettext
 
 SEVERITIES: Final = ("critical", "high", "medium", "low")
 _TOP: Final = 8
@@ -86,8 +87,10 @@ def build(content: Content) -> dict[str, Any]:
         "c": content,
         "controls": [view for view in views if view.id not in RELIABILITY],
         "reliability": [view for view in views if view.id in RELIABILITY],
-        "strips": chart.heat_strips(strips, content.start, content.end, title="Status of each control on each night"),
-        "legend": chart.legend(),
+        "strips": chart.heat_strips(
+            strips, content.start, content.end, title=_("Status of each control on each night"), words=content.words
+        ),
+        "legend": chart.legend(content.words),
         "counts": _counts(views),
         "summary": _summary(content, views),
         "matters": matters(content),
@@ -117,7 +120,13 @@ def _control(
         text=text,
         finding=finding,
         sentence=_sentence(finding),
-        calendar=chart.calendar(finding.strip, content.start, content.end, title=f"Status of {text.id} on each night"),
+        calendar=chart.calendar(
+            finding.strip,
+            content.start,
+            content.end,
+            title=_("Status of {control} on each night", control=text.id),
+            words=content.words,
+        ),
         populations=_populations(finding, nights),
         unknown=_unknown(finding),
         evidence=evidenced(content, text, facts),
@@ -135,50 +144,79 @@ def _responses(content: Content, finding: PeriodFinding) -> tuple[Response, ...]
     return tuple(r for r in content.responses if r.control == finding.control and (r.item, r.reason) in noted)
 
 
-def _sentence(finding: PeriodFinding) -> str:
-    nights = f"{number(finding.expected)} nights of the period"
-    parts = [f"Tested on {number(finding.satisfied + finding.not_satisfied)} of {nights}."]
+def _sentence(finding: PeriodFinding) -> Phrase:
+    tested = number(finding.satisfied + finding.not_satisfied)
+    parts = [_("Tested on {n} of {all} nights of the period.", n=tested, all=number(finding.expected))]
     if finding.exceptions:
         still = sum(1 for item in finding.exceptions if item.open)
-        parts.append(
-            f"{_n(len(finding.exceptions), 'exception')} noted, {number(still)} of them still open on the last night tested."
-        )
+        if len(finding.exceptions) > 1:
+            parts.append(
+                ngettext(
+                    "{n} exception noted, {open} of them still open on the last night tested.",
+                    "{n} exceptions noted, {open} of them still open on the last night tested.",
+                    len(finding.exceptions),
+                    open=number(still),
+                )
+            )
+        elif still:
+            parts.append(_("1 exception noted, still open on the last night tested."))
+        else:
+            parts.append(_("1 exception noted, no longer open on the last night tested."))
     elif finding.status == "satisfied":
-        parts.append(f"No exceptions noted in {number(finding.tested_items)} item tests.")
-    if finding.not_assessed:
-        parts.append(f"{_n(finding.not_assessed, 'night')} not assessed.")
-    if finding.not_applicable:
-        parts.append(f"{_n(finding.not_applicable, 'night')} not applicable.")
-    if finding.before_coverage:
-        parts.append(f"{_n(finding.before_coverage, 'night')} before coverage began, counted apart.")
-    return " ".join(parts)
-
-
-def _n(count: int, word: str) -> str:
-    return f"{number(count)} {word}{'' if count == 1 else 's'}"
+        parts.append(_("No exceptions noted in {n} item tests.", n=number(finding.tested_items)))
+    if count := finding.not_assessed:
+        parts.append(ngettext("{n} night not assessed.", "{n} nights not assessed.", count))
+    if count := finding.not_applicable:
+        parts.append(ngettext("{n} night not applicable.", "{n} nights not applicable.", count))
+    if count := finding.before_coverage:
+        parts.append(
+            ngettext(
+                "{n} night before coverage began, counted apart.",
+                "{n} nights before coverage began, counted apart.",
+                count,
+            )
+        )
+    return join(" ", parts)
 
 
 def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tuple[tuple[str, str], ...]:
     tested = [night for night in nights if night.status in {"satisfied", "not-satisfied"}]
     sizes = [night.population for night in tested]
-    rows = [("Item tests in the period", number(finding.tested_items))]
+    rows: list[tuple[str, str]] = [(_("Item tests in the period"), number(finding.tested_items))]
     if sizes:
         last = max(tested, key=lambda night: night.night)
         rows += [
-            ("Population, smallest and largest night", f"{number(min(sizes))} and {number(max(sizes))} items"),
-            (f"Population on {last.night}", f"{number(last.population)} items, {number(last.passed)} passed"),
             (
-                "Distinct populations",
-                f"{number(len({n.fingerprint for n in tested}))} over {number(len(tested))} nights",
+                _("Population, smallest and largest night"),
+                ngettext("{least} and {n} item", "{least} and {n} items", max(sizes), least=number(min(sizes))),
+            ),
+            (
+                _("Population on {night}", night=last.night),
+                ngettext(
+                    "{n} item, {passed} passed",
+                    "{n} items, {passed} passed",
+                    last.population,
+                    passed=number(last.passed),
+                ),
+            ),
+            (
+                _("Distinct populations"),
+                ngettext(
+                    "{distinct} over {n} night",
+                    "{distinct} over {n} nights",
+                    len(tested),
+                    distinct=number(len({n.fingerprint for n in tested})),
+                ),
             ),
         ]
-    rows.append(("Longest run of nights not assessed", number(finding.longest_gap)))
+    rows.append((_("Longest run of nights not assessed"), number(finding.longest_gap)))
     return tuple(rows)
 
 
 def _unknown(finding: PeriodFinding) -> tuple[Unknown, ...]:
     found: list[Unknown] = []
-    for night, reason in sorted(finding.unknown.items()):
+    for night, told in sorted(finding.unknown.items()):
+        reason = reason_once(told)
         day = dt.date.fromisoformat(night)
         last = found[-1] if found else None
         if last and last.reason == reason and day - dt.date.fromisoformat(last.last) == dt.timedelta(days=1):
@@ -208,18 +246,41 @@ def _summary(content: Content, views: Sequence[ControlView]) -> tuple[str, ...]:
     sealed = [fact for fact in content.snapshots if content.start <= fact.night <= content.end]
     matched = sum(1 for fact in sealed if fact.status == "complete")
     return (
-        f"{_n(counts['controls'], 'control')} tested on up to {number(length)} nights, {content.start} to {content.end} (UTC).",
-        (
-            f"{number(counts['satisfied'])} with no exceptions noted, {number(counts['not_satisfied'])} with exceptions noted, "
-            f"{number(counts['not_assessed'])} not assessed, {number(counts['not_applicable'])} not applicable."
+        ngettext(
+            "{n} control tested on up to {nights}, {start} to {end} (UTC).",
+            "{n} controls tested on up to {nights}, {start} to {end} (UTC).",
+            counts["controls"],
+            nights=ngettext("{n} night", "{n} nights", length),
+            start=content.start,
+            end=content.end,
         ),
-        (
-            f"{_n(counts['exceptions'], 'exception')} in total; {number(counts['open'])} still open on the last night tested. "
-            f"{_n(counts['reviews'], 'item')} awaiting a person's review."
+        _(
+            "{satisfied} with no exceptions noted, {not_satisfied} with exceptions noted, {not_assessed} not assessed, "
+            "{not_applicable} not applicable.",
+            **{name: number(counts[name]) for name in ("satisfied", "not_satisfied", "not_assessed", "not_applicable")},
         ),
-        (
-            f"The findings rest on {_n(len(sealed), 'sealed snapshot')}; {number(matched)} match the totals the source returned, "
-            f"{number(len(sealed) - matched)} do not or could not be read, and are never counted in favour of a control."
+        join(
+            " ",
+            (
+                ngettext(
+                    "{n} exception in total; {open} still open on the last night tested.",
+                    "{n} exceptions in total; {open} still open on the last night tested.",
+                    counts["exceptions"],
+                    open=number(counts["open"]),
+                ),
+                ngettext(
+                    "{n} item awaiting a person's review.", "{n} items awaiting a person's review.", counts["reviews"]
+                ),
+            ),
+        ),
+        ngettext(
+            "The findings rest on {n} sealed snapshot; {matched} match the totals the source returned, {others} do not or could not be "
+            "read, and are never counted in favour of a control.",
+            "The findings rest on {n} sealed snapshots; {matched} match the totals the source returned, {others} do not or could not be "
+            "read, and are never counted in favour of a control.",
+            len(sealed),
+            matched=number(matched),
+            others=number(len(sealed) - matched),
         ),
     )
 
@@ -239,29 +300,37 @@ def _open(views: Sequence[ControlView]) -> list[tuple[ControlView, Interval]]:
 
 GLOSSARY: Final = (
     (
-        "control",
-        "the rule that is tested: statement, population, test, parameters and mappings, under one content digest",
+        _("control"),
+        _("the rule that is tested: statement, population, test, parameters and mappings, under one content digest"),
     ),
-    ("exception", "a population item that failed the test, for one reason, on a run of nights"),
-    ("finding", "the conclusion for a control; over a period: no exceptions noted, exceptions noted, or not assessed"),
+    (_("exception"), _("a population item that failed the test, for one reason, on a run of nights")),
     (
-        "night D",
-        "the events of UTC day D and the first capture of current state in the 24 hours after it; a missed night is missing",
-    ),
-    (
-        "not assessed",
-        "evidence for the night is missing, refused, late, incomplete or undecided; it never counts in favour",
-    ),
-    ("population", "every item in scope of a control on one night, with its count and fingerprint"),
-    (
-        "primary, supporting",
-        "the control tests the requirement's own population and operation, or only speaks to part of it",
+        _("finding"),
+        _("the conclusion for a control; over a period: no exceptions noted, exceptions noted, or not assessed"),
     ),
     (
-        "receipt",
-        "the record of a read: who read what, when, and the totals stated by the source and counted on arrival",
+        _("night D"),
+        _(
+            "the events of UTC day D and the first capture of current state in the 24 hours after it; a missed night is missing"
+        ),
     ),
-    ("review item", "a hit that a person must judge before the night can be concluded"),
-    ("settled, provisional", "late rows are ruled out by a later re-count, or may still come"),
-    ("snapshot", "the rows of one dataset for one night, sealed write-once with their receipt and an entry in the log"),
+    (
+        _("not assessed"),
+        _("evidence for the night is missing, refused, late, incomplete or undecided; it never counts in favour"),
+    ),
+    (_("population"), _("every item in scope of a control on one night, with its count and fingerprint")),
+    (
+        _("primary, supporting"),
+        _("the control tests the requirement's own population and operation, or only speaks to part of it"),
+    ),
+    (
+        _("receipt"),
+        _("the record of a read: who read what, when, and the totals stated by the source and counted on arrival"),
+    ),
+    (_("review item"), _("a hit that a person must judge before the night can be concluded")),
+    (_("settled, provisional"), _("late rows are ruled out by a later re-count, or may still come")),
+    (
+        _("snapshot"),
+        _("the rows of one dataset for one night, sealed write-once with their receipt and an entry in the log"),
+    ),
 )

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from evidence.errors import EvidenceError
+from evidence.render.looks import PLAIN, Looks
 from evidence.render.sheet import A3, A4, SHEET_ROWS, open_book, page, put
 from evidence.render.spreadsheet import Cell
 from evidence.render.text import escape_invisible, number
+from evidence.render.words import Phrase, _, join, ngettext
 
 Fact = tuple[str, str]
 ABOUT: Final = "About"
@@ -61,13 +63,18 @@ class Heading:
     facts: Sequence[Fact]
     notes: Sequence[Fact] = ()
     marks: Sequence[str] = ()
+    looks: Looks = PLAIN
+
+    def say(self, value: str) -> str:
+        """Return a text of ours as the sheets have it."""
+        return escape_invisible(str(self.looks.words.say(value)))
 
 
 def write_book(path: Path, heading: Heading, tables: Sequence[Table], *, limit: int = SHEET_ROWS) -> None:
     """Write the workbook to ``path``, at most ``limit`` rows a sheet. Raises ``EvidenceError`` if a table's count is not how many rows it has."""
     created = dt.datetime.combine(heading.created, dt.time())
-    with open_book(path, title=f"{heading.title} {heading.label}", created=created) as book:
-        shapes = Shapes(book)
+    with open_book(path, title=f"{heading.say(heading.title)} {heading.label}", created=created) as book:
+        shapes = Shapes(book, heading.looks.brand.accent)
         _about(book, shapes, heading, tables, limit)
         for table in tables:
             _table(book, shapes, heading, table, limit)
@@ -93,7 +100,8 @@ Kind = Literal["text", "wrap", "truth", "exact", "count", "date", "time"]
 class Shapes:
     """The formats of a workbook, one for each kind of value and tone."""
 
-    def __init__(self, book: Any) -> None:
+    def __init__(self, book: Any, accent: str = "") -> None:
+        ink = {"font_color": accent} if accent else {}
         line = {"border": 1, "border_color": "#D0D5DB", "valign": "top"}
         numbers = {"truth": _TRUTH, "exact": "0", "count": "#,##0", "date": "yyyy-mm-dd", "time": "yyyy-mm-dd hh:mm:ss"}
         fills: dict[str, dict[str, Any]] = {
@@ -108,8 +116,8 @@ class Shapes:
             for kind, form in {"text": "", "wrap": "", **numbers}.items()
             for tone, fill in fills.items()
         }
-        self.head = book.add_format({**line, "bold": True, "bg_color": "#E3E8EE", "text_wrap": True})
-        self.title = book.add_format({"bold": True, "font_size": 16})
+        self.head = book.add_format({**line, "bold": True, "bg_color": "#E3E8EE", "text_wrap": True, **ink})
+        self.title = book.add_format({"bold": True, "font_size": 16, **ink})
         self.label = book.add_format({"bold": True, "valign": "top"})
         self.words = book.add_format({"text_wrap": True, "valign": "top"})
         self.band = book.add_format({"bold": True, "font_color": "#44505C"})
@@ -139,26 +147,26 @@ def _about(book: Any, shapes: Shapes, heading: Heading, tables: Sequence[Table],
     sheet = _sheet(book, heading, ABOUT, A4)
     sheet.set_column(0, 0, 26)
     sheet.set_column(1, 1, 110)
-    put(sheet, 0, 0, heading.title, shapes.title)
+    put(sheet, 0, 0, heading.say(heading.title), shapes.title)
     line = 1
     if heading.marks:
         put(sheet, line, 0, " / ".join(heading.marks), shapes.mark)
         line += 1
     contents = [
-        (name, f"{table.about}. {_span(table, n, limit)}.")
+        (name, join("", [table.about, ". ", _span(table, n, limit), "."]))
         for table in tables
         for n, name in enumerate(sheet_names(table, limit))
     ]
-    for title, facts in (("", heading.facts), ("Sheets", contents), ("How to read", heading.notes)):
+    for title, facts in (("", heading.facts), (_("Sheets"), contents), (_("How to read"), heading.notes)):
         line += 1
         if title and facts:
-            put(sheet, line, 0, title, shapes.band)
+            put(sheet, line, 0, heading.say(title), shapes.band)
             line += 1
         for name, value in facts:
-            shown = escape_invisible(value)
+            shown = heading.say(value)
             sheet.set_row(line, _LINE * min(_lines(shown, 110), _MOST_LINES))
-            put(sheet, line, 0, escape_invisible(name), shapes.label)
-            put(sheet, line, 1, shown, shapes.words, "cut here: whole in the packet's pages")
+            put(sheet, line, 0, heading.say(name), shapes.label)
+            put(sheet, line, 1, shown, shapes.words, heading.say(_("cut here: whole in the packet's pages")))
             line += 1
 
 
@@ -172,21 +180,22 @@ def _table(book: Any, shapes: Shapes, heading: Heading, table: Table, limit: int
         sheet.freeze_panes(_TOP, table.frozen)
         sheet.repeat_rows(0, _TOP - 1)
         sheet.autofilter(_TOP - 1, 0, _TOP - 1 + max(expected, 1), len(table.columns) - 1)
-        more = f" Goes on in the sheet {names[n + 1]}." if n + 1 < len(names) else ""
+        more = [" ", _("Goes on in the sheet {name}.", name=names[n + 1])] if n + 1 < len(names) else []
         marks = " / ".join(heading.marks)
-        band = f"{f'{marks}. ' if marks else ''}{heading.label}. {table.about}. {_span(table, n, limit)}.{more}"
+        said = heading.say(join("", [table.about, ". ", _span(table, n, limit), ".", *more]))
+        band = f"{f'{marks}. ' if marks else ''}{heading.label}. {said}"
         put(sheet, 0, 0, band, shapes.mark if marks else shapes.band)
         sheet.set_row(1, 2 * _LINE)
         for place, column in enumerate(table.columns):
-            put(sheet, 1, place, column.title, shapes.head)
-        written = _rows(sheet, shapes, table, n * limit, limit)
+            put(sheet, 1, place, heading.say(column.title), shapes.head)
+        written = _rows(sheet, shapes, heading, table, n * limit, limit)
         if written != expected:
             raise EvidenceError(f"{table.name}: {n * limit + written} rows where {table.count} were counted")
     if next(table.rows, None) is not None:
         raise EvidenceError(f"{table.name}: more rows than the {table.count} that were counted")
 
 
-def _rows(sheet: Any, shapes: Shapes, table: Table, before: int, limit: int) -> int:
+def _rows(sheet: Any, shapes: Shapes, heading: Heading, table: Table, before: int, limit: int) -> int:
     tall = any(column.wrap for column in table.columns)
     written = 0
     for row in islice(table.rows, limit):
@@ -195,7 +204,8 @@ def _rows(sheet: Any, shapes: Shapes, table: Table, before: int, limit: int) -> 
         cells = [_shown(value) for value in row]
         if tall:
             sheet.set_row(line, _LINE * _height(table.columns, cells))
-        note = f"cut here: whole in {table.whole.format(n=number(before + written))}"
+        whole = table.whole.format(n=number(before + written))
+        note = heading.say(_("cut here: whole in {whole}", whole=whole))
         for place, (column, value) in enumerate(zip(table.columns, cells, strict=True)):
             put(sheet, line, place, value, shapes.of(column, value), note)
     return written
@@ -205,11 +215,23 @@ def _sheet(book: Any, heading: Heading, name: str, paper: int) -> Any:
     sheet = book.add_worksheet(name)
     page(sheet, paper=paper)
     sheet.set_margins(left=0.4, right=0.4, top=0.8, bottom=0.7)
-    sheet.set_header(f"&L{_printed(heading.label)}&R{_printed(' / '.join(heading.marks))}")
-    sheet.set_footer(f"&L{_printed(name)}&CPage &P of &N&RRestricted use")
+    name_of = heading.looks.brand.short_name
+    shown = f"{name_of}, {heading.label}" if name_of else heading.label
+    sheet.set_header(f"&L{_printed(shown)}&R{_printed(' / '.join(heading.marks))}")
+    sheet.set_footer(f"&L{_printed(name)}&C{_pages(heading)}&R{_right(heading)}")
     if heading.marks:
         sheet.set_tab_color("#B3261E")
     return sheet
+
+
+def _pages(heading: Heading) -> str:
+    said = _printed(heading.looks.words.say(_("Page {page} of {pages}", page="\0", pages="\1")))
+    return said.replace("\0", "&P").replace("\1", "&N")
+
+
+def _right(heading: Heading) -> str:
+    own = escape_invisible(heading.looks.brand.confidentiality)
+    return _printed(own or heading.say(_("Restricted use")))
 
 
 def _printed(text: str) -> str:
@@ -217,11 +239,11 @@ def _printed(text: str) -> str:
     return text[:100].replace("&", "&&")
 
 
-def _span(table: Table, part: int, limit: int) -> str:
+def _span(table: Table, part: int, limit: int) -> Phrase:
     first, last = part * limit + 1, min((part + 1) * limit, table.count)
     if table.count <= limit:
-        return f"{number(table.count)} row{'' if table.count == 1 else 's'}"
-    return f"Rows {number(first)} to {number(last)} of {number(table.count)}"
+        return ngettext("{n} row", "{n} rows", table.count)
+    return _("Rows {first} to {last} of {n}", first=number(first), last=number(last), n=number(table.count))
 
 
 def _shown(value: Cell) -> Cell:

@@ -15,48 +15,55 @@ from evidence.render.inputs import DEMO, Content, ControlText
 from evidence.render.matrix import Matrix, MatrixRow, matrices
 from evidence.render.records import COLUMNS, count, records
 from evidence.render.spreadsheet import Cell
-from evidence.render.text import number, status_words
+from evidence.render.text import number, reason_once, status_words
+from evidence.render.words import _, join
 from evidence.render.workbook import Column, Fact, Heading, Table
 from evidence.render.worklist import request_table
 
 Row = Sequence[Cell]
 FINDINGS: Final = "Exceptions and reviews"
-RESTRICTED: Final = (
+RESTRICTED: Final = _(
     "Prepared for the management of the entity and the readers it names. It describes security arrangements in detail. "
     "Counsel decides on privilege before release."
 )
 _OMITTED: Final = 200  # lines of the first sheet
 _MARKS: Final = {
-    "PROVISIONAL": "This packet was made although evidence is missing or not settled. What is left out stands below.",
-    DEMO: "One machine holds all keys of this workspace and the data is generated. Nothing here is evidence about a real organisation.",
-    "DRAFT": "There is no description of the system by management (system.toml): without it a reader cannot judge the scope.",
+    "PROVISIONAL": _(
+        "This packet was made although evidence is missing or not settled. What is left out stands below."
+    ),
+    DEMO: _(
+        "One machine holds all keys of this workspace and the data is generated. Nothing here is evidence about a real organisation."
+    ),
+    "DRAFT": _(
+        "There is no description of the system by management (system.toml): without it a reader cannot judge the scope."
+    ),
 }
 _CONTROLS: Final = (
-    Column("Control", 30), Column("Title", 38, wrap=True), Column("Family", 11), Column("Severity", 10), Column("Owner (management's word)", 20, wrap=True),
-    Column("Conclusion", 24, wrap=True, tone=True), Column("Nights in the period", 11), Column("Nights tested", 9), Column("Nights not assessed", 10),
-    Column("Nights not applicable", 11), Column("Longest run not assessed", 12), Column("Item tests", 12), Column("Exceptions", 11), Column("Open exceptions", 11),
-    Column("Awaiting review", 10), Column("Reported as", 16), Column("Version", 9), Column("Statement", 70, wrap=True),
+    Column(_("Control"), 30), Column(_("Title"), 38, wrap=True), Column(_("Family"), 11), Column(_("Severity"), 10), Column(_("Owner (management's word)"), 20, wrap=True),
+    Column(_("Conclusion"), 24, wrap=True, tone=True), Column(_("Nights in the period"), 11), Column(_("Nights tested"), 9), Column(_("Nights not assessed"), 10),
+    Column(_("Nights not applicable"), 11), Column(_("Longest run not assessed"), 12), Column(_("Item tests"), 12), Column(_("Exceptions"), 11), Column(_("Open exceptions"), 11),
+    Column(_("Awaiting review"), 10), Column(_("Reported as"), 16), Column(_("Version"), 9), Column(_("Statement"), 70, wrap=True),
 )  # fmt: skip
 _REQUIREMENTS: Final = (
-    Column("Framework", 11), Column("Requirement", 20), Column("Title", 36, wrap=True), Column("Gist", 50, wrap=True), Column("Level", 14), Column("Required or addressable", 13),
-    Column("Coverage", 12), Column("Shown by", 22, wrap=True), Column("For the period", 26, wrap=True, tone=True), Column("Primary controls", 50, wrap=True),
-    Column("Supporting controls", 34, wrap=True), Column("Mappings not counted", 40, wrap=True), Column("Coverage of what stands below", 26, wrap=True),
+    Column(_("Framework"), 11), Column(_("Requirement"), 20), Column(_("Title"), 36, wrap=True), Column(_("Gist"), 50, wrap=True), Column(_("Level"), 14), Column(_("Required or addressable"), 13),
+    Column(_("Coverage"), 12), Column(_("Shown by"), 22, wrap=True), Column(_("For the period"), 26, wrap=True, tone=True), Column(_("Primary controls"), 50, wrap=True),
+    Column(_("Supporting controls"), 34, wrap=True), Column(_("Mappings not counted"), 40, wrap=True), Column(_("Coverage of what stands below"), 26, wrap=True),
 )  # fmt: skip
 _POPULATION: Final = (
-    Column("Control", 30), Column("Night", 11), Column("Status", 15, tone=True), Column("Population", 12), Column("Passed", 11), Column("Exceptions", 11),
-    Column("Awaiting review", 10), Column("Waived", 8), Column("Reason", 46), Column("Inputs", 8), Column("Fingerprint of the population", 66), Column("Version", 9),
+    Column(_("Control"), 30), Column(_("Night"), 11), Column(_("Status"), 15, tone=True), Column(_("Population"), 12), Column(_("Passed"), 11), Column(_("Exceptions"), 11),
+    Column(_("Awaiting review"), 10), Column(_("Waived"), 8), Column(_("Reason"), 46), Column(_("Inputs"), 8), Column(_("Fingerprint of the population"), 66), Column(_("Version"), 9),
 )  # fmt: skip
 _FINDINGS: Final = tuple(
     Column(name, width, exact=True) for name, width in zip(COLUMNS, (30, 11, 52, 24, 12, 12, 8, 8, 10, 15, 56, 56), strict=True)
 )  # fmt: skip
 _RESPONSES: Final = (
-    Column("Control", 30), Column("Item", 36), Column("Reason", 20), Column("Cause", 40, wrap=True), Column("Effect", 40, wrap=True), Column("Action", 40, wrap=True),
-    Column("Owner", 20), Column("Due", 11), Column("Signed by", 20),
+    Column(_("Control"), 30), Column(_("Item"), 36), Column(_("Reason"), 20), Column(_("Cause"), 40, wrap=True), Column(_("Effect"), 40, wrap=True), Column(_("Action"), 40, wrap=True),
+    Column(_("Owner"), 20), Column(_("Due"), 11), Column(_("Signed by"), 20),
 )  # fmt: skip
 _EVIDENCE: Final = (
-    Column("Source", 14), Column("Dataset", 32), Column("Night", 11), Column("Revision", 8), Column("Outcome", 14), Column("Finality", 11), Column("Log entry", 10),
-    Column("SHA-256 of the manifest", 66), Column("Rows, as the source counts", 12), Column("Rows landed", 11), Column("Rows in quarantine", 11), Column("Values masked", 11),
-    Column("As of", 28), Column("As of is claimed", 9), Column("Reason", 30), Column("Folder in the packet", 60),
+    Column(_("Source"), 14), Column(_("Dataset"), 32), Column(_("Night"), 11), Column(_("Revision"), 8), Column(_("Outcome"), 14), Column(_("Finality"), 11), Column(_("Log entry"), 10),
+    Column(_("SHA-256 of the manifest"), 66), Column(_("Rows, as the source counts"), 12), Column(_("Rows landed"), 11), Column(_("Rows in quarantine"), 11), Column(_("Values masked"), 11),
+    Column(_("As of"), 28), Column(_("As of is claimed"), 9), Column(_("Reason"), 30), Column(_("Folder in the packet"), 60),
 )  # fmt: skip
 
 
@@ -64,11 +71,12 @@ def heading(content: Content) -> Heading:
     """Return what stands on the first sheet, and on every sheet."""
     return Heading(
         label=content.packet_id,
-        title=content.report.title,
+        title=_(content.report.title),
         created=content.end,
         facts=tuple(_facts(content)),
         notes=tuple(_notes(content)),
         marks=content.marks,
+        looks=content.looks,
     )
 
 
@@ -78,19 +86,19 @@ def tables(content: Content) -> list[Table]:
     texts = sorted((*content.controls, *content.unconcluded), key=lambda text: (text.family, text.id))
     nights = nights_of(content.start, content.end)
     found = matrices(content)
-    sealed, _ = receipts(content)
+    sealed, _places = receipts(content)
     made = [
-        Table("Controls", "A row is a control and its conclusion for the period", _CONTROLS, (_control(t, findings.get(t.id)) for t in texts), len(texts)),
-        Table("Requirements", "A row is an entry of a framework's catalogue; its word sums up findings and is no conclusion on the requirement",
+        Table("Controls", _("A row is a control and its conclusion for the period"), _CONTROLS, (_control(t, findings.get(t.id)) for t in texts), len(texts)),
+        Table("Requirements", _("A row is an entry of a framework's catalogue; its word sums up findings and is no conclusion on the requirement"),
               _REQUIREMENTS, _requirements(found), sum(len(each.rows) for each in found), 2),
-        Table("Population", "A row is a control on a night: the items it was tested on and what was found", _POPULATION, _populations(content, nights),
+        Table("Population", _("A row is a control on a night: the items it was tested on and what was found"), _POPULATION, _populations(content, nights),
               len(findings) * len(nights), 2),
-        Table(FINDINGS, "A row is an exception or an open review of the period, as data/findings.csv has it", _FINDINGS, records(content.periods),
+        Table(FINDINGS, _("A row is an exception or an open review of the period, as data/findings.csv has it"), _FINDINGS, records(content.periods),
               count(content.periods), 3, "record {n} of data/findings.csv"),
-        Table("Responses", "A row is management's answer to an exception, in management's words, not tested", _RESPONSES, _responses(content),
+        Table("Responses", _("A row is management's answer to an exception, in management's words, not tested"), _RESPONSES, _responses(content),
               len(content.responses), 2, "data/packet.html"),
         request_table([content.request] if content.request else []),
-        Table("Evidence", "A row is a sealed snapshot: what was collected, for which night, under which digest and log entry", _EVIDENCE,
+        Table("Evidence", _("A row is a sealed snapshot: what was collected, for which night, under which digest and log entry"), _EVIDENCE,
               ([row[0], row[1], dt.date.fromisoformat(row[2]), *row[3:]] for row in sealed), len(sealed), 3, "the manifest it names"),
     ]  # fmt: skip
     always = {"Controls", "Population", FINDINGS, "Evidence"}
@@ -99,55 +107,83 @@ def tables(content: Content) -> list[Table]:
 
 def _facts(content: Content) -> Iterator[Fact]:
     log = content.log
-    yield "Packet", content.packet_id
-    yield "Entity", content.entity
-    yield "System", content.system_name
-    yield "Report", f"{content.report.title}. {content.report.subtitle}"
-    yield "Period", f"{content.period}: {content.start} to {content.end}, nights in UTC"
-    yield "Prepared by", f"{content.prepared_by or 'not stated'} (unsigned)"
-    yield "Made with", content.tool
-    yield "Log read at", f"size {number(log.size)} of {log.origin}, root {log.root}"
-    yield "findings.csv", f"{number(content.findings_csv_rows)} records, SHA-256 {content.findings_csv_sha256}"
+    yield _("Packet"), content.packet_id
+    yield _("Entity"), content.entity
+    yield _("System"), content.system_name
+    yield _("Report"), join(". ", [_(content.report.title), _(content.report.subtitle)])
+    yield (
+        _("Period"),
+        _("{period}: {start} to {end}, nights in UTC", period=content.period, start=content.start, end=content.end),
+    )
+    yield _("Prepared by"), _("{name} (unsigned)", name=content.prepared_by or _("not stated"))
+    yield _("Made with"), content.tool
+    yield _("Log read at"), _("size {n} of {origin}, root {root}", n=number(log.size), origin=log.origin, root=log.root)
+    yield (
+        "findings.csv",
+        _("{n} records, SHA-256 {digest}", n=number(content.findings_csv_rows), digest=content.findings_csv_sha256),
+    )
     for mark in content.marks:
         yield mark, _MARKS[mark]
     for line in content.omissions[:_OMITTED]:
-        yield "Left out", line
+        yield _("Left out"), line
     if len(content.omissions) > _OMITTED:
-        yield "Left out", f"first {_OMITTED} of {number(len(content.omissions))}"
-    yield "Restricted use", RESTRICTED
+        yield _("Left out"), _("first {n} of {all}", n=_OMITTED, all=number(len(content.omissions)))
+    yield _("Restricted use"), RESTRICTED
     yield (
-        "Evidence, not an opinion",
-        "It states what was tested, on which population, on which nights, and what was found. A conclusion about a requirement belongs to the reader.",
+        _("Evidence, not an opinion"),
+        _(
+            "It states what was tested, on which population, on which nights, and what was found. A conclusion about a requirement belongs to the reader."
+        ),
     )
 
 
 def _notes(content: Content) -> Iterator[Fact]:
     yield (
-        "Seal",
-        "This workbook is a file of the sealed packet. A copy that was saved again is no longer that file: `evidence verify` of the packet says whether it is.",
+        _("Seal"),
+        _(
+            "This workbook is a file of the sealed packet. A copy that was saved again is no longer that file: `evidence verify` of the packet says whether it is."
+        ),
     )
     yield (
-        "Values",
-        "Dates, numbers and true or false are typed. Text is text, whatever it begins with: there is no formula and no link.",
+        _("Values"),
+        _(
+            "Dates, numbers and true or false are typed. Text is text, whatever it begins with: there is no formula and no link."
+        ),
     )
     yield (
-        "Characters",
-        "Those that nobody sees (control, direction, zero width) stand as \\u{202E}. The raw values are in data/findings.csv and data/findings.parquet.",
+        _("Characters"),
+        _(
+            "Those that nobody sees (control, direction, zero width) stand as {example}. The raw values are in data/findings.csv and "
+            "data/findings.parquet.",
+            example="\\u{202E}",
+        ),
     )
-    yield "Long values", "A cell holds 32,000 characters. What was cut says so at its end, and where the whole is."
     yield (
-        "Long tables",
-        "A sheet holds 1,000,000 rows. What does not fit goes on in a sheet of the same name with a number behind it.",
+        _("Long values"),
+        _("A cell holds 32,000 characters. What was cut says so at its end, and where the whole is."),
     )
     yield (
-        "Not assessed",
-        "Evidence for the night is missing, refused, late, not whole or undecided. It never counts in favour of a control.",
+        _("Long tables"),
+        _(
+            "A sheet holds 1,000,000 rows. What does not fit goes on in a sheet of the same name with a number behind it."
+        ),
     )
-    yield "Population", "Every night of the period has a row. No number means that nothing was tested on that night."
+    yield (
+        _("Not assessed"),
+        _(
+            "Evidence for the night is missing, refused, late, not whole or undecided. It never counts in favour of a control."
+        ),
+    )
+    yield (
+        _("Population"),
+        _("Every night of the period has a row. No number means that nothing was tested on that night."),
+    )
     if content.request is not None:
         yield (
-            "Requirements",
-            "The answer to one request has no requirement matrix: over a part of the controls every row would read weaker than it is.",
+            _("Requirements"),
+            _(
+                "The answer to one request has no requirement matrix: over a part of the controls every row would read weaker than it is."
+            ),
         )
 
 
@@ -202,13 +238,13 @@ def _night(night: NightFinding) -> Row:
     )
     return (
         *(night.control, night.night, status_words(night.status), *(counts if tested else (None,) * 5)),
-        *(": ".join(filter(None, (night.reason, night.detail))), len(night.inputs), night.fingerprint, night.version),
+        *(reason_once(": ".join(filter(None, (night.reason, night.detail)))), len(night.inputs), night.fingerprint, night.version),
     )  # fmt: skip
 
 
 def _unassessed(finding: PeriodFinding, night: dt.date) -> Row:
     status = status_words(finding.strip.get(night.isoformat(), "not-assessed"))
-    why = finding.unknown.get(night.isoformat(), "no finding of this night")
+    why = reason_once(finding.unknown.get(night.isoformat(), "no finding of this night"))
     return (finding.control, night, status, *(None,) * 5, why, 0, "", "")
 
 

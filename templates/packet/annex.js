@@ -2,7 +2,14 @@
 // The data of the page and tables of it, 100 rows at a time. Values become text nodes, never markup.
 const PAGE = 100;
 const NUMBER = new Intl.NumberFormat("en");
-const say = function (n) { return n === null ? "not stated" : NUMBER.format(n); };
+const WORDING = JSON.parse((document.getElementById("wording") || { textContent: "{}" }).textContent);
+// Returns a message in the packet's wording, its {names} filled in.
+function _(message, values) {
+  return (WORDING[message] || message).replace(/\{(\w+)\}/g, function (all, name) {
+    return values && name in values ? String(values[name]) : all;
+  });
+}
+const say = function (n) { return n === null ? _("not stated") : NUMBER.format(n); };
 
 function make(tag, attributes, ...children) {
   const node = document.createElement(tag);
@@ -73,11 +80,11 @@ class Paged {
     this.said = make("output", { "aria-live": "polite" });
     this.body = make("tbody");
     this.heads = columns.map(this.head, this);
-    this.turns = [["First", -Infinity], ["Previous", -1], ["Next", 1], ["Last", Infinity]].map(this.turn, this);
+    this.turns = [[_("First"), -Infinity], [_("Previous"), -1], [_("Next"), 1], [_("Last"), Infinity]].map(this.turn, this);
     const grid = make("table", { class: "grid", "aria-label": what },
       make("colgroup", null, ...columns.map(function (c) { return make("col", { class: c.width }); })),
       make("thead", null, make("tr", null, ...this.heads)), this.body);
-    this.nav = make("nav", { class: "pager", "aria-label": what + ", pages" }, ...this.turns, this.said);
+    this.nav = make("nav", { class: "pager", "aria-label": _("{table}, pages", { table: what }) }, ...this.turns, this.said);
     root.replaceChildren(this.nav, make("div", { class: "scroll", "data-label": what }, grid));
     root.hidden = false;
   }
@@ -103,6 +110,10 @@ class Paged {
     return button;
   }
 
+  places(first, shown) {
+    return { first: say(first + 1), last: say(first + shown), n: say(this.rows.length), all: say(this.total) };
+  }
+
   show(rows) {
     this.rows = this.by ? rows.slice().sort(comparison(this.table, this.by, this.down)) : rows;
     this.page = 0;
@@ -125,9 +136,10 @@ class Paged {
       button.hidden = this.total <= PAGE;
     });
     this.said.textContent = this.rows.length
-      ? "Rows " + say(first + 1) + " to " + say(first + shown.length) + " of " + say(this.rows.length) +
-        (this.rows.length < this.total ? ", out of " + say(this.total) : "")
-      : (this.total ? "None of " + say(this.total) + " rows matches" : "No rows");
+      ? (this.rows.length < this.total
+        ? _("Rows {first} to {last} of {n}, out of {all}", this.places(first, shown.length))
+        : _("Rows {first} to {last} of {n}", this.places(first, shown.length)))
+      : (this.total ? _("None of {n} rows matches", { n: say(this.total) }) : _("No rows"));
     measure();
   }
 }
@@ -136,7 +148,7 @@ class Paged {
 function measure() {
   for (const frame of document.querySelectorAll(".scroll, .chart, .legend")) {
     const wide = frame.scrollWidth > frame.clientWidth + 1;
-    const given = { tabindex: "0", role: "group", "aria-label": (frame.dataset.label || "Chart") + ", scrolls sideways" };
+    const given = { tabindex: "0", role: "group", "aria-label": _("{part}, scrolls sideways", { part: frame.dataset.label || _("Chart") }) };
     for (const [name, value] of Object.entries(given)) {
       if (wide) frame.setAttribute(name, value);
       else frame.removeAttribute(name);

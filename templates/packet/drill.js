@@ -3,11 +3,11 @@
 // (#row-17, #night-CONTROL-2026-07-01, #receipt-45), so that the browser's own Back works and an address can be cited.
 const drill = document.getElementById("drill");
 const STATUS = {
-  "satisfied": "no exceptions", "not-satisfied": "exceptions", "not-assessed": "not assessed",
-  "not-applicable": "not applicable",
+  "satisfied": _("no exceptions"), "not-satisfied": _("exceptions"), "not-assessed": _("not assessed"),
+  "not-applicable": _("not applicable"),
 };
 
-function many(n, word) { return say(n) + " " + word + (n === 1 ? "" : "s"); }
+const KIND = { exception: _("exception"), review: _("review item") };
 
 function link(address, words) { return make("a", { href: "#" + address }, words); }
 
@@ -20,15 +20,15 @@ function facts(pairs) {
 }
 
 function stateOf(rows, row) {
-  if (rows.of("open", row)) return "open, " + say(rows.of("days", row)) + " d";
+  if (rows.of("open", row)) return _("open, {n} d", { n: say(rows.of("days", row)) });
   const gone = rows.of("gone", row);
-  return gone ? "gone " + gone + ", after " + say(rows.of("days", row)) + " d" : "ended";
+  return gone ? _("gone {night}, after {n} d", { night: gone, n: say(rows.of("days", row)) }) : _("ended");
 }
 
 function waived(rows, row) {
   const by = rows.of("waivers", row);
   if (!by) return "";
-  return "under " + by + " on " + say(rows.of("waived", row)) + " of " + many(rows.of("nights", row), "night");
+  return _("under {waiver} on {n} of {all} nights", { waiver: by, n: say(rows.of("waived", row)), all: say(rows.of("nights", row)) });
 }
 
 function receiptsOf(nights, night) {
@@ -58,6 +58,10 @@ function requirementsOf(control) {
   return cited.length ? list : "";
 }
 
+// A night that was not assessed has no counts: a nought would read as if nothing had been found.
+function tested(nights, k) { return nights.of("status", k) !== "not-assessed" || nights.of("population", k) > 0; }
+function counted(nights, k, name) { return tested(nights, k) ? say(nights.of(name, k)) : _("not tested"); }
+
 async function rowView(number) {
   const [rows, nights] = [await data("rows"), await data("nights")];
   const row = number - 1;
@@ -66,25 +70,25 @@ async function rowView(number) {
   const found = nightsOf(nights, control, rows.of("first", row), rows.of("last", row));
   const place = make("div", { class: "paged" });
   const table = new Paged(place, nights, [
-    { head: "Night", by: "night", width: "w-date", style: "date", cell: function (k) {
+    { head: _("Night"), by: "night", width: "w-date", style: "date", cell: function (k) {
       return link("night-" + control + "-" + nights.of("night", k), nights.of("night", k));
     } },
-    { head: "Result of the control", by: "status", cell: function (k) { return STATUS[nights.of("status", k)]; } },
-    { head: "Population", by: "population", num: true, style: "num", width: "w-conclusion", cell: function (k) { return say(nights.of("population", k)); } },
-    { head: "Exceptions", by: "exceptions", num: true, style: "num", width: "w-conclusion", cell: function (k) { return say(nights.of("exceptions", k)); } },
-    { head: "Receipts", num: true, style: "num", width: "w-date", cell: function (k) { return say(receiptsOf(nights, k).length); } },
-  ], "Nights of the control in this run", found.length);
+    { head: _("Result of the control"), by: "status", cell: function (k) { return STATUS[nights.of("status", k)]; } },
+    { head: _("Population"), by: "population", num: true, style: "num", width: "w-conclusion", cell: function (k) { return counted(nights, k, "population"); } },
+    { head: _("Exceptions"), by: "exceptions", num: true, style: "num", width: "w-conclusion", cell: function (k) { return counted(nights, k, "exceptions"); } },
+    { head: _("Receipts"), num: true, style: "num", width: "w-date", cell: function (k) { return say(receiptsOf(nights, k).length); } },
+  ], _("Nights of the control in this run"), found.length);
   table.show(found);
   return [rows.of("item", row), facts([
-    ["Record", "record " + say(number) + " of data/findings.csv: " + rows.of("kind", row)],
-    ["Control", link(control, control)],
-    ["Requirements", requirementsOf(control)],
-    ["Reason", rows.of("said", row) + " (" + rows.of("reason", row) + ")"],
-    ["Observed", rows.of("observed", row)], ["Expected", rows.of("expected", row)],
-    ["Seen", rows.of("first", row) + " to " + rows.of("last", row) + ", noted on " + many(rows.of("nights", row), "night")],
-    ["State", stateOf(rows, row)], ["Accepted", waived(rows, row)],
-    ["Management's answer", rows.of("answer", row)],
-  ]), make("h3", null, "Nights"), place];
+    [_("Record"), _("record {n} of data/findings.csv: {kind}", { n: say(number), kind: KIND[rows.of("kind", row)] })],
+    [_("Control"), link(control, control)],
+    [_("Requirements"), requirementsOf(control)],
+    [_("Reason"), rows.of("said", row) + " (" + rows.of("reason", row) + ")"],
+    [_("Observed"), rows.of("observed", row)], [_("Expected"), rows.of("expected", row)],
+    [_("Seen"), _("{first} to {last}, nights noted: {n}", { first: rows.of("first", row), last: rows.of("last", row), n: say(rows.of("nights", row)) })],
+    [_("State"), stateOf(rows, row)], [_("Accepted"), waived(rows, row)],
+    [_("Management's answer"), rows.of("answer", row)],
+  ]), make("h3", null, _("Nights")), place];
 }
 
 async function nightView(control, night) {
@@ -92,25 +96,25 @@ async function nightView(control, night) {
   const around = nightsOf(nights, control, "", "~");
   const here = around.findIndex(function (k) { return nights.of("night", k) === night; });
   const steps = make("p", { class: "steps" });
-  const near = here < 0 ? [] : [[here - 1, "Night before"], [here + 1, "Night after"]];
+  const near = here < 0 ? [] : [[here - 1, _("Night before")], [here + 1, _("Night after")]];
   for (const [place, words] of near) {
     if (around[place] !== undefined) steps.append(link("night-" + control + "-" + nights.of("night", around[place]), words), " ");
   }
   if (here < 0) {
     const list = around.map(function (k) { return nights.of("night", k); });
-    const last = list.length ? make("p", null, link("night-" + control + "-" + list[list.length - 1], "Last night with a finding")) : "";
-    return [control + ", " + night, make("p", null, "No finding is sealed for this night."), last];
+    const last = list.length ? make("p", null, link("night-" + control + "-" + list[list.length - 1], _("Last night with a finding"))) : "";
+    return [control + ", " + night, make("p", null, _("No finding is sealed for this night.")), last];
   }
   const k = around[here];
   const place = make("div", { class: "paged" });
   const rest = receiptsOf(nights, k);
-  receiptTable(place, receipts, "Receipts this night rests on", rest.length).show(rest);
+  receiptTable(place, receipts, _("Receipts this night rests on"), rest.length).show(rest);
   return [control + ", " + night, facts([
-    ["Control", link(control, control)], ["Requirements", requirementsOf(control)],
-    ["Result", STATUS[nights.of("status", k)]], ["Why", nights.of("reason", k)],
-    ["Population", say(nights.of("population", k)) + " items, " + say(nights.of("passed", k)) + " passed"],
-    ["Noted", many(nights.of("exceptions", k), "exception") + ", " + many(nights.of("reviews", k), "review item")],
-  ]), steps, make("h3", null, "Receipts"), place];
+    [_("Control"), link(control, control)], [_("Requirements"), requirementsOf(control)],
+    [_("Result"), STATUS[nights.of("status", k)]], [_("Why"), nights.of("reason", k)],
+    [_("Population"), !tested(nights, k) ? _("not tested") : _("{n} items, {passed} passed", { n: say(nights.of("population", k)), passed: say(nights.of("passed", k)) })],
+    [_("Noted"), !tested(nights, k) ? "" : _("exceptions: {n}, review items: {reviews}", { n: say(nights.of("exceptions", k)), reviews: say(nights.of("reviews", k)) })],
+  ]), steps, make("h3", null, _("Receipts")), place];
 }
 
 async function receiptView(number) {
@@ -120,16 +124,16 @@ async function receiptView(number) {
   const of = function (name) { return receipts.of(name, k); };
   const folder = of("folder");
   return [of("dataset") + ", " + of("night"), facts([
-    ["Source", of("source")], ["Dataset", of("dataset")], ["Night, revision", of("night") + ", " + say(of("revision"))],
-    ["Outcome", of("outcome")], ["Why", of("reason")],
-    ["Settled", of("finality")],
-    ["As of", of("as_of") + (of("claimed") ? ", the exporter's claim" : "")],
-    ["Rows", say(of("stated")) + " stated by the source, " + say(of("landed")) + " landed, " + say(of("aside")) + " set aside"],
-    ["Values treated", say(of("masked")) + " masked, hashed or dropped before they were written"],
-    ["Manifest SHA-256", make("span", { class: "mono" }, of("manifest"))],
-    ["Log entry", of("entry") === null ? "not exhibited" : say(of("entry"))],
-    ["In the packet", folder ? make("span", { class: "mono" }, folder + "/") : ""],
-    ["To check it alone", folder ? make("code", null, "evidence verify " + folder + " --trust log.vkey") : ""],
+    [_("Source"), of("source")], [_("Dataset"), of("dataset")], [_("Night, revision"), of("night") + ", " + say(of("revision"))],
+    [_("Outcome"), of("outcome")], [_("Why"), of("reason")],
+    [_("Settled"), of("finality")],
+    [_("As of"), of("claimed") ? _("{time}, the exporter's claim", { time: of("as_of") }) : of("as_of")],
+    [_("Rows"), _("{stated} stated by the source, {landed} landed, {aside} set aside", { stated: say(of("stated")), landed: say(of("landed")), aside: say(of("aside")) })],
+    [_("Values treated"), _("{n} masked, hashed or dropped before they were written", { n: say(of("masked")) })],
+    [_("Manifest SHA-256"), make("span", { class: "mono" }, of("manifest"))],
+    [_("Log entry"), of("entry") === null ? _("not exhibited") : say(of("entry"))],
+    [_("In the packet"), folder ? make("span", { class: "mono" }, folder + "/") : ""],
+    [_("To check it alone"), folder ? make("code", null, "evidence verify " + folder + " --trust log.vkey") : ""],
   ])];
 }
 
@@ -138,11 +142,11 @@ function receiptTable(root, receipts, what, total) {
     return { head: head, by: name, num: true, style: "num", width: "w-rows", cell: function (k) { return say(receipts.of(name, k)); } };
   };
   return new Paged(root, receipts, [
-    { head: "Dataset", by: "dataset", style: "mono item", cell: function (k) { return link("receipt-" + (k + 1), receipts.of("dataset", k)); } },
-    { head: "Source", by: "source", width: "w-rows", cell: function (k) { return receipts.of("source", k); } },
-    { head: "Night", by: "night", width: "w-rows", style: "date", cell: function (k) { return receipts.of("night", k); } },
-    { head: "Outcome", by: "outcome", width: "w-state", cell: function (k) { return receipts.of("outcome", k); } },
-    number("Rows stated", "stated"), number("Rows landed", "landed"), number("Log entry", "entry"),
+    { head: _("Dataset"), by: "dataset", style: "mono item", cell: function (k) { return link("receipt-" + (k + 1), receipts.of("dataset", k)); } },
+    { head: _("Source"), by: "source", width: "w-rows", cell: function (k) { return receipts.of("source", k); } },
+    { head: _("Night"), by: "night", width: "w-rows", style: "date", cell: function (k) { return receipts.of("night", k); } },
+    { head: _("Outcome"), by: "outcome", width: "w-state", cell: function (k) { return receipts.of("outcome", k); } },
+    number(_("Rows stated"), "stated"), number(_("Rows landed"), "landed"), number(_("Log entry"), "entry"),
   ], what, total);
 }
 

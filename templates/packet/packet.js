@@ -49,7 +49,7 @@ function apply() {
     for (const each of control.also) each.hidden = !visible;
     shown += visible ? 1 : 0;
   }
-  document.getElementById("count").textContent = say(shown) + " of " + say(controls.length) + " controls";
+  document.getElementById("count").textContent = _("{n} of {all} controls", { n: say(shown), all: say(controls.length) });
   if (rows !== null) annex.show(rows.found);
   sheet(shown);
   measure();
@@ -80,10 +80,13 @@ function sheet(shown) {
     const words = f.selectedOptions ? f.selectedOptions[0].textContent : f.value;
     return document.querySelector("label[for=" + f.id + "]").textContent + ": " + words;
   });
-  document.getElementById("sheet").textContent = "Printed from packet.html. Of the rows, one page of " + PAGE +
-    " is on paper; all are in data/findings.csv. " + (set.length
-    ? "Filters were set (" + set.join("; ") + "): " + say(shown) + " of " + say(controls.length) + " controls are printed."
-    : "No filter was set.");
+  document.getElementById("sheet").textContent = [
+    _("Printed from packet.html. Of the rows, one page of {n} is on paper; all are in data/findings.csv.", { n: PAGE }),
+    set.length
+      ? _("Filters were set ({filters}): {n} of {all} controls are printed.",
+        { filters: set.join("; "), n: say(shown), all: say(controls.length) })
+      : _("No filter was set."),
+  ].join(" ");
 }
 
 function clear() { form.reset(); apply(); }
@@ -95,26 +98,26 @@ async function openAnnex() {
   const place = document.getElementById("rows-table");
   const rows = await data("rows");
   annex = new Paged(place, rows, [
-    { head: "Record", num: true, style: "num", width: "w-annex-few", cell: function (k) { return say(k + 1); } },
-    { head: "Control", by: "control", width: "w-annex", cell: function (k) { return link(rows.of("control", k), rows.of("control", k)); } },
-    { head: "Item", by: "item", style: "mono item", cell: function (k) { return link("row-" + (k + 1), rows.of("item", k)); } },
-    { head: "Reason", by: "said", cell: function (k) { return (rows.of("kind", k) === "review" ? "To be reviewed: " : "") + rows.of("said", k); } },
-    { head: "Seen", by: "first", width: "w-date", cell: function (k) {
+    { head: _("Record"), num: true, style: "num", width: "w-annex-few", cell: function (k) { return say(k + 1); } },
+    { head: _("Control"), by: "control", width: "w-annex", cell: function (k) { return link(rows.of("control", k), rows.of("control", k)); } },
+    { head: _("Item"), by: "item", style: "mono item", cell: function (k) { return link("row-" + (k + 1), rows.of("item", k)); } },
+    { head: _("Reason"), by: "said", cell: function (k) { return rows.of("kind", k) === "review" ? _("To be reviewed: {reason}", { reason: rows.of("said", k) }) : rows.of("said", k); } },
+    { head: _("Seen"), by: "first", width: "w-annex-seen", cell: function (k) {
       const [first, last] = [rows.of("first", k), rows.of("last", k)];
-      return make("span", { class: "date" }, first === last ? first : first + " to\n" + last);
+      return make("span", { class: "date" }, first === last ? first : _("{first} to", { first: first }) + "\n" + last);
     } },
-    { head: "Nights", by: "nights", num: true, style: "num", width: "w-annex-few", cell: function (k) { return say(rows.of("nights", k)); } },
-    { head: "State", by: "days", width: "w-annex-state", cell: function (k) {
-      return rows.of("open", k) ? stateOf(rows, k) : rows.of("gone", k) ? "gone after " + say(rows.of("days", k)) + " d" : "ended";
+    { head: _("Nights"), by: "nights", num: true, style: "num", width: "w-annex-few", cell: function (k) { return say(rows.of("nights", k)); } },
+    { head: _("State"), by: "days", width: "w-annex-state", cell: function (k) {
+      return rows.of("open", k) ? stateOf(rows, k) : rows.of("gone", k) ? _("gone after {n} d", { n: say(rows.of("days", k)) }) : _("ended");
     } },
-  ], "Exceptions and review items");
+  ], _("Exceptions and review items"));
   apply();
 }
 
 async function openReceipts() {
   const receipts = await data("receipts");
   const place = document.getElementById("receipts-table");
-  const table = receiptTable(place, receipts, "All receipts");
+  const table = receiptTable(place, receipts, _("All receipts"));
   const search = make("input", { id: "rq", type: "search", autocomplete: "off", spellcheck: "false" });
   const all = Array.from({ length: receipts.n }, function (_, k) { return k; });
   const look = function () {
@@ -123,7 +126,7 @@ async function openReceipts() {
     table.show(wanted ? all.filter(matcher(receipts, names, wanted)) : all);
   };
   search.addEventListener("input", look);
-  place.prepend(make("p", { class: "field" }, make("label", { for: "rq" }, "Search receipts"), search));
+  place.prepend(make("p", { class: "field" }, make("label", { for: "rq" }, _("Search receipts")), search));
   look();
 }
 
@@ -152,7 +155,7 @@ function failed() {
   for (const id of ["rows-table", "receipts-table"]) {
     const place = document.getElementById(id);
     place.replaceChildren(make("p", { class: "notice" },
-      "This browser cannot unpack the tables of this page. All rows are in data/findings.csv, all receipts below data/evidence/."));
+      _("This browser cannot unpack the tables of this page. All rows are in data/findings.csv, all receipts below data/evidence/.")));
     place.hidden = false;
   }
 }
