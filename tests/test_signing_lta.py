@@ -26,7 +26,12 @@ from evidence.verify import verify_packet
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, laid_out
 from tests.servers.pki import serve
 
-NOW = dt.datetime.now(dt.UTC)
+
+def now():
+    """The moment of the test, not of the collection: a long suite may come here a quarter of an hour later."""
+    return dt.datetime.now(dt.UTC)
+
+
 DAY = dt.timedelta(days=1)
 ADES = """
 import asyncio, sys
@@ -92,10 +97,10 @@ def stands(pdf, root):
     """Whether our own code accepts the PDF as B-LTA, as ``evidence verify`` does."""
     try:
         first, archived = split(pdf)
-        verify_pdf(first, [root], NOW)
+        verify_pdf(first, [root], now())
         if archived is None:
             return False
-        results = (*judge_pdf(first, [root], NOW + DAY).results, *judge_archived(archived, [root], NOW + DAY))
+        results = (*judge_pdf(first, [root], now() + DAY).results, *judge_archived(archived, [root], now() + DAY))
         return all(ok for ok, _ in results)
     except (MalformedError, VerificationError):
         return False
@@ -228,7 +233,7 @@ def test_a_whole_packet(signed, page, key, stamp, extra, root, pki, tmp_path, mo
         "authorities": [pki.certificate("root")],
         "vkeys": [inputs.log_key.to_text()],
     }
-    found = verify_packet(made.zip, **trust, at=NOW + 3 * DAY)
+    found = verify_packet(made.zip, **trust, at=now() + 3 * DAY)
     assert found.ok, found.failed
     times = [one.detail for one in found.checks if one.step == "time" and one.ok and "existed at" in one.detail]
     assert len(times) == 4
@@ -236,7 +241,7 @@ def test_a_whole_packet(signed, page, key, stamp, extra, root, pki, tmp_path, mo
     assert "Tsa was not revoked" not in str(found.failed)
     pdf = made.folder / "data/packet.pdf"
     pdf.write_bytes(split(pdf.read_bytes())[0])
-    assert not verify_packet(made.folder, **trust, at=NOW + 3 * DAY).ok
+    assert not verify_packet(made.folder, **trust, at=now() + 3 * DAY).ok
 
 
 def test_what_the_configuration_asks_for_and_cannot_have(pki, key, root):
@@ -245,54 +250,54 @@ def test_what_the_configuration_asks_for_and_cannot_have(pki, key, root):
 
     for asked in ({"pades": "b-lta"}, {"ocsp": [pki.ocsp]}):
         with pytest.raises(ConfigError, match="need a time-stamp authority"):
-            pades_of(config(**asked), key, [], NOW)
+            pades_of(config(**asked), key, [], now())
     given = config(crls=[pki.crl], pades="b-lta", tsa=[pki.tsa])
     lists = lists_of(given)
-    assert pades_of(given, key, lists, NOW) == Pades(archive=True)
+    assert pades_of(given, key, lists, now()) == Pades(archive=True)
     gone = load_packet_key(pki.key("revoked"), pki.certificate("revoked"))
     with pytest.raises(PacketRefusedError, match="is revoked, by a list"):
-        pades_of(given, gone, lists, NOW)
+        pades_of(given, gone, lists, now())
     with pytest.raises(ConfigError, match="is not known"):
-        responses_for(key, [], [pki.ocsp], NOW)
+        responses_for(key, [], [pki.ocsp], now())
 
 
 def test_a_revoked_signer_is_told_by_ocsp_and_by_the_list(pki, root):
     gone = load_packet_key(pki.key("revoked"), pki.certificate("revoked"))
     with pytest.raises(PacketRefusedError, match="was revoked on"):
-        responses_for(gone, [root], [pki.ocsp], NOW)
+        responses_for(gone, [root], [pki.ocsp], now())
     from evidence.signing.revocation import Moment, judge_chain, load_list
 
     lists = [load_list(fetch_list(pki.crl), "list")]
-    ((ok, words),) = judge_chain([gone.certificate, root], lists, Moment(NOW, proved=False, now=NOW))
+    ((ok, words),) = judge_chain([gone.certificate, root], lists, Moment(now(), proved=False, now=now()))
     assert (ok, "keyCompromise" in words) == (False, True)
 
 
 def test_a_response_about_another_stale_or_forged_counts_for_nothing(pki, key, root, extra):
     (good,) = extra.responses
     short = x509.load_pem_x509_certificate(pki.certificate("short"))
-    assert abs(check_response(good, key.certificate, root, NOW) - NOW) < DAY
+    assert abs(check_response(good, key.certificate, root, now()) - now()) < DAY
     with pytest.raises(VerificationError, match="another certificate"):
-        check_response(good, short, root, NOW)
+        check_response(good, short, root, now())
     with pytest.raises(VerificationError, match="not current"):
-        check_response(good, key.certificate, root, NOW - 9 * DAY)
+        check_response(good, key.certificate, root, now() - 9 * DAY)
     for place in range(0, len(good), 7):
         bad = good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :]
         try:
-            check_response(bad, key.certificate, root, NOW)
+            check_response(bad, key.certificate, root, now())
         except (VerificationError, PacketRefusedError):
             continue
         raise AssertionError(place)
     with pytest.raises(SourceUnavailableError, match="no OCSP response for"):
-        responses_for(key, [root], [pki.tsa], NOW)
+        responses_for(key, [root], [pki.tsa], now())
 
 
 def test_after_the_signer_expired_the_stamps_prove_when(pki, root, page, stamp, extra):
     """Judged in two months: the certificate has ended, and stood at the stamped moment."""
     key = load_packet_key(pki.key("short"), pki.certificate("short"))
-    responses = tuple(responses_for(key, [root], [pki.ocsp], NOW))
+    responses = tuple(responses_for(key, [root], [pki.ocsp], now()))
     signed = sign_pdf(page, key, name="Acme", reason="Seal", stamp=stamp, extra=replace(extra, responses=responses))
     first, archived = split(signed)
-    later = NOW + 60 * DAY
+    later = now() + 60 * DAY
     with pytest.raises(VerificationError, match="not valid at"):
         verify_pdf(first, [root], later)
     moment = judge_pdf(first, [root], later).at
