@@ -215,18 +215,15 @@ class _Last:
 
     def revisions(self, night: dt.date) -> list[tuple[int, Sequence[NightFinding]]]:
         """Return every sealed assessment of ``night``, oldest first."""
-        return [(entry.body["revision"], _read(self.store, entry)) for entry in self.index.assessments(night)]
+        return [
+            (entry.body["revision"], findings_of_entry(self.store, entry)) for entry in self.index.assessments(night)
+        ]
 
 
 def sealed_findings(store: ObjectStore, index: Index, night: dt.date) -> list[NightFinding]:
     """Return the findings of the night's highest sealed assessment, or nothing if it was never assessed."""
     found = index.assessment(night)
-    return _read(store, found[1]) if found else []
-
-
-def findings_of_entry(store: ObjectStore, entry: Entry) -> list[NightFinding]:
-    """Return the findings of one assessment entry, verified against the log."""
-    return _read(store, entry)
+    return findings_of_entry(store, found[1]) if found else []
 
 
 def _put(
@@ -285,7 +282,8 @@ def _cause(store: ObjectStore, entry: Entry, spelled: Sequence[Mapping[str, Any]
     return "" if sealed.get("configuration") == in_force else "configuration changed, results did not"
 
 
-def _read(store: ObjectStore, entry: Entry) -> list[NightFinding]:
+def findings_of_entry(store: ObjectStore, entry: Entry) -> list[NightFinding]:
+    """Return the findings of one assessment entry, verified against the log."""
     return [NightFinding.from_json(finding) for finding in _decoded(store, entry)["findings"]]
 
 

@@ -23,7 +23,6 @@ Kind = Literal[
     "expiring",  # a waiver, certificate or attestation ends soon
     "integrity",  # the last check of the store found something, or a checkpoint could not be delivered
 ]
-SEVERITIES: Final = ("low", "medium", "high", "critical")
 REACH: Final = (
     35  # nights back: what was lost before is in `evidence status` and in packets, and nobody can mend it any more
 )

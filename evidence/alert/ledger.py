@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from evidence.alert.condition import AGEING, REACH, SEVERITIES, Condition, Seen
+from evidence.alert.condition import AGEING, REACH, Condition, Seen
+from evidence.control.model import SEVERITIES
 from evidence.errors import EvidenceError, MalformedError
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry

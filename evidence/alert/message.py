@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from evidence.alert.condition import SEVERITIES, Condition
+from evidence.alert.condition import Condition
 from evidence.alert.ledger import Alert
+from evidence.control.model import SEVERITIES
 
 LINES: Final = 40  # changes listed one by one in a message; the alert in the store has all
 _WORDS: Final = {

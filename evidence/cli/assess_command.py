@@ -13,6 +13,7 @@ from evidence.cli import output
 from evidence.cli.period import parse_night, parse_period
 from evidence.cli.workers import in_workers
 from evidence.cli.workspace import Workspace, new_id
+from evidence.control.model import SEVERITIES
 from evidence.control.period import assess_period
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EXIT_NOT_ASSESSED, EXIT_NOT_SATISFIED, ControlError, UsageError, worst
@@ -27,9 +28,6 @@ class Order:
     night: dt.date
     known_at: dt.datetime
     log_size: int
-
-
-SEVERITIES = ("low", "medium", "high", "critical")
 
 
 def assess(

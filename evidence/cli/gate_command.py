@@ -13,7 +13,7 @@ import typer
 from evidence import __version__
 from evidence import gate as verb
 from evidence.cli import output
-from evidence.cli.assess_command import SEVERITIES, reader_of
+from evidence.cli.assess_command import reader_of
 from evidence.cli.gate_masks import with_masks
 from evidence.cli.period import parse_night
 from evidence.cli.workspace import Workspace, new_id, now
@@ -21,6 +21,7 @@ from evidence.collect import Task, collect
 from evidence.config import ContractsSourceConfig, DbtSourceConfig
 from evidence.control.evidence import part_rows
 from evidence.control.gate import requirements
+from evidence.control.model import SEVERITIES
 from evidence.control.result import Observation
 from evidence.control.worse import Weighed, chosen, later_of
 from evidence.errors import EXIT_NOT_ASSESSED, EXIT_NOT_SATISFIED, ControlError, UsageError, worst

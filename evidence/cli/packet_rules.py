@@ -50,6 +50,7 @@ class _Rules:
 
     workspace: Workspace
     period: Period
+    _indexes: dict[int, Index] = dataclasses.field(default_factory=dict)  # by log size: nights of one run share it
 
     @cached_property
     def assessments(self) -> dict[dt.date, Mapping[str, Any]]:
@@ -115,7 +116,9 @@ class _Rules:
         yield from (each.control for each in found if each.control in mine and _result(each) != mine[each.control])
 
     def _index(self, size: int) -> Index:
-        return Index.of(entry for _, entry in self.workspace.log.entries(before=size))
+        if size not in self._indexes:
+            self._indexes[size] = Index.of(entry for _, entry in self.workspace.log.entries(before=size))
+        return self._indexes[size]
 
     def _object(self, ref: Any) -> Mapping[str, Any]:
         value: Mapping[str, Any] = canonical.decode(self.workspace.store.get(ref.path, sha256=ref.sha256))

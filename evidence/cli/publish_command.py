@@ -13,8 +13,9 @@ from evidence import publish as verb
 from evidence.assess import findings_of_entry
 from evidence.cli import output
 from evidence.cli.workspace import Workspace, connect_named
-from evidence.errors import ConfigError, EvidenceError, StoreError, UsageError, VerificationError
+from evidence.errors import ConfigError, EvidenceError, UsageError, VerificationError
 from evidence.ops.tables import ddl
+from evidence.store.table import refused
 
 _SCHEMA: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\.[A-Za-z_][A-Za-z0-9_$]*")
 _SHOWN: Final = 50
@@ -59,11 +60,8 @@ def _with_mirror(workspace: Workspace, work: Callable[[Any, str], int]) -> int:
     except EvidenceError:
         raise
     except Exception as exc:  # noqa: BLE001 - the connector's messages may hold host, user and statement
-        number = getattr(exc, "errno", None)
-        raise StoreError(
-            f"{settings.connection}/{settings.into}: {type(exc).__name__}{f' {number}' if number else ''}",
-            fix="`evidence setup snowflake --ops` prints the tables and grants",
-        ) from None
+        fix = "`evidence setup snowflake --ops` prints the tables and grants"
+        raise refused(f"{settings.connection}/{settings.into}", exc, fix) from None
 
 
 def _work(workspace: Workspace, cursor: Any, schema: str, *, create: bool, check: bool, again: bool, json: bool) -> int:

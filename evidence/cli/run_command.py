@@ -1,5 +1,6 @@
 """``evidence run``: one night in one shot, for cron, timers and schedulers."""
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +11,13 @@ import typer
 
 from evidence.alert.ledger import Alert, note, tell
 from evidence.cli import output
-from evidence.cli.assess_command import SEVERITIES, assess_nights, exit_code, unassessed
+from evidence.cli.assess_command import assess_nights, exit_code, unassessed
 from evidence.cli.collect_command import Chosen, Tally, collect_due
 from evidence.cli.journal import Journal
 from evidence.cli.publish_command import publish_new
 from evidence.cli.watch import seen, targets
 from evidence.cli.workspace import Workspace, new_id
+from evidence.control.model import SEVERITIES
 from evidence.errors import EvidenceError, UsageError, worst
 
 UNTOLD = 4  # somebody could not be told: worth a line in cron's mail, and never the reason that collecting stops
@@ -165,8 +167,6 @@ def _publish(workspace: Workspace, journal: Journal) -> None:
 
 def _report(night: Night, *, verbose: bool) -> None:
     """Print nothing if nothing is wrong and nobody watches."""
-    import sys
-
     for failure in night.failures:
         output.show_error(failure)
     for tally in night.tallies:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +17,8 @@ from evidence.datasets.contract import Contract, Edition
 from evidence.errors import ControlError
 
 Severity = Literal["critical", "high", "medium", "low"]
+GRAVEST_FIRST: Final[tuple[str, ...]] = get_args(Severity)
+SEVERITIES: Final = GRAVEST_FIRST[::-1]  # the least grave first
 Mode = Literal["state", "period", "event-review"]
 ParameterType = Literal["int", "text", "bool", "texts", "decimal"]
 Value = int | str | bool | tuple[str, ...]
@@ -29,6 +31,11 @@ UNKNOWN_VALUE = "unknown-value"  # design.md section 8: NULL in a tested value; 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1)]
 Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+
+
+def grade(severity: str) -> int:
+    """Return the place of a severity, the gravest at 0; what is none comes last."""
+    return GRAVEST_FIRST.index(severity) if severity in GRAVEST_FIRST else len(GRAVEST_FIRST)
 
 
 class _Frozen(BaseModel):

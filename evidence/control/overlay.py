@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, get_args
 
-from evidence.control.model import Change, Control, Layer, Library, Severity, Value
+from evidence.control.model import Change, Control, Layer, Library, Severity, Value, grade
 from evidence.errors import ControlError
 from evidence.snapshot import canonical
 
@@ -22,7 +22,6 @@ FILES: Final[Mapping[str, str]] = {
 }  # in a packet
 _HEAD: Final = frozenset({"controls", "title", "about"})
 _MAY: Final = ("reason", "requested_by", "by", "on", "parameters", "severity", "enabled", "until")
-_SEVERITIES: Final = ("low", "medium", "high", "critical")
 
 
 def apply_layers(controls: Mapping[str, Control], layers: Sequence[Layer]) -> dict[str, Control]:
@@ -150,7 +149,7 @@ def _changes(before: Control, after: Control, change: Mapping[str, Any], layer: 
         if old != new:
             yield Change(what=name, before=old, after=new, direction=direction_of(before, name, old, new), **said)
     if before.severity != after.severity:
-        rise = _SEVERITIES.index(after.severity) > _SEVERITIES.index(before.severity)
+        rise = grade(after.severity) < grade(before.severity)
         yield Change(
             what="severity",
             before=before.severity,

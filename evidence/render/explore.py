@@ -6,8 +6,8 @@ Choices are numbered: the page compares numbers, so that no value of the evidenc
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evidence.control.model import GRAVEST_FIRST
 from evidence.render.inputs import Catalogue, Content
-from evidence.render.view import SEVERITIES
 from evidence.render.words import _
 
 
@@ -56,7 +56,7 @@ def build(content: Content) -> Explore:
     owners = sorted({name for name in named if name}) + ([""] if "" in named else [])
     return Explore(
         groups=tuple(groups),
-        severities=tuple(s for s in SEVERITIES if any(text.severity == s for text in content.controls)),
+        severities=tuple(s for s in GRAVEST_FIRST if any(text.severity == s for text in content.controls)),
         owners=tuple(Choice(n, name or _("none named"), named.count(name)) for n, name in enumerate(owners)),
         of_control={c: " ".join(str(n) for n in sorted(numbers[key] for key in keys)) for c, keys in mapped.items()},
         owner_of={text.id: owners.index(text.owner) for text in content.controls},

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from evidence.control.model import grade
 from evidence.control.result import Interval, PeriodFinding
 from evidence.render.inputs import Content, ControlText, Response
 from evidence.render.text import number
 from evidence.render.words import Phrase, _, join, ngettext
 
 COUNT: Final = 5
-_SEVERITIES: Final = ("critical", "high", "medium", "low")
 RULE: Final = _(
     "A control is listed if it has exceptions or was not assessed on a night. First what still stands: an exception open on the last "
     "night tested, or a gap that reaches the last night of the period or leaves the control without a conclusion; a gap counts as much "
@@ -45,7 +45,7 @@ class _Weighed:
 
     @property
     def order(self) -> tuple[bool, int, bool, int, int, str]:
-        rank = _SEVERITIES.index(self.text.severity) if self.text.severity in _SEVERITIES else len(_SEVERITIES)
+        rank = grade(self.text.severity)
         stands = bool(self.open or self.gap)
         return (
             not stands,

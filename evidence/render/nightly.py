@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from evidence.control.model import grade
 from evidence.control.result import NightFinding, Observation
 from evidence.render.inputs import Content, ControlText
 from evidence.render.text import number
@@ -18,7 +19,6 @@ from evidence.snapshot import canonical
 
 FORMAT: Final = "evidence-night-v1"
 FILE: Final = "night.json"
-SEVERITIES: Final = ("critical", "high", "medium", "low")
 AGES: Final = (
     (1, 1, _("this night")),
     (2, 7, _("2 to 7 nights")),
@@ -341,7 +341,7 @@ def _lead(
 
 
 def _rank(text: ControlText) -> int:
-    return SEVERITIES.index(text.severity) if text.severity in SEVERITIES else len(SEVERITIES)
+    return grade(text.severity)
 
 
 def _by_severity(each: OpenItem) -> tuple[Any, ...]:

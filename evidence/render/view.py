@@ -9,6 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from evidence.control.coverage import RELIABILITY
+from evidence.control.model import grade
 from evidence.control.result import Disposed, Interval, NightFinding, PeriodFinding
 from evidence.render import chart
 from evidence.render.changes import ChangeView, changes
@@ -21,7 +22,6 @@ from evidence.render.text import number, reason_once
 from evidence.render.trends import trends
 from evidence.render.words import Phrase, _, join, ngettext
 
-SEVERITIES: Final = ("critical", "high", "medium", "low")
 _TOP: Final = 8
 
 
@@ -287,11 +287,10 @@ def _summary(content: Content, views: Sequence[ControlView]) -> tuple[str, ...]:
 
 def _open(views: Sequence[ControlView]) -> list[tuple[ControlView, Interval]]:
     """The most severe open exceptions, oldest first within a severity; at most two of one control before others."""
-    rank = {name: place for place, name in enumerate(SEVERITIES)}
     found: list[tuple[int, int, int, ControlView, Interval]] = []
     for view in views:
         still = sorted((i for i in view.finding.exceptions if i.open), key=lambda i: (-i.days_open, i.item))
-        found += [(place // 2, rank.get(view.text.severity, 9), -i.days_open, view, i) for place, i in enumerate(still)]
+        found += [(place // 2, grade(view.text.severity), -i.days_open, view, i) for place, i in enumerate(still)]
     found.sort(key=lambda row: (*row[:3], row[3].id, row[4].item))
     top = found[:_TOP]
     top.sort(key=lambda row: (row[1], row[2], row[3].id, row[4].item))

@@ -23,6 +23,12 @@ _REF: Final = re.compile(r"([A-Za-z0-9_-]+)/((?:[A-Za-z_][A-Za-z0-9_$]*\.){2}[A-
 Connect = Callable[[str], Any]  # a name in connections.toml -> a DB-API connection with paramstyle qmark
 
 
+def refused(where: str, exc: Exception, fix: str) -> StoreError:
+    """Return what a connector raised as its kind and number alone: its messages may hold host, user and statement."""
+    number = getattr(exc, "errno", None)
+    return StoreError(f"{where}: {type(exc).__name__}{f' {number}' if number else ''}", fix=fix)
+
+
 class TableDestination:
     """``CONNECTION/DB.SCHEMA.TABLE``. A row that is there is not written again; another of its size is a conflict."""
 
@@ -48,11 +54,8 @@ class TableDestination:
         except StoreError:
             raise
         except Exception as exc:  # noqa: BLE001 - the connector's messages may hold host, user and statement
-            number = getattr(exc, "errno", None)
-            raise StoreError(
-                f"{self.where}: {type(exc).__name__}{f' {number}' if number else ''}",
-                fix="grant the connection's role SELECT and INSERT on the table, and USAGE on its database and schema",
-            ) from None
+            fix = "grant the connection's role SELECT and INSERT on the table, and USAGE on its database and schema"
+            raise refused(self.where, exc, fix) from None
 
     def _write(self, cursor: Any, signed: str) -> None:
         head = parse_unverified(signed)
