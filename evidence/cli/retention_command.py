@@ -86,7 +86,7 @@ def extend(
 @app.command("report")
 def report(
     context: typer.Context,
-    within: Annotated[int, typer.Option(help="Days: what ends within them is `expiring`.", min=0)] = 90,
+    within: Annotated[int, typer.Option(help="Days: what ends within them is `expiring`.", min=0, max=36_500)] = 90,
     nights: Annotated[
         bool, typer.Option("--nights", help="A line for every night, not only for every dataset.")
     ] = False,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from evidence.cli import output
+from evidence.snapshot import canonical
 from evidence.store.expiry import MEANING, Expiry, State, totals
 
 _WORDS: Final[tuple[State, ...]] = tuple(MEANING)
@@ -24,7 +25,7 @@ def as_json(found: Sequence[Expiry], now: dt.datetime, within: int) -> dict[str,
         for source, dataset, some in totals(found)
     ]
     return {
-        "at": now.isoformat(), "within_days": within, "states": _counts(found), "datasets": datasets, "nights": [each.to_json() for each in found],
+        "at": canonical.format_time(now), "within_days": within, "states": _counts(found), "datasets": datasets, "nights": [each.to_json() for each in found],
     }  # fmt: skip
 
 
