@@ -23,6 +23,7 @@ from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.store.hold import Holds, LegalHold
 from evidence.store.retention import RetentionRule
 from evidence.store.s3_client import connect
+from evidence.store.sealing import append_new, register_entries
 from tests.servers.s3_proxy import run_proxy
 
 pytest_plugins = ["tests.servers.fixtures"]
@@ -207,6 +208,20 @@ def test_a_dataset_is_kept_longer_and_nothing_is_ever_kept_shorter(work, client,
     assert "no dataset snowflake.user" in evidence("-w", work, "doctor", code=3)
     configure(work, retention_days=60, retention={"snowflake.users": 10})
     assert "is shorter than store.retention_days" in evidence("-w", work, "collect", code=3)
+
+
+def test_what_is_in_force_for_years_is_kept_from_when_it_was_last_in_force(work, client, bucket, monkeypatch):
+    register = b'{"rows":[]}'
+    log = Workspace.open(work).log
+    append_new(log, register_entries(log, {"waivers": register}))
+    real = dt.datetime.now
+    monkeypatch.setattr(workspace_module, "now", lambda: real(dt.UTC) + 20 * DAY)
+    evidence("-w", work, "hold", "add", "m", "--reason", "r", "--by", "b", "--source", "none")  # the log goes on
+    (path,) = keys(client, bucket, "registers/")
+    assert lock_of(client, bucket, path)[1] < 31 * DAY
+    evidence("-w", work, "retention", "extend")
+    assert 49 * DAY < lock_of(client, bucket, path)[1] < 51 * DAY
+    assert said("-w", work, "retention", "extend")["lengthened"] == 0
 
 
 def test_governance_may_become_compliance_and_not_the_other_way(work, client, bucket):
