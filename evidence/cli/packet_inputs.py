@@ -31,7 +31,6 @@ from evidence.control.definition import Control, Fact, Library
 from evidence.control.framework import Framework
 from evidence.control.gate import registers_needed, requirements
 from evidence.control.overlay import FILES
-from evidence.control.owners import load_owners
 from evidence.control.register import Registers, Row
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
@@ -80,7 +79,7 @@ def gather(
     }
     config = workspace.config
     system = config.workspace / "system.toml"
-    owners = load_owners(config.workspace)
+    owners = workspace.owners
 
     def text_of(name: str) -> ControlText:
         owner = owners.of(name, Path(library.controls[name].folder).parent.name, period.end)
