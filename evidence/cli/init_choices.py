@@ -112,16 +112,16 @@ def exports(value: str, directory: Path) -> str:
     return str(folder.relative_to(home)) if folder.is_relative_to(home) else str(folder)
 
 
-def open_place(choices: Choices) -> None:
-    """Open the store that is meant. Raises ``UsageError`` for a lock that does not fit, ``StoreError`` or ``ConfigError`` for what does not work."""
-    url, mode, days = choices.store, choices.mode, choices.days
+def lock(choices: Choices) -> None:
+    """Raise ``UsageError`` where the store's address names no place, or the lock does not fit it."""
+    url, mode, days = text(choices.store), choices.mode, choices.days
     if not url.startswith("s3://"):
         if mode:
             raise UsageError(f"--retention-mode {mode} on {url}: a folder keeps no retention", fix="use an s3:// store")
-        if not text(url).startswith("file:") or url == "file:":
+        if not url.startswith("file:") or url == "file:":
             raise UsageError(f"{url!r} is no store", fix="write file:DIR or s3://bucket/prefix")
         return
-    if not _BUCKET.fullmatch(text(url)):
+    if not _BUCKET.fullmatch(url):
         raise UsageError(f"{url!r} names no bucket", fix="write s3://bucket/prefix")
     if mode not in {"GOVERNANCE", "COMPLIANCE"}:
         raise UsageError(
@@ -133,17 +133,26 @@ def open_place(choices: Choices) -> None:
             f"COMPLIANCE locks of {days} days cannot be shortened or removed by anybody, the root account included",
             fix="try with --retention-mode GOVERNANCE and few days; then --confirm",
         )
+
+
+def open_place(choices: Choices) -> None:
+    """Open the store that is meant. Raises ``UsageError`` for a lock that does not fit, ``StoreError`` or ``ConfigError`` for what does not work."""
+    lock(choices)
+    if not choices.store.startswith("s3://"):
+        return
     made = open_store(
-        url,
+        choices.store,
         base=Path(),
         clock=now,
-        mode=mode,
-        retention_days=days,
+        mode=choices.mode,
+        retention_days=choices.days,
         endpoint_url=choices.endpoint_url,
         region=choices.region,
     )
     if not made.writable:
-        raise ConfigError(f"{url} cannot create a name exactly once", fix="use a server with conditional writes")
+        raise ConfigError(
+            f"{choices.store} cannot create a name exactly once", fix="use a server with conditional writes"
+        )
 
 
 def rendered(choices: Choices, directory: Path, *, demo: bool) -> str:
