@@ -1,6 +1,6 @@
 """``evidence check``: verify this workspace's own store, and seal the record that it was done and what was found."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -10,6 +10,11 @@ from evidence.cli.workspace import Workspace, new_id, now
 from evidence.snapshot.ahead import cores
 from evidence.store.record import record_of, seal_record
 from evidence.verify import verify_store
+
+EXAMPLES: Final = (
+    "evidence -w work check",
+    "evidence -w work check --explain --json",
+)
 
 
 def check(

@@ -4,7 +4,7 @@ import secrets
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -23,6 +23,13 @@ from evidence.store.promise import seal_promise
 
 if TYPE_CHECKING:
     from evidence.demo.judges import Judges
+
+EXAMPLES: Final = (
+    "evidence init work",
+    "evidence init work --demo --size month",
+    'evidence init work --entity "Example Health Plan" --exports exports',
+    'evidence init work --entity "Example Health Plan" --account ACME-PROD --store s3://acme-evidence/prod --retention-mode GOVERNANCE --retention-days 2',
+)
 
 TRUST = "trust"  # what is carried outside: the log's verifier key and the packet root certificate
 

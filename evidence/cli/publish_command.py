@@ -17,6 +17,12 @@ from evidence.errors import ConfigError, EvidenceError, UsageError, Verification
 from evidence.ops.tables import ddl
 from evidence.store.table import refused
 
+EXAMPLES: Final = (
+    "evidence -w work publish --create",
+    "evidence -w work publish",
+    "evidence -w work publish --check",
+)
+
 _SCHEMA: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\.[A-Za-z_][A-Za-z0-9_$]*")
 _SHOWN: Final = 50
 

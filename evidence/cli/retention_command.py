@@ -1,6 +1,6 @@
 """``evidence retention``: what was promised, whether the store keeps it, and longer locks. Nothing here shortens one."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -10,6 +10,17 @@ from evidence.errors import ConfigError, UsageError, VerificationError
 from evidence.store.promise import extend as lengthen
 from evidence.store.promise import pending, promised, shortfalls
 from evidence.store.retention import RetainingStore, RetentionRule
+
+EXAMPLES: Final = {
+    "show": (
+        "evidence -w work retention show",
+        "evidence -w work retention show --check",
+    ),
+    "extend": (
+        "evidence -w work retention extend",
+        "evidence -w work retention extend --confirm",
+    ),
+}
 
 app = typer.Typer(help="How long sealed evidence is kept: show, check, extend.", no_args_is_help=True)
 
