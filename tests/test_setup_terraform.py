@@ -201,6 +201,7 @@ def test_who_signs_in_and_what_it_may_cost_are_those_of_setup_snowflake(workspac
     assert user["default_secondary_roles_option"] == "NONE"
     assert user["network_policy"] == "${snowflake_network_policy.evidence.name}"
     assert user["rsa_public_key"] == "${var.collector_public_key}"
+    assert f"SET NETWORK_POLICY = {found['snowflake_network_policy', 'evidence']['name']};" in script
     assert found["snowflake_service_user", "elevated"]["rsa_public_key"] == "${var.elevated_public_key}"
 
 

@@ -41,6 +41,7 @@ class Limits:
 
 
 LIMITS: Final = Limits()
+NETWORK_POLICY: Final = "EVIDENCE_ADDRESSES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,8 @@ def _user(who: Identity) -> Iterator[str]:
     yield f"CREATE USER IF NOT EXISTS {user} TYPE = SERVICE DEFAULT_ROLE = {role} DEFAULT_WAREHOUSE = {warehouse}"
     yield "  DEFAULT_SECONDARY_ROLES = () COMMENT = 'evidence collector';"
     yield f"-- its public key, without header and line breaks: ALTER USER {user} SET RSA_PUBLIC_KEY = '<key>';"
-    yield f"-- the addresses it comes from, and no others:    ALTER USER {user} SET NETWORK_POLICY = <policy>;"
+    yield f"-- the addresses it comes from, and no others:    CREATE NETWORK POLICY IF NOT EXISTS {NETWORK_POLICY} ALLOWED_IP_LIST = ('<address>');"
+    yield f"--                                                ALTER USER {user} SET NETWORK_POLICY = {NETWORK_POLICY};"
     yield f"GRANT ROLE {role} TO USER {user};"
     yield f"GRANT USAGE ON WAREHOUSE {warehouse} TO ROLE {role};"
 

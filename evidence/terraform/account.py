@@ -11,6 +11,7 @@ from typing import Any, Final
 from evidence.datasets.contract import Contract
 from evidence.sources.snowflake_rights import (
     LIMITS,
+    NETWORK_POLICY,
     Identity,
     Needs,
     aside,
@@ -51,7 +52,7 @@ def variables(elevated: Identity | None) -> Iterator[Block]:
 def blocks(contracts: Sequence[Contract], base: Identity, elevated: Identity | None) -> Iterator[Block | str]:
     """Yield the resources of one source; grants that need a person's decision are comments, as in the script."""
     yield from _warehouse(base)
-    policy = {"name": "EVIDENCE_COLLECTOR", "allowed_ip_list": Raw("var.collector_addresses")}
+    policy = {"name": NETWORK_POLICY, "allowed_ip_list": Raw("var.collector_addresses")}
     yield Block("resource", ("snowflake_network_policy", "evidence"), policy)
     yield from _identity("collector", base, needs(contracts, "base"))
     if elevated is not None:
