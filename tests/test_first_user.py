@@ -84,15 +84,22 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory):
+def built(tmp_path_factory):
+    """The source distribution, and the wheel of the checkout beside it."""
+    folder = tmp_path_factory.mktemp("built")
+    for kind in ("--sdist", "--wheel"):
+        command = [sys.executable, "-m", "build", kind, "--no-isolation", "--outdir", folder, ROOT]
+        subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sdist(built):
     """The source distribution, unpacked: what a user has who downloads it."""
-    folder = tmp_path_factory.mktemp("sdist")
-    command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", folder, ROOT]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    (archive,) = folder.glob("*.tar.gz")
+    (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
-    return folder / archive.name.removesuffix(".tar.gz")
+        packed.extractall(built, filter="data")
+    return built / archive.name.removesuffix(".tar.gz")
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +141,8 @@ def test_the_packages_named_are_those_the_bootstrap_installs():
     assert set(mac.split()) == {"macOS:", "brew", "install", "pipx", *(brew for _, brew in needed)}
 
 
-def test_the_source_distribution_makes_the_wheel_of_the_checkout(sdist, shell, tmp_path):
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    (ours,), (theirs,) = tmp_path.glob("*.whl"), (sdist / "dist").glob("*.whl")
+def test_the_source_distribution_makes_the_wheel_of_the_checkout(built, sdist, shell):
+    (ours,), (theirs,) = built.glob("*.whl"), (sdist / "dist").glob("*.whl")
     assert contents(theirs) == contents(ours)
     assert (sdist / "scripts" / "bootstrap.sh").is_file(), "the Makefile calls it"
 

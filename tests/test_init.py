@@ -137,6 +137,7 @@ def test_nobody_is_asked_where_nobody_sits(tmp_path):
         (["--exports", "no-such-folder"], "no folder"),
         (["--account", "https://a"], "no account identifier"),
         (["--account", "A-B", "--private-key", "planted-secret"], "no reference"),
+        (["--private-key", "env:KEY"], "say which: --account"),
         (["--alert", "slack://planted-secret"], "no reference"),
         (["--profile", "hitrust"], "there are: phi-business-critical, standard-edition"),
         (["--entity", "a\nb"], "control character"),
@@ -150,6 +151,17 @@ def test_an_option_that_cannot_be_leaves_nothing_behind(tmp_path, monkeypatch, c
     printed = "".join(capsys.readouterr())
     assert said in printed
     assert "planted-secret" not in printed
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_bucket_without_credentials_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    assert app.run(["init", "work", "--store", "s3://acme/p", "--retention-mode", "GOVERNANCE"]) == 9
+    assert "aws configure" in capsys.readouterr().err
     assert not (tmp_path / "work").exists()
 
 

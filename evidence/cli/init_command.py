@@ -1,6 +1,7 @@
 """``evidence init``: a new workspace with its keys, store and trust fingerprint; with ``--demo`` also a health carrier."""
 
 import secrets
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -74,6 +75,8 @@ def init(
         raise ConfigError(f"{directory / config.FILE_NAME} exists", fix="choose an empty directory")
     if exports and account:
         raise UsageError("--exports and --account: one source at a time", fix="add the other as a section later")
+    if not account and (user, role, private_key) != (Choices.user, Choices.role, Choices.private_key):
+        raise UsageError("--user, --role and --private-key are of a Snowflake account", fix="say which: --account")
     if not no_input and _is_asking(context):
         chosen = questions(directory)
     else:
@@ -112,7 +115,7 @@ def init(
         "packet root": f"sha256 {sha256_hex(root)} (of {TRUST}/packet-root.pem)",
     })  # fmt: skip
     output.say(f"Carry {directory / TRUST} outside, on paper or another system: verifiers start from it.")
-    output.say(f"Next: evidence -w {directory} doctor")
+    output.say(f"Next: evidence -w {shlex.quote(str(directory))} doctor")
 
 
 def _is_asking(context: typer.Context) -> bool:
