@@ -4,7 +4,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -19,6 +19,13 @@ from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EXIT_NOT_ASSESSED, EXIT_NOT_SATISFIED, ControlError, UsageError, worst
 from evidence.snapshot import canonical
 from evidence.store.index import Index
+
+EXAMPLES: Final = (
+    "evidence -w work assess",
+    "evidence -w work assess --period 2026-Q3",
+    "evidence -w work assess --date 2026-07-14 --control identity-mfa-humans",
+    "evidence -w work assess --fail-on critical",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -30,6 +30,13 @@ from evidence.seal import seal
 from evidence.snapshot.collected import Collected
 from evidence.snapshot.model import Kind
 from evidence.store.promise import pending, seal_promise
+
+EXAMPLES: Final = (
+    "evidence -w work collect",
+    "evidence -w work collect --date 2026-07-14 --source carrier",
+    "evidence -w work collect --since 2026-07-01 --until 2026-07-31",
+    "evidence -w work collect --dataset snowflake.users --json",
+)
 
 CODES = {
     "incomplete": IncompleteSnapshotError.exit_code,
