@@ -193,6 +193,7 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         false_positives=control.false_positives,
         files={name: (folder / name).read_bytes() for name in ("control.toml", "population.sql", "control.sql")},
         owner=owner,
+        optional=frozenset(each.dataset for each in requirements(library, control) if each.optional),
     )
 
 

@@ -50,7 +50,7 @@ def render_screen(content: Content, templates: Path) -> bytes:
     faces = "".join(_face(templates / "fonts", *face) for face in _SCREEN_FONTS)
     brand = content.looks.brand
     style = faces + _source(templates, "packet/common.css") + _source(templates, "packet/screen.css")
-    style += brand.style(screen=True) + _hyphens(content.words)
+    style += brand.style(screen=True) + _hyphens(content.words) + _foot(content)
     script = "".join(_source(templates, f"packet/{name}") for name in _SCRIPTS)
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; font-src data:; img-src data:; "
@@ -153,6 +153,13 @@ def _variables(content: Content, environment: Environment) -> dict[str, Any]:
 
 def _source(templates: Path, name: str) -> str:
     return (templates / name).read_text(encoding="utf-8")
+
+
+def _foot(content: Content) -> str:
+    """Return the running foot of the page printed from a browser: a loose sheet says of which packet it is."""
+    packet, font = json.dumps(content.packet_id), "font:8pt Inter;color:#5a6675"
+    feet = f"@bottom-left{{content:{packet};{font}}}@bottom-right{{content:{_NUMBER};{font}}}"
+    return _numbered(f"@page{{{feet}}}", content.words)
 
 
 def _numbered(style: str, words: Words) -> str:
