@@ -14,6 +14,7 @@ from evidence import collect as verb
 from evidence.cli import output
 from evidence.cli.collect_workers import Bug, Landed, nights_of, place_of, read_here, read_in_workers
 from evidence.cli.period import parse_night
+from evidence.cli.pipeline import record_pipeline
 from evidence.cli.stamping import DONE, stamp_log
 from evidence.cli.workspace import Workspace, new_id
 from evidence.errors import (
@@ -123,6 +124,7 @@ def collect_due(workspace: Workspace, sources: Sequence[str], chosen: Chosen, jo
                 _collect_source(workspace, tally, spool / name, chosen, jobs)
             except (SourceError, ConfigError) as failure:
                 tally.failure = failure
+        record_pipeline(workspace)
         stamped = stamp_log(workspace)
     return tallies, stamped
 

@@ -278,7 +278,7 @@ def _exhibits(
     for _, sealed in sorted(chosen.items()):
         yield _snapshot(workspace, sealed, scratch, rows=sealed.key.dataset in read)
     others = [workspace.index.assessment(night) for night in period.nights]
-    named = (*workspace.log.entries("assessment"), *workspace.log.entries("check"))
+    named = [each for kind in ("assessment", "check", "pipeline") for each in workspace.log.entries(kind)]
     others += [o for o in named if o[1].object and o[1].object.sha256 in used]
     others += beside.objects
     content = [each for each in workspace.index.of_type("register") if each[1].body["register"] in registers]

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from evidence.datasets.contract import Contract
+from evidence.demo.answer import BEFORE
 from evidence.demo.events import ACCESSES, LOGINS, QUERIES
 from evidence.demo.faults import DENIED, FAULTS, MISSED, STOPPED
 from evidence.demo.state import ALWAYS
 from evidence.demo.world import World
 
-COMPLETE, TRAILS, SIGHT, SOUND, LONG = (
+COMPLETE, TRAILS, SIGHT, SOUND, LONG, STOOD = (
     "monitor-collection-complete",
     "monitor-audit-continuity",
     "monitor-collector-visibility",
     "monitor-evidence-integrity",
     "retention-audit-6y",
+    "monitor-pipeline-state",
 )
 VISIBILITY: Final = "snowflake.collector_visibility"
 SHOW_CAP: Final = 10_000
@@ -69,6 +71,8 @@ def answer_collected(world: World) -> None:
         if read.dataset.startswith("snowflake.") and read.status in {"denied", "missing"}:
             world.expect(read.plant, SIGHT, read.dataset, "not-read", night, night, **there)
     _kept(world)
+    # the run that collects all of it records how the pipeline stands on that day, which is none of these nights
+    world.gap("pipeline-never-recorded", STOOD, BEFORE, (0, world.size.nights - 1), "nothing-concluded")
     world.expect("checkpoint-never-compared", SOUND, "checkpoint", "not-made", world.change_night, source="log")
 
 

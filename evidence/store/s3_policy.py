@@ -12,6 +12,7 @@ from typing import Any, Final
 VERSION: Final = "2012-10-17"
 SEALED: Final = (
     "data/*", "findings/*", "registers/*", "packets/*", "log/commit/*", "log/tile/*", "log/entries/*", "log/tsr/*", "store.json",
+    "access-reviews/*", "alerts/*", "approvals/*", "changes/*", "checks/*", "configurations/*", "pipeline/*", "samples/*", "texts/*",
 )  # fmt: skip
 DELETES: Final = ("s3:DeleteObject", "s3:DeleteObjectVersion")
 READS: Final = ("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:GetObjectLegalHold")
@@ -22,6 +23,7 @@ PROTECTION: Final = (
     "s3:GetBucketPolicy", "s3:GetEncryptionConfiguration", "s3:GetBucketPublicAccessBlock", "s3:GetBucketOwnershipControls",
 )  # fmt: skip
 KMS: Final = ("kms:GenerateDataKey", "kms:Decrypt")
+KMS_STATE: Final = ("kms:DescribeKey", "kms:GetKeyRotationStatus")  # read for the nightly record of the pipeline
 Document = dict[str, Any]
 
 
@@ -65,7 +67,7 @@ def collector_policy(bucket: str, prefix: str, *, partition: str = "aws", kms_ke
         _allow("EvidenceReadsLock", SETTINGS, [arn]),
     ]
     if kms_key_id.startswith("arn:"):
-        statements.append(_allow("EvidenceEncrypts", KMS, [kms_key_id]))
+        statements.append(_allow("EvidenceEncrypts", [*KMS, *KMS_STATE], [kms_key_id]))
     return {"Version": VERSION, "Statement": statements}
 
 
