@@ -8,7 +8,7 @@ the night waits for it. Which records were read stands among the finding's input
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -104,6 +104,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             ("reason", pa.string()),
             ("kind", pa.string()),
             ("first_seen", pa.date32()),
+            ("standing_since", pa.date32()),
             ("last_seen", pa.date32()),
             ("nights", pa.int64()),
             ("open", pa.bool_()),
@@ -288,7 +289,10 @@ def _finding(finding: NightFinding, assessed: Assessed) -> Row:
 
 
 def _items(assessed: Sequence[Assessed]) -> list[Row]:
-    """One row for each run of nights on which an item stood among a control's exceptions or open reviews."""
+    """One row for each run of nights on which an item stood among a control's exceptions or open reviews for one reason.
+
+    ``standing_since`` is the first night of the run on which it stood there for any reason: another reason is no new start.
+    """
     by_control: dict[str, list[NightFinding]] = {}
     for finding in (finding for each in assessed for finding in each.findings):
         by_control.setdefault(finding.control, []).append(finding)
@@ -300,6 +304,7 @@ def _items(assessed: Sequence[Assessed]) -> list[Row]:
             "reason": run.reason,
             "kind": kind,
             "first_seen": run.first_seen,
+            "standing_since": max(night for night in starts[run.item] if night <= run.first_seen),
             "last_seen": run.last_seen,
             "nights": run.nights,
             "open": run.open,
@@ -308,8 +313,22 @@ def _items(assessed: Sequence[Assessed]) -> list[Row]:
         for control, nights in sorted(by_control.items())
         for waived in [_waived_last(nights)]
         for kind, field in (("exception", "exceptions"), ("review", "reviews"))
+        for starts in [_starts(nights, field)]
         for run in intervals(nights, field)
     ]
+
+
+def _starts(nights: Sequence[NightFinding], field: str) -> dict[str, list[dt.date]]:
+    """Return, by item, the first nights of its runs with the reasons left aside."""
+    starts: dict[str, list[dt.date]] = {}
+    for run in intervals([_without_reasons(each, field) for each in nights], field):
+        starts.setdefault(run.item, []).append(run.first_seen)
+    return starts
+
+
+def _without_reasons(night: NightFinding, field: str) -> NightFinding:
+    bare: dict[str, Any] = {field: tuple(replace(each, reason="") for each in getattr(night, field))}
+    return replace(night, **bare)
 
 
 def _waived_last(nights: Sequence[NightFinding]) -> set[tuple[str, str]]:
