@@ -351,7 +351,7 @@ def test_tests_of_controls_have_the_rows_an_auditor_looks_for(tmp_path):
     assert part.count("Exceptions, with dates") == 1
     assert part.count("<h3>Exceptions</h3>") == 0
     left = len(failing.exceptions) - 1
-    assert f"no response to {left} of {left + 1} exceptions" in part
+    assert f"no response in writing to {left} of {left + 1} exceptions" in part
     assert "In management's words, not tested" in part
     assert "Full population: every item on 31 of 31 nights; no sample was drawn." in part
     assert list(forbidden_words(page, TEMPLATES)) == []

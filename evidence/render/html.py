@@ -27,6 +27,7 @@ _SCREEN_FONTS: Final = (
     ("JetBrains Mono", 400, "jetbrains-mono-latin-400-normal.woff2"),
 )
 _SCRIPTS: Final = ("annex.js", "drill.js", "packet.js")
+_FRAMEWORKS: Final = {"hipaa": "HIPAA", "soc2": "SOC 2"}
 _PAGES: Final = ("packet.html.j2", "PROVISIONAL.txt.j2", "VERIFY.md.j2", "verify.sh.j2")
 _STATIC_ROWS: Final = 5000  # of all controls together, beside the annex: 97,000 took a browser over a minute to open
 _NUMBER: Final = '"Page " counter(page) " of " counter(pages)'  # of print.css
@@ -130,6 +131,8 @@ def _environment(templates: Path, words: Words, clean: Callable[[str], str], *, 
         "said": said,
         "join": _join,
         "ticks": lambda value: _ticks(clean(value)),
+        "unbroken": lambda value: _unbroken(clean(value)),
+        "known": lambda value: _FRAMEWORKS.get(value, value.upper()),
     }
     return environment
 
@@ -142,6 +145,12 @@ def _join(parts: Iterable[Any], between: str = "") -> Phrase:
 def _ticks(value: str) -> Markup:
     """Return a control's sentence with what stands between backticks as code; all of it is escaped first."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))  # noqa: S704 - escaped
+
+
+def _unbroken(value: str) -> Markup:
+    """Return an item with its arrows kept in one piece; all of it is escaped first."""
+    arrows = re.sub("-&gt;|&lt;-", r'<span class="arrow">\g<0></span>', str(escape(value)))
+    return Markup(arrows)  # noqa: S704 - escaped
 
 
 def _variables(content: Content, environment: Environment) -> dict[str, Any]:

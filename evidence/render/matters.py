@@ -143,7 +143,12 @@ def _sentences(each: _Weighed) -> Iterator[Phrase]:
                 **nights,
             )
         else:
-            yield _("It was not assessed on {n} of {all} nights: for these nights nothing can be said.", **nights)
+            yield ngettext(
+                "It was not assessed on {n} of {all} nights: for that night nothing can be said.",
+                "It was not assessed on {n} of {all} nights: for these nights nothing can be said.",
+                finding.not_assessed,
+                all=number(finding.expected),
+            )
 
 
 def _answer(content: Content, control: str, oldest: Interval) -> str:

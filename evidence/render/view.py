@@ -19,7 +19,7 @@ from evidence.render.inputs import Content, ControlText, Requirement, Response
 from evidence.render.matrix import matrices
 from evidence.render.matters import RULE, matters
 from evidence.render.since import since
-from evidence.render.text import number, reason_once
+from evidence.render.text import number, parameter_text, reason_once
 from evidence.render.trends import trends
 from evidence.render.words import Phrase, _, join, ngettext
 
@@ -71,6 +71,17 @@ class ControlView:
         """The control's id, also its anchor."""
         return self.text.id
 
+    def first_of(self, rows: Sequence[Interval], most: int) -> list[tuple[int, Interval]]:
+        """Return at most so many of ``rows`` with their places, in their order; where some are left out open ones come in first."""
+        chosen = sorted(enumerate(rows), key=lambda each: (not each[1].open, each[0]))[:most]
+        return sorted(chosen, key=lambda each: each[0])
+
+    def earlier(self, parameter: str) -> list[tuple[dt.date, str]]:
+        """Return other values that a parameter had before, each with the last night it was used on."""
+        used = [(each.end, each.parameters.get(parameter)) for each in self.finding.stretches]
+        last = used[-1][1] if used else None
+        return [(end, parameter_text(value)) for end, value in used[:-1] if value != last]
+
     @property
     def lasting(self) -> bool:
         """True if what fails is a state, that can be mended; an event is its night's own."""
@@ -117,6 +128,8 @@ def build(content: Content) -> dict[str, Any]:
         "trends": trends(content) if "trends" in content.report.shown else [],
         "open": _open(views),
         "accepted": accepted,
+        "lacking": _lacking(collected(content)),
+        "unread": _unread(content),
         "matrices": matrices(content),
         "completeness": completeness_charts(content),
         "collected": collected(content),
@@ -342,6 +355,33 @@ def _about_itself(views: Sequence[ControlView]) -> Iterable[Phrase]:
             sum(view.open_exceptions for view in views if view.id in RELIABILITY),
             controls=join(", ", named),
         )
+    judging = [view for view in views if view.text.judges_findings and view.finding.exceptions]
+    if judging:
+        yield ngettext(
+            "{n} exception is of a control that judges findings of others ({controls}): its item stands with the other control too.",
+            "{n} exceptions are of controls that judge findings of others ({controls}): their items stand with the other control too.",
+            sum(len(view.finding.exceptions) for view in judging),
+            controls=join(", ", [view.id for view in judging]),
+        )
+
+
+def _lacking(rows: Sequence[Evidenced]) -> Phrase | str:
+    """Say how many reads are missing or do not match, as a blind spot."""
+    missing, other = sum(row.missing for row in rows), sum(row.not_matched for row in rows)
+    if not missing and not other:
+        return ""
+    return _(
+        "Of the reads that were due {missing} are missing and {other} do not match or were refused: what they would have shown is not "
+        "known.",
+        missing=number(missing),
+        other=number(other),
+    )
+
+
+def _unread(content: Content) -> list[str]:
+    """Return the datasets that controls of the packet may read and that no night has."""
+    sealed = {fact.dataset for fact in content.snapshots}
+    return sorted({name for text in content.controls for name in text.datasets} - sealed)
 
 
 def _open(views: Sequence[ControlView]) -> list[tuple[ControlView, Interval]]:
@@ -379,6 +419,12 @@ GLOSSARY: Final = (
         _(
             "gone: a state that a later night was tested without, which need not mean that it was mended; past: an event of its own nights, "
             "that stays noted"
+        ),
+    ),
+    (
+        _("mapping"),
+        _(
+            "which requirement a control speaks to; context only: the entry sets terms and asks for nothing to be tested"
         ),
     ),
     (
