@@ -20,7 +20,7 @@ EXAMPLES: Final = {
     ),
     "release": (
         "evidence -w work hold release matter-7 --reason 'Settled' --by 'J. Doe'",
-        "evidence -w work hold release matter-7 --confirm --by 'A. Other'",
+        "evidence -w work hold release matter-7 --confirm --reason 'Settled' --by 'A. Other'",
     ),
     "apply": ("evidence -w work hold apply",),
     "list": (
