@@ -52,7 +52,7 @@ select
   reason,
   case kind
     when 'table' then 'recoverable for ' || coalesce(tail || ' day' || if(tail = 1, '', 's'), 'an unknown time')
-    else 'files expire after ' || coalesce(days || ' day' || if(days = 1, '', 's'), 'no time') || case when versioning_status = 'unset' then '' else ', older versions after ' || coalesce(version_days || ' day' || if(version_days = 1, '', 's'), 'no time') end
+    else coalesce('files expire after ' || days || ' day' || if(days = 1, '', 's'), 'files never expire') || case when versioning_status = 'unset' then '' else coalesce(', older versions after ' || version_days || ' day' || if(version_days = 1, '', 's'), ', older versions never') end
   end as observed,
   case kind when 'table' then 'a stated retention, recoverable for at most ' || allowed || ' day' || if(allowed = 1, '', 's') else 'files expire after ' || coalesce(keep_least || ' to ' || latest || ' day' || if(latest = 1, '', 's'), 'a stated time') || ', older versions within ' || allowed || ' day' || if(allowed = 1, '', 's') end as expected
 from judged
