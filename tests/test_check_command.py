@@ -37,7 +37,9 @@ def test_what_does_not_match_is_recorded_and_fails_until_it_is_mended(tmp_path):
     work = tmp_path / "work"
     job.workspace(work, FEW, only=JUDGED)
     job.run("-w", work, "collect", "--since", "2026-06-30", "--jobs", "1")
-    part = next((work / "store" / "data" / "carrier" / "snowflake.login_history").rglob("date=2026-06-30/**/part-0000.parquet"))
+    part = next(
+        (work / "store" / "data" / "carrier" / "snowflake.login_history").rglob("date=2026-06-30/**/part-0000.parquet")
+    )
     whole = part.read_bytes()
     part.chmod(0o600)
     part.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))

@@ -164,7 +164,9 @@ def test_an_item_that_fails_on_for_another_reason_stands_since_its_first_night()
         nights[night] = assessed_of([(assessment(night, [found]), "e" * 64)])
     looked = look(Ops(table="ops.items", lookback_nights=7), Reader({}, nights=nights), CONTRACTS, NIGHT)
     rows = [(row["reason"], (NIGHT - row["first_seen"]).days, (NIGHT - row["standing_since"]).days, row["open"]) for row in looked.table.to_pylist()]  # fmt: skip
-    assert rows == [("r", 6, 6, False), ("r", 4, 4, False), ("s", 2, 4, True)], "an unknown night does not break the run"
+    assert rows == [("r", 6, 6, False), ("r", 4, 4, False), ("s", 2, 4, True)], (
+        "an unknown night does not break the run"
+    )
 
 
 @pytest.mark.parametrize(("start", "why"), [(NIGHT, "before-coverage"), (NIGHT - DAY, "missing-evidence")])

@@ -1,5 +1,5 @@
-"""Our own records as tables of control SQL: what was collected (``ops.receipts``) and what was concluded of earlier nights
-(``ops.findings``, ``ops.items``).
+"""Our own records as tables of control SQL: what was collected (``ops.receipts``), how the store and the pipeline stood
+(``ops.checks``, ``ops.pipeline``) and what was concluded of earlier nights (``ops.findings``, ``ops.items``).
 
 A pure function of the :class:`EvidenceReader`, hence of what is sealed at its log size. What should be there and is not is
 a row with the status ``missing``: it fails instead of vanishing. A window that is not due yet is no row but a gap, so that
@@ -16,6 +16,7 @@ import pyarrow as pa
 from evidence.control.evidence import Assessed, EvidenceReader, Sealed
 from evidence.control.gate import Gap, Requirement, Why
 from evidence.control.model import Ops
+from evidence.control.ops_pipeline import SCHEMA, pipeline_rows
 from evidence.control.period import intervals
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
@@ -94,6 +95,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             ("read_back", pa.int64()),
         ]
     ),
+    "ops.pipeline": SCHEMA,
     "ops.items": pa.schema(
         [
             ("control", pa.string()),
@@ -127,6 +129,9 @@ def look(wanted: Ops, reader: EvidenceReader, contracts: Mapping[str, Contract],
         return _receipts(wanted, reader, contracts, night)
     if wanted.table == "ops.checks":
         return _checks(reader, night)
+    if wanted.table == "ops.pipeline":
+        own, records, lacking = pipeline_rows(reader, night)
+        return Looked(table_of(wanted.table, own), tuple(Sealed(each.input, {}) for each in records), tuple(lacking))
     earlier = [reader.assessed(night - DAY * back) for back in range(wanted.lookback_nights, 0, -1)]
     found = [each for each in earlier if each is not None]
     rows = _findings(found, night) if wanted.table == "ops.findings" else _items(found)
@@ -316,10 +321,14 @@ def _items(assessed: Sequence[Assessed]) -> list[Row]:
 def _starts(nights: Sequence[NightFinding], field: str) -> dict[str, list[dt.date]]:
     """Return, by item, the first nights of its runs with the reasons left aside."""
     starts: dict[str, list[dt.date]] = {}
-    blank = [replace(each, **{field: tuple(replace(o, reason="") for o in getattr(each, field))}) for each in nights]
-    for run in intervals(blank, field):
+    for run in intervals([_without_reasons(each, field) for each in nights], field):
         starts.setdefault(run.item, []).append(run.first_seen)
     return starts
+
+
+def _without_reasons(night: NightFinding, field: str) -> NightFinding:
+    bare: dict[str, Any] = {field: tuple(replace(each, reason="") for each in getattr(night, field))}
+    return replace(night, **bare)
 
 
 def _waived_last(nights: Sequence[NightFinding]) -> set[tuple[str, str]]:
