@@ -1,4 +1,4 @@
--- Reading a body is guesswork; that its digest is the reviewed one is the strong test. Roles kept in a table that a body reads are not seen.
+-- Of a body only the names of roles, texts and the branches that return the argument are read; that its digest is the reviewed one is the strong test. Roles kept in a table that a body reads are not seen.
 with held as (
   select distinct r.source, coalesce(upper(r.policy_kind), 'MASKING_POLICY') as kind, r.policy_db, r.policy_schema, r.policy_name
   from snowflake.policy_references r

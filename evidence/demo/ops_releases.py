@@ -10,7 +10,10 @@ from evidence.demo.workspace import APPROVED, EXPIRES, overlay_text
 from evidence.demo.world import World
 
 RELEASES, DORMANT = "change-evidence-tool", "identity-dormant"
-WHY: Final = "Care managers of the season sign in once a quarter; checks are to compare a kept checkpoint"
+WHY: Final = {
+    DORMANT: "Care managers of the season sign in once a quarter",
+    SOUND: "Checks of the store are to compare a checkpoint that was kept elsewhere",
+}
 IDLE_DAYS: Final = 120  # the library says 90
 _COMMITS: Final = {"tool": "9f1c2ab7d04e", "controls": "1b7e55d08c3a", "changed": "c40d92f6e1b8"}
 
@@ -41,8 +44,9 @@ def plant_releases(world: World) -> None:
 
 def texts(world: World) -> tuple[str, str]:
     """Return the overlay of the first half and that of the second."""
-    changes = {"reason": WHY, "requested_by": PLATFORM, "by": CISO, "on": world.size.night(world.change_night)}
-    return overlay_text(world.overlay), overlay_text(world.overlay) + "\n" + overlay_text(world.changed, **changes)
+    said = {"requested_by": PLATFORM, "by": CISO, "on": world.size.night(world.change_night)}
+    changed = [overlay_text({name: values}, reason=WHY[name], **said) for name, values in world.changed.items()]
+    return overlay_text(world.overlay), "\n".join([overlay_text(world.overlay), *changed])
 
 
 def _changed(world: World, identity: str) -> None:

@@ -15,8 +15,8 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case
-    when session then statements || ' statements, ' || uncovered || ' without a request, ' || reads || ' reading PHI, ' || unclear || ' not known'
-    else statements || ' statements, ' || unclear || ' without a user or role'
+    when session then statements || ' statement' || if(statements = 1, '', 's') || ', ' || uncovered || ' without a request, ' || reads || ' reading PHI, ' || unclear || ' not known'
+    else statements || ' statement' || if(statements = 1, '', 's') || ', ' || unclear || ' without a user or role'
   end as observed,
   case when session then 'routine, or within an approved request; PHI left alone' else 'every statement with user and role' end as expected
 from judged

@@ -82,7 +82,7 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'user' then coalesce(sign_ins, 0) || ' sign-ins'
+    when 'user' then coalesce(sign_ins, 0) || ' sign-in' || if(coalesce(sign_ins, 0) = 1, '', 's')
     when 'request' then case when reviewed then 'reviewed' when not_due then 'review not due' else 'not reviewed in time' end
     when 'grant' then 'emergency role granted'
     else 'inherits an emergency role'

@@ -38,9 +38,9 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'object' then case when contracted then 'under contract, ' || readers || ' holders found' else 'no contract' end
+    when 'object' then case when contracted then 'under contract, ' || readers || ' holder' || if(readers = 1, '', 's') || ' found' else 'no contract' end
     when 'reader' then case when depth = 0 then 'holds it' when depth > 0 then 'inherits it' else 'a grant that does not say on what' end
-    else hits || ' ways to PHI'
+    else hits || ' way' || if(hits = 1, '', 's') || ' to PHI'
   end as observed,
   case kind when 'object' then 'a contract that says who may read' when 'reader' then 'a role that the contract names' else 'no way to PHI' end as expected
 from judged

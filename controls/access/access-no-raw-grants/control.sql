@@ -52,7 +52,7 @@ select
   p.item,
   case when f.item is null then 'pass' else 'fail' end as result,
   case f.rank when 1 then 'direct-privilege' when 2 then 'inherited-privilege' when 3 then 'future-privilege' when 4 then 'unknown-value' else '' end as reason,
-  case when f.item is null then 'no privilege on data' else f.what || ' and the like, ' || f.objects || ' grants, by ' || f.path end as observed,
+  case when f.item is null then 'no privilege on data' else f.what || ' and the like, ' || f.objects || ' grant' || if(f.objects = 1, '', 's') || ', by ' || f.path end as observed,
   'no privilege on data' as expected
 from population p
 left join found f on f.item = p.item

@@ -37,7 +37,7 @@ select
   reason,
   case kind
     when 'power' then case when amount > 0 then 'inherited' else 'held' end
-    when 'option' then amount || ' grants with grant option, ' || unknown || ' not known'
+    when 'option' then amount || ' grant' || if(amount = 1, '', 's') || ' with grant option, ' || unknown || ' not known'
     else case when amount > 0 then 'not managed' when unknown > 0 then 'not known' else 'managed access' end
   end as observed,
   case kind when 'power' then 'a system role or an approval' when 'option' then 'no grant option' else 'managed access' end as expected

@@ -47,6 +47,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  'newest backup ' || coalesce(strftime(created, '%Y-%m-%d %H:%M'), 'not known') || ', kept ' || coalesce(days || ' days', 'an unknown time') as observed,
-  'scheduled, at most ' || max_age_hours || ' hours old, kept ' || min_days || ' days' || case when require_lock then ' under a lock' else '' end as expected
+  'newest backup ' || coalesce(strftime(created, '%Y-%m-%d %H:%M'), 'not known') || ', kept ' || coalesce(days || ' day' || if(days = 1, '', 's'), 'an unknown time') as observed,
+  'scheduled, at most ' || max_age_hours || ' hour' || if(max_age_hours = 1, '', 's') || ' old, kept ' || min_days || ' day' || if(min_days = 1, '', 's') || case when require_lock then ' under a lock' else '' end as expected
 from judged

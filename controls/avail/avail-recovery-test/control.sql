@@ -36,8 +36,8 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case when reason = 'no-test' then 'none on record'
-    else 'last on ' || coalesce(strftime(performed_at, '%Y-%m-%d'), 'an unknown day') || ', ' || coalesce(result, 'result not known') || ', back after ' || coalesce(rto_minutes || ' minutes', 'an unknown time')
-      || ', lost ' || coalesce(rpo_minutes || ' minutes', 'an unknown time') || ', ' || coalesce(followed, 0) || ' follow-ups, ' || coalesce(overdue, 0) || ' past due'
+    else 'last on ' || coalesce(strftime(performed_at, '%Y-%m-%d'), 'an unknown day') || ', ' || coalesce(result, 'result not known') || ', back after ' || coalesce(rto_minutes || ' minute' || if(rto_minutes = 1, '', 's'), 'an unknown time')
+      || ', lost ' || coalesce(rpo_minutes || ' minute' || if(rpo_minutes = 1, '', 's'), 'an unknown time') || ', ' || coalesce(followed, 0) || ' follow-up' || if(coalesce(followed, 0) = 1, '', 's') || ', ' || coalesce(overdue, 0) || ' past due'
   end as observed,
-  'within ' || cadence || ' days, back within ' || rto || ' minutes, at most ' || rpo || ' minutes lost, gaps followed up in time' as expected
+  'within ' || cadence || ' day' || if(cadence = 1, '', 's') || ', back within ' || rto || ' minute' || if(rto = 1, '', 's') || ', at most ' || rpo || ' minute' || if(rpo = 1, '', 's') || ' lost, gaps followed up in time' as expected
 from judged

@@ -57,6 +57,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  'schedule ' || coalesce(replication_schedule, 'none') || ', secondary ' || lower(coalesce(state, 'not known')) || ', oldest replica ' || coalesce((lag // 60) || ' minutes', 'not known') as observed,
-  'a scheduled, started failover group with the types asked for, replica at most ' || rpo_minutes || ' minutes old' as expected
+  'schedule ' || coalesce(replication_schedule, 'none') || ', secondary ' || lower(coalesce(state, 'not known')) || ', oldest replica ' || coalesce((lag // 60) || ' minute' || if((lag // 60) = 1, '', 's'), 'not known') as observed,
+  'a scheduled, started failover group with the types asked for, replica at most ' || rpo_minutes || ' minute' || if(rpo_minutes = 1, '', 's') || ' old' as expected
 from reasons

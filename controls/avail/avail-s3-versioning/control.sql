@@ -33,7 +33,7 @@ select
   reason,
   case
     when not found then 'not among the buckets of our accounts'
-    else 'versioning ' || coalesce(versioning_status, 'unknown') || ', MFA delete ' || coalesce(mfa_delete, 'unknown') || case when days >= 0 then ', older versions removed after ' || days || ' days' else '' end
+    else 'versioning ' || coalesce(versioning_status, 'unknown') || ', MFA delete ' || coalesce(mfa_delete, 'unknown') || case when days >= 0 then ', older versions removed after ' || days || ' day' || if(days = 1, '', 's') else '' end
   end as observed,
-  'versioning Enabled, older versions kept ' || min_noncurrent_days || ' days' as expected
+  'versioning Enabled, older versions kept ' || min_noncurrent_days || ' day' || if(min_noncurrent_days = 1, '', 's') as expected
 from judged

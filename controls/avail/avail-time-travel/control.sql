@@ -24,6 +24,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case transient when 'YES' then 'transient, ' when 'NO' then 'permanent, ' else '' end || coalesce(days || ' days', 'days not known') as observed,
-  'at least ' || least || ' days' || case when account then ' for each table' when rebuildable then ', or built again' else ', permanent' end as expected
+  case transient when 'YES' then 'transient, ' when 'NO' then 'permanent, ' else '' end || coalesce(days || ' day' || if(days = 1, '', 's'), 'days not known') as observed,
+  'at least ' || least || ' day' || if(least = 1, '', 's') || case when account then ' for each table' when rebuildable then ', or built again' else ', permanent' end as expected
 from judged

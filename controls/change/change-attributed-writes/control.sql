@@ -56,7 +56,7 @@ select
     when 0 then '' when 1 then 'not-attributed' when 2 then 'tag-alone' when 3 then 'registration-expired' when 4 then 'outside-schemas' when 5 then 'no-invocation'
     else 'unknown-value'
   end as reason,
-  w.writes || ' writes, ' || w.loose || ' not attributed' || coalesce(', first ' || strftime(w.first_time, '%Y-%m-%d %H:%M'), '') as observed,
+  w.writes || ' write' || if(w.writes = 1, '', 's') || ', ' || w.loose || ' not attributed' || coalesce(', first ' || strftime(w.first_time, '%Y-%m-%d %H:%M'), '') as observed,
   'a captured invocation, a loader in its schemas, a task, or an approved change' as expected
 from population p
 left join worst w on w.item = p.item

@@ -78,7 +78,7 @@ select
     when 0 then '' when 1 then 'admin-role' when 2 then 'password-login' when 3 then 'secret-open' when 4 then 'secret-not-revoked' when 5 then 'pipeline-key' when 6 then 'key-old'
     when 7 then 'static-lease' when 8 then 'state-holds-secret' else 'unknown-value'
   end as reason,
-  coalesce(w.bad, 0) || ' of ' || coalesce(w.records, 0) || ' records stand against it' as observed,
+  coalesce(w.bad, 0) || ' of ' || coalesce(w.records, 0) || ' record' || if(coalesce(w.records, 0) = 1, '', 's') || ' at fault' as observed,
   'short-lived credentials, no administrator role' as expected
 from population p
 left join worst w on w.item = p.item

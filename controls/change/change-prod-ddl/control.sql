@@ -97,7 +97,7 @@ select
     when 0 then '' when 4 then 'table-changed-by-other' when 5 then 'registration-expired' when 6 then 'not-a-deployer' when 7 then 'outside-schemas' when 8 then 'deployer-used-by-hand'
     else 'unknown-value'
   end as reason,
-  w.changes || ' changes of ' || w.kinds || ' kinds, first ' || coalesce(strftime(w.first_time, '%Y-%m-%d %H:%M'), 'at an unknown time') as observed,
+  w.changes || ' change' || if(w.changes = 1, '', 's') || ' of ' || w.kinds || ' kind' || if(w.kinds = 1, '', 's') || ', first ' || coalesce(strftime(w.first_time, '%Y-%m-%d %H:%M'), 'at an unknown time') as observed,
   'a registered deployer at work in its pipeline, or an approved emergency' as expected
 from population p
 left join worst w on w.item = p.item

@@ -69,5 +69,5 @@ select
     when 'node' then case when reason = '' then 'in the warehouse' else 'not in the warehouse' end
     else case when reason = '' then 'declared' else 'not declared' end
   end as observed,
-  case kind when 'document' then 'a plan without changes, at most ' || max_age_days || ' days old' when 'node' then 'in the warehouse' else 'declared in code' end as expected
+  case kind when 'document' then 'a plan without changes, at most ' || max_age_days || ' day' || if(max_age_days = 1, '', 's') || ' old' when 'node' then 'in the warehouse' else 'declared in code' end as expected
 from judged

@@ -55,9 +55,9 @@ select
   case when reason = '' then 'pass' when reason in ('near-cap', 'unusual') then 'review' else 'fail' end as result,
   reason,
   case
-    when warehouse is not null then carried || ' of ' || required || ' tags'
+    when warehouse is not null then carried || ' of ' || required || ' tag' || if(required = 1, '', 's')
     when pace is null or cap is null or cap * nights < 1 then 'not known'
-    else (pace * 100)::decimal(38, 0)::bigint // (cap * nights)::decimal(38, 0)::bigint || ' percent of the cap at the pace of ' || nights || ' nights'
+    else (pace * 100)::decimal(38, 0)::bigint // (cap * nights)::decimal(38, 0)::bigint || ' percent of the cap at the pace of ' || nights || ' night' || if(nights = 1, '', 's')
   end as observed,
   case when warehouse is not null then 'each required tag, an agreed environment' else 'at most ' || warn_percent || ' percent of the cap, no night out of line' end as expected
 from judged

@@ -37,5 +37,5 @@ select
   reason,
   case when kind = 'stage' then case when integration is null then 'no integration' else 'integration ' || integration end || ', ' else '' end
     || case when in_force then 'registered' when not in_force then 'registration expired' else 'not registered' end as observed,
-  case when kind = 'stage' then 'a storage integration, a registered place of ours or of an agreement' else 'a registered place, ' || min_depth || ' folders below the bucket' end as expected
+  case when kind = 'stage' then 'a storage integration, a registered place of ours or of an agreement' else 'a registered place, ' || min_depth || ' folder' || if(min_depth = 1, '', 's') || ' below the bucket' end as expected
 from judged

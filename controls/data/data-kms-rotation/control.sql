@@ -69,5 +69,5 @@ select
   reason,
   coalesce(state, 'unknown state') || ', ' || coalesce(spec, 'unknown kind') || ', material ' || coalesce(origin, 'unknown') || ', '
     || case when rotation_enabled then 'rotates every ' || coalesce(rotation_period_days::varchar, 'unknown number of') || ' days' when not rotation_enabled then 'does not rotate' else 'rotation unknown' end as observed,
-  'enabled, rotates at least every ' || max_days || ' days, registered accounts only' as expected
+  'enabled, rotates at least every ' || max_days || ' day' || if(max_days = 1, '', 's') || ', registered accounts only' as expected
 from reasoned

@@ -19,6 +19,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  row_count || ' rows in ' || statements || ' statements, ' || off_count || ' at off hours, ' || peers || ' other readers' as observed,
+  row_count || ' row' || if(row_count = 1, '', 's') || ' in ' || statements || ' statement' || if(statements = 1, '', 's') || ', ' || off_count || ' at off hour' || if(off_count = 1, '', 's') || ', ' || peers || ' other readers' as observed,
   'no unusual volume' as expected
 from judged

@@ -38,5 +38,5 @@ select
     else coalesce(name, 'no name') || ', created ' || coalesce(strftime(created_on, '%Y-%m-%d'), 'at an unknown time')
       || case when type = 'PAT' then ', ends ' || coalesce(strftime(expiration_date, '%Y-%m-%d'), 'never') || ', role ' || coalesce(role, 'not restricted') else '' end
   end as observed,
-  case when type = 'PAT' then 'approved, ' || pat_max_days || ' days at most, one role, within the network policy' else key_max_days || ' days old at most, and one key' end as expected
+  case when type = 'PAT' then 'approved, ' || pat_max_days || ' day' || if(pat_max_days = 1, '', 's') || ' at most, one role, within the network policy' else key_max_days || ' day' || if(key_max_days = 1, '', 's') || ' old at most, and one key' end as expected
 from judged

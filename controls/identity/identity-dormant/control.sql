@@ -37,5 +37,5 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case when reason = 'never-used' then 'no use known' else 'last used ' || coalesce(strftime(last_use, '%Y-%m-%d'), 'at an unknown time') end as observed,
-  'used within ' || max_idle_days || ' days' as expected
+  'used within ' || max_idle_days || ' day' || if(max_idle_days = 1, '', 's') as expected
 from judged

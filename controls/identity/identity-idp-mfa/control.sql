@@ -52,7 +52,7 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce(rules, 0) || ' rules' || case when required then ', each with a second factor' else '' end || ', ' || coalesce(sign_ins, 0) || ' sign-ins'
+  coalesce(rules, 0) || ' rules' || case when required then ', each with a second factor' else '' end || ', ' || coalesce(sign_ins, 0) || ' sign-in' || if(coalesce(sign_ins, 0) = 1, '', 's')
     || case when proved then ', each with a second factor' else '' end as observed,
   'a second factor in every rule or at every sign-in' as expected
 from judged

@@ -45,7 +45,7 @@ select
       || case when has_workload_identity then ', workload identity' else '' end
       || case when has_pat then ', access token' else '' end
       || case when registered then ', registered' else ', not registered' end
-      || case when logins > 0 then ', ' || logins || ' password sign-ins' else '' end
+      || case when logins > 0 then ', ' || logins || ' password sign-in' || if(logins = 1, '', 's') else '' end
   end as observed,
   'registered, type SERVICE, no password, key pair or workload identity' as expected
 from judged

@@ -40,7 +40,7 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case when admin then 'administrator, ' else '' end
-    || case when live is null then 'no session policy' when idle = 99999 or ui = 99999 then 'idle time not known' else 'idle ' || idle || ' minutes, in the browser ' || ui end
+    || case when live is null then 'no session policy' when idle = 99999 or ui = 99999 then 'idle time not known' else 'idle ' || idle || ' minute' || if(idle = 1, '', 's') || ', in the browser ' || ui end
     || ', keep alive ' || coalesce(value, 'not known') as observed,
-  'idle ' || idle_limit || ' minutes at most, in the browser ' || ui_limit || ', not kept alive' as expected
+  'idle ' || idle_limit || ' minute' || if(idle_limit = 1, '', 's') || ' at most, in the browser ' || ui_limit || ', not kept alive' as expected
 from judged

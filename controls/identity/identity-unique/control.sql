@@ -66,6 +66,6 @@ select
   item,
   case reason when '' then 'pass' when 'many-addresses' then 'review' else 'fail' end as result,
   reason,
-  coalesce(persons, 0) || ' current people, ' || coalesce(logins, 0) || ' logins of the person' || case when addresses > max_parallel_ips then ', ' || addresses || ' addresses' else '' end as observed,
+  coalesce(persons, 0) || ' current people, ' || coalesce(logins, 0) || ' login' || if(coalesce(logins, 0) = 1, '', 's') || ' of the person' || case when addresses > max_parallel_ips then ', ' || addresses || ' addresses' else '' end as observed,
   'one current person with one login and the same e-mail' as expected
 from judged

@@ -44,7 +44,7 @@ select
   reason,
   case
     when signed_at is null then 'no signed review'
-    else 'signed ' || strftime(signed_at, '%Y-%m-%d') || case when signed_at >= closed + review_days::integer then ', late' else '' end || ', ' || disposed || ' of ' || hits || ' hits disposed of'
+    else 'signed ' || strftime(signed_at, '%Y-%m-%d') || case when signed_at >= closed + review_days::integer then ', late' else '' end || ', ' || disposed || ' of ' || hits || ' hit' || if(hits = 1, '', 's') || ' disposed of'
   end as observed,
   'signed from ' || strftime(closed, '%Y-%m-%d') || ' and before ' || strftime(closed + review_days::integer, '%Y-%m-%d') as expected
 from reasoned

@@ -19,6 +19,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when not collected then 'not collected' else status || coalesce(', ' || landed || ' rows', '') end as observed,
+  case when not collected then 'not collected' else status || coalesce(', ' || landed || ' row' || if(landed = 1, '', 's'), '') end as observed,
   'sealed as complete, read in time' as expected
 from judged

@@ -43,5 +43,5 @@ select
   reason,
   'PHI ' || coalesce(phi, 'not stated') || ', ' || coalesce(decision, 'not decided') || ', ' || coalesce(individuals || ' individuals, ', '')
     || coalesce('most in one State ' || most || ', ', '') || 'day ' || coalesce((on_day - since)::varchar, 'unknown') as observed,
-  'triage within ' || triage_days || ' days, a decision where PHI is involved, notices by ' || coalesce(strftime(day_60, '%Y-%m-%d'), 'day 60') as expected
+  'triage within ' || triage_days || ' day' || if(triage_days = 1, '', 's') || ', a decision where PHI is involved, notices by ' || coalesce(strftime(day_60, '%Y-%m-%d'), 'day 60') as expected
 from judged

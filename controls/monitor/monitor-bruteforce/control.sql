@@ -104,7 +104,7 @@ select
     when 1 then 'success-after-burst' when 2 then 'burst-user' when 4 then 'malicious-ip' when 5 then 'spray-ip' when 6 then 'unknown-users'
     when 3 then 'unknown-value' when 7 then 'unknown-value' else ''
   end as reason,
-  coalesce(n.failures, 0) || ' failed that night' || case when p.kind = 'ip' then ', of ' || coalesce(n.users, 0) || ' users' else '' end as observed,
+  coalesce(n.failures, 0) || ' failed that night' || case when p.kind = 'ip' then ', of ' || coalesce(n.users, 0) || ' user' || if(coalesce(n.users, 0) = 1, '', 's') else '' end as observed,
   'no burst, no spray, no sign-in after a burst' as expected
 from population p
 left join first_hits h on h.source = p.source and h.kind = p.kind and h.who = p.who

@@ -106,7 +106,7 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'account' then case when grade is null then 'no trail listed' when reason = '' then 'a trail in good order' else 'the best trail is not in order' end
+    when 'account' then case when grade is null then 'no trail listed' when reason = '' then 'a trail in good order' else 'no trail is in good order' end
     when 'bucket' then case when reason = '' then 'object events recorded' else 'object events not recorded' end
     else 'object lock ' || case when enabled then 'on, default ' || coalesce(default_mode, 'unknown') when not enabled then 'off' else 'unknown' end
   end as observed,

@@ -24,7 +24,7 @@ select
   reason,
   case
     when status = 'edition' then 'not on this edition'
-    else coalesce(landed || ' rows', 'no rows known') || coalesce(', ' || roles_held || ' of ' || roles_needed || ' roles held', '')
+    else coalesce(landed || ' row' || if(landed = 1, '', 's'), 'no rows known') || coalesce(', ' || roles_held || ' of ' || roles_needed || ' role' || if(roles_needed = 1, '', 's') || ' held', '')
   end as observed,
   'seen by the collecting role' as expected
 from judged

@@ -15,6 +15,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce(proved, 0) || ' proved, ' || coalesce(failed, 0) || ' failed, ' || coalesce(days_before || ' days before', 'at an unknown time') as observed,
-  'nothing failed, checked within ' || max_age_days || ' days' as expected
+  coalesce(proved, 0) || ' proved, ' || coalesce(failed, 0) || ' failed, ' || coalesce(days_before || ' day' || if(days_before = 1, '', 's') || ' before', 'at an unknown time') as observed,
+  'nothing failed, checked within ' || max_age_days || ' day' || if(max_age_days = 1, '', 's') as expected
 from judged

@@ -61,5 +61,5 @@ select
       || coalesce(', contained ' || strftime(contained_at, '%Y-%m-%d'), ', not contained')
   end as observed,
   case when kind = 'month' then 'an incident opened, or a signed statement of none'
-    else 'contained within ' || contain_hours || ' hours, closed within ' || close_days || ' days, lessons written' end as expected
+    else 'contained within ' || contain_hours || ' hour' || if(contain_hours = 1, '', 's') || ', closed within ' || close_days || ' day' || if(close_days = 1, '', 's') || ', lessons written' end as expected
 from reasoned

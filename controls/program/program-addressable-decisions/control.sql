@@ -28,5 +28,5 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   coalesce(decision || ', decided ' || strftime(decided_on, '%Y-%m-%d') || ' by ' || decided_by, 'no decision') as observed,
-  'a documented decision of the last ' || due_months || ' months' as expected
+  'a documented decision of the last ' || due_months || ' month' || if(due_months = 1, '', 's') as expected
 from judged

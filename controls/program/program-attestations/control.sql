@@ -40,5 +40,5 @@ select
   reason,
   case when requirement is null then coalesce('completed ' || strftime(completed_at, '%Y-%m-%d'), 'not completed, or run out')
     else coalesce('recorded ' || strftime(recorded_on, '%Y-%m-%d') || coalesce(', next due ' || strftime(next_due, '%Y-%m-%d'), ''), 'no record') end as observed,
-  case when requirement is null then 'completed within ' || training_months || ' months' else 'a signed record of a document in force, not older than ' || due_months || ' months' end as expected
+  case when requirement is null then 'completed within ' || training_months || ' month' || if(training_months = 1, '', 's') else 'a signed record of a document in force, not older than ' || due_months || ' month' || if(due_months = 1, '', 's') end as expected
 from judged

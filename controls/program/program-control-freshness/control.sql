@@ -40,6 +40,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when off then 'switched off by the workspace' when behind = 0 then 'concluded the night before' else behind || ' nights without a conclusion' end as observed,
-  'at most ' || max_untested || ' nights without a conclusion' as expected
+  case when off then 'switched off by the workspace' when behind = 0 then 'concluded the night before' else behind || ' night' || if(behind = 1, '', 's') || ' without a conclusion' end as observed,
+  'at most ' || max_untested || ' night' || if(max_untested = 1, '', 's') || ' without a conclusion' as expected
 from judged

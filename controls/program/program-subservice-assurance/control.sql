@@ -31,5 +31,5 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   coalesce(report || ' up to ' || strftime(period_end, '%Y-%m-%d') || coalesce(', gap letter up to ' || strftime(gap_letter_until, '%Y-%m-%d'), ''), 'no report') as observed,
-  'a report of the last ' || max_months || ' months, read, its duties assigned' as expected
+  'a report of the last ' || max_months || ' month' || if(max_months = 1, '', 's') || ', read, its duties assigned' as expected
 from judged

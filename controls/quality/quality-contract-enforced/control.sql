@@ -89,6 +89,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce(model, 'no model') || ', ' || coalesce(missing, 0) || ' columns missing, ' || coalesce(unbuilt, 0) || ' not built, ' || coalesce(differing, 0) || ' of differing type, ' || coalesce(retyped, 0) || ' built with another, ' || coalesce(extra, 0) || ' not in the product contract' as observed,
+  coalesce(model, 'no model') || ', ' || coalesce(missing, 0) || ' column' || if(coalesce(missing, 0) = 1, '', 's') || ' missing, ' || coalesce(unbuilt, 0) || ' not built, ' || coalesce(differing, 0) || ' of differing type, ' || coalesce(retyped, 0) || ' built with another, ' || coalesce(extra, 0) || ' not in the product contract' as observed,
   'an enforced model that agrees with product contract and warehouse' as expected
 from judged

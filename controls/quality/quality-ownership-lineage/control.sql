@@ -55,6 +55,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce(nodes, 0) || ' dbt nodes, ' || coalesce(owners, 0) || ' owners, ' || coalesce(classes, 0) || ' classifications stated' as observed,
+  coalesce(nodes, 0) || ' dbt node' || if(coalesce(nodes, 0) = 1, '', 's') || ', ' || coalesce(owners, 0) || ' owner' || if(coalesce(owners, 0) = 1, '', 's') || ', ' || coalesce(classes, 0) || ' classification' || if(coalesce(classes, 0) = 1, '', 's') || ' stated' as observed,
   'owned, described, classified and in the graph' as expected
 from judged

@@ -76,6 +76,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  bad || ' of ' || points || ' measurements worse than promised' as observed,
+  case when points = 0 then 'nothing measured' else bad || ' of ' || points || ' measurement' || if(points = 1, '', 's') || ' worse than promised' end as observed,
   case when reason = 'not-parseable' then 'a promise such as <=10m or >=99.5%' else coalesce(promise, 'a promise') end as expected
 from judged

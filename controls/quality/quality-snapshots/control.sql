@@ -57,5 +57,5 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   snapshot || ', last success ' || coalesce(strftime(last_success, '%Y-%m-%d %H:%M'), 'not seen') as observed,
-  'a sound, tested snapshot that succeeded within ' || max_age_hours || ' hours' as expected
+  'a sound, tested snapshot that succeeded within ' || max_age_hours || ' hour' || if(max_age_hours = 1, '', 's') as expected
 from judged

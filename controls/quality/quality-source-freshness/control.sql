@@ -52,6 +52,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when exempt then 'exempt by the register' else coalesce(measurements, 0) || ' measurements' end as observed,
-  'measured, not older than ' || coalesce(limit_minutes::varchar, 'an error limit in') || ' minutes' as expected
+  case when exempt then 'exempt by the register' else coalesce(measurements, 0) || ' measurement' || if(coalesce(measurements, 0) = 1, '', 's') end as observed,
+  'measured, not older than ' || coalesce(limit_minutes || ' minute' || if(limit_minutes = 1, '', 's'), 'an error limit, and none is stated') as expected
 from judged

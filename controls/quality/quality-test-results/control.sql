@@ -79,13 +79,13 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'node' then coalesce(failures || ' results not good' || coalesce(', ' || status, ''), 'results of no node')
-    when 'runs' then runs || ' production runs' || case when without_target > 0 then ', ' || without_target || ' runs without a target' else '' end
-    else tests || ' distinct tests, ' || tests_before || ' the night before'
+    when 'node' then coalesce(failures || ' result' || if(failures = 1, '', 's') || ' not good' || coalesce(', ' || status, ''), 'results of no node')
+    when 'runs' then runs || ' production run' || if(runs = 1, '', 's') || case when without_target > 0 then ', ' || without_target || ' run' || if(without_target = 1, '', 's') || ' without a target' else '' end
+    else tests || ' distinct test' || if(tests = 1, '', 's') || ', ' || tests_before || ' the night before'
   end as observed,
   case kind
-    when 'node' then 'good, or good again within ' || fix_hours || ' hours'
-    when 'runs' then 'at least ' || min_runs || ' production runs, each with a target'
+    when 'node' then 'good, or good again within ' || fix_hours || ' hour' || if(fix_hours = 1, '', 's')
+    when 'runs' then 'at least ' || min_runs || ' production run' || if(min_runs = 1, '', 's') || ', each with a target'
     else 'at most ' || drop_pct || ' percent fewer'
   end as expected
 from judged

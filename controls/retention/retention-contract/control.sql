@@ -51,8 +51,8 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'table' then 'recoverable for ' || coalesce(tail || ' days', 'an unknown time')
-    else 'files expire after ' || coalesce(days || ' days', 'no time') || case when versioning_status = 'unset' then '' else ', older versions after ' || coalesce(version_days || ' days', 'no time') end
+    when 'table' then 'recoverable for ' || coalesce(tail || ' day' || if(tail = 1, '', 's'), 'an unknown time')
+    else coalesce('files expire after ' || days || ' day' || if(days = 1, '', 's'), 'files never expire') || case when versioning_status = 'unset' then '' else coalesce(', older versions after ' || version_days || ' day' || if(version_days = 1, '', 's'), ', older versions never') end
   end as observed,
-  case kind when 'table' then 'a stated retention, recoverable for at most ' || allowed || ' days' else 'files expire after ' || coalesce(keep_least || ' to ' || latest || ' days', 'a stated time') || ', older versions within ' || allowed || ' days' end as expected
+  case kind when 'table' then 'a stated retention, recoverable for at most ' || allowed || ' day' || if(allowed = 1, '', 's') else 'files expire after ' || coalesce(keep_least || ' to ' || latest || ' day' || if(latest = 1, '', 's'), 'a stated time') || ', older versions within ' || allowed || ' day' || if(allowed = 1, '', 's') end as expected
 from judged

@@ -32,9 +32,9 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case
-    when enabled then coalesce(days || ' days', 'no default time') || case when compliance then ', COMPLIANCE' else '' end
+    when enabled then coalesce(days || ' day' || if(days = 1, '', 's'), 'no default time') || case when compliance then ', COMPLIANCE' else '' end
     when not enabled then 'no lock'
     else 'not known'
   end as observed,
-  'locked for ' || required_days || ' days in mode COMPLIANCE' as expected
+  'locked for ' || required_days || ' day' || if(required_days = 1, '', 's') || ' in mode COMPLIANCE' as expected
 from judged

@@ -57,12 +57,12 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'table' then coalesce(passed, 0) || ' of ' || coalesce(tests, 0) || ' retention tests passed, ' || coalesce(ran, 0) || ' within the cadence'
+    when 'table' then coalesce(passed, 0) || ' of ' || coalesce(tests, 0) || ' retention test' || if(coalesce(tests, 0) = 1, '', 's') || ' passed, ' || coalesce(ran, 0) || ' within the cadence'
     when 'bucket' then 'oldest object ' || coalesce(strftime(oldest, '%Y-%m-%d'), 'not known')
     else 'due ' || coalesce(strftime(due_at, '%Y-%m-%d'), 'on an unknown day')
   end as observed,
   case kind
-    when 'table' then 'each retention test passed within ' || cadence_days || ' days'
+    when 'table' then 'each retention test passed within ' || cadence_days || ' day' || if(cadence_days = 1, '', 's')
     when 'bucket' then 'nothing older than ' || coalesce(limit_days::text, 'a stated number of') || ' days'
     else 'closed by its due date'
   end as expected

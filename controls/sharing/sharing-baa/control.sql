@@ -39,7 +39,7 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case when kind = 'account' then case reason when '' then 'an accepted edition' when 'edition-not-shown' then 'edition not shown' else 'another edition' end
-    else coalesce('agreement ' || baa_id, 'no agreement') || coalesce(', signed ' || strftime(signed, '%Y-%m-%d'), ', not signed') || coalesce(', ends ' || strftime(expires, '%Y-%m-%d'), '')
+    else coalesce('agreement ' || baa_id, 'no agreement') || coalesce(', signed ' || strftime(signed, '%Y-%m-%d'), if(baa_id is null, '', ', not signed')) || coalesce(', ends ' || strftime(expires, '%Y-%m-%d'), '')
       || coalesce(', reviewed ' || strftime(last_review, '%Y-%m-%d'), '') end as observed,
-  case when kind = 'account' then 'an edition contracted for PHI' else 'a signed agreement in force, on record, reviewed within ' || max_months || ' months' end as expected
+  case when kind = 'account' then 'an edition contracted for PHI' else 'a signed agreement in force, on record, reviewed within ' || max_months || ' month' || if(max_months = 1, '', 's') end as expected
 from judged

@@ -28,6 +28,6 @@ select
   reason,
   case when kind = 'flow' then coalesce('basis ' || legal_basis, 'no basis') || coalesce(', accounted for up to ' || strftime(last_on, '%Y-%m-%d'), '')
     else 'recorded ' || strftime(recorded_on, '%Y-%m-%d') end as observed,
-  case when kind = 'flow' then 'a basis without accounting, or an entry of the last ' || update_days || ' days'
-    else 'recorded within ' || record_days || ' days, kept for ' || keep_years || ' years' end as expected
+  case when kind = 'flow' then 'a basis without accounting, or an entry of the last ' || update_days || ' day' || if(update_days = 1, '', 's')
+    else 'recorded within ' || record_days || ' day' || if(record_days = 1, '', 's') || ', kept for ' || keep_years || ' years' end as expected
 from judged

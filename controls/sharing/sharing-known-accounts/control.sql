@@ -35,5 +35,5 @@ select
     else coalesce('registered for ' || organisation, 'not registered') || case when own then ', our own' when baa_id is not null then ', business associate agreement' when dua_id is not null then ', data use agreement' else ', no agreement' end
       || case when kind = 'group' then '' when no_phi then ', share called no PHI' when limited then ', share called a limited data set' else ', share may hold PHI' end
   end as observed,
-  case when account is null then 'named or removed within ' || idle_days || ' days' else 'registered for it, with an agreement that fits' end as expected
+  case when account is null then 'named or removed within ' || idle_days || ' day' || if(idle_days = 1, '', 's') else 'registered for it, with an agreement that fits' end as expected
 from judged

@@ -34,7 +34,7 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'listing' then lower(coalesce(state, 'state not known')) || ', ' || lower(coalesce(distribution, 'distribution not known')) || ', ' || coalesce(approved, 0) || ' of ' || coalesce(accounts, 0) || ' named accounts registered'
+    when 'listing' then lower(coalesce(state, 'state not known')) || ', ' || lower(coalesce(distribution, 'distribution not known')) || ', ' || coalesce(approved, 0) || ' of ' || coalesce(accounts, 0) || ' named account' || if(coalesce(accounts, 0) = 1, '', 's') || ' registered'
     else case when reason = '' then 'registered' else 'not registered' end
   end as observed,
   case kind when 'listing' then 'not published, inside the organisation, public by contract, or for registered accounts only' else 'registered' end as expected

@@ -66,7 +66,7 @@ select
   case when reason = '' then 'pass' when reason in ('unresolved', 'suspected') then 'review' else 'fail' end as result,
   reason,
   case
-    when kind <> 'column' then coalesce(nullif(reason, ''), 'as agreed')
+    when kind <> 'column' then case reason when '' then 'as agreed' when 'not-secure-only' then 'takes objects that are not secure' when 'not-in-contract' then 'in no contract that offers the share' when 'view-not-secure' then 'a view that is not secure' else replace(reason, '-', ' ') end
     else coalesce('policy ' || policy_name || ' ' || coalesce(policy_status, 'of unknown state'), 'no policy') || case when asks_session then ', asks for roles, users or sessions' else '' end
   end as observed,
   case kind when 'share' then 'secure objects only' when 'object' then 'offered by a contract, secure, rows limited as the contract says' else 'masked for every consumer, or for accounts that may see it' end as expected
