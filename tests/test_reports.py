@@ -17,7 +17,7 @@ from evidence.control.result import Observation
 from evidence.errors import ConfigError, UsageError
 from evidence.packet import _content
 from evidence.render import html
-from evidence.render.campaign import COLUMNS, AccessReview, Campaign, Reviewed, SetAside, Signature
+from evidence.render.campaign import COLUMNS, AccessReview, Campaign, Reviewed, SetAside, Signature, blind_spots
 from evidence.render.exports import exported
 from evidence.render.inputs import Response
 from evidence.render.matrix import matrices
@@ -157,12 +157,24 @@ def test_new_and_gone_are_said_of_what_was_assessed_on_both_nights(tmp_path):
     assert changes["carrier/T5"] == "continuing"
     assert [each.seen.item for each in found.gone] == ["carrier/T10", "carrier/T11"]
     assert [each.text.id for each in found.lost] == ["identity-dormant"]  # refused this night: nothing recovered
-    assert found.counts == {"new": 2, "gone": 2, "open": 10, "not_assessed": 1, "controls": 12}
+    assert found.counts == {"new": 2, "gone": 2, "open": 10, "not_assessed": 1, "idle": 0, "controls": 12}
     assert (found.collected, found.due, [w.word for w in found.lacking]) == (1, 3, ["denied", "missing"])
     ages = {words: found["high"] for words, found in found.ages}
     assert ages == {"this night": 3, "2 to 7 nights": 5, "8 to 30 nights": 2, "31 nights or more": 0}
     assert sum(each.or_more for each in found.open) == 1
     assert sum(ages.values()) == len(found.open)
+
+
+def test_a_night_that_recorded_nothing_to_test_is_said_to_conclude_nothing(tmp_path):
+    content = brief_content(tmp_path)
+    idle = content.nights[-1].control
+    nights = [replace(f, status="not-applicable", exceptions=()) if f.control == idle else f for f in content.nights]
+    periods = [replace(f, status="not-assessed") if f.control == idle else f for f in content.periods]
+    content = replace(content, nights=tuple(nights), periods=tuple(periods))
+    assert morning(content).counts["idle"] == 1
+    assert "1 control had nothing to test: its sources recorded nothing that night" in html.render_print(
+        content, TEMPLATES
+    )
 
 
 def test_a_night_after_one_that_was_not_assessed_calls_nothing_new(tmp_path):
@@ -244,7 +256,7 @@ def campaign(count=60, **changed):
 
 
 def review_content(folder, *campaigns):
-    pending = ((dt.date(2026, 9, 30), "the quarter is over on 2026-09-30, its review is due by 2026-10-30"),)
+    pending = ((dt.date(2026, 9, 30), "its review is due by 2026-10-30"),)
     return content_of("access-review", folder, count=2, review=AccessReview(campaigns, pending))
 
 
@@ -252,13 +264,13 @@ def test_a_review_shows_its_rows_its_reviewers_and_what_does_not_count(tmp_path)
     one = campaign()
     content = review_content(tmp_path, one)
     assert sum(one.states.values()) == len(one.rows)
-    assert one.reviewers == [("Marta", 59, 56, 3)]
+    assert one.reviewers == [("Eve", 0, 0, 0, 0, 1), ("Marta", 59, 56, 3, 0, 0)]
     assert [row.state for row in one.removals] == ["removal overdue", "removal due later", "removal shown"]
     assert one.held("kind") == [("carrier", "role of a user", 60, 60, 30)]
     for page in (html.render_print(content, TEMPLATES), html.render_screen(content, TEMPLATES).decode()):
         assert "due after the period&#39;s end: a subsequent event" in page or "a subsequent event" in page
         assert "1 decision does not count" in page
-        assert "The review of the quarter ending 2026-09-30" in page
+        assert "Quarter ending 2026-09-30: its review" in page
         assert "rows without a decision" in page
         assert 'id="matrix-' not in page
         assert list(forbidden_words(page, TEMPLATES)) == []
@@ -296,13 +308,15 @@ def test_no_review_in_the_period_is_said(tmp_path):
 def test_long_lists_are_cut_and_say_so(tmp_path):
     rows = tuple(replace(row, state="expired", decision="") for row in campaign().rows)
     page = html.render_print(review_content(tmp_path, campaign(rows=rows)), TEMPLATES)
-    assert "First 40 of 60 rows without a decision; every row is in" in page
+    assert "First 40 of 60 rows without a decision; sheet <code>Access and decisions" in page
 
 
 def test_without_a_sealed_list_the_page_says_what_it_cannot_show(tmp_path):
     one = campaign(list_sha256="", entry=None, night=None, looked_at=None, gap="no grants were captured")
     page = html.render_print(review_content(tmp_path, one), TEMPLATES)
     assert "Not sealed in this store." in page
+    assert "2026-06-30" in blind_spots(AccessReview((one,), ()))[0]
+    assert blind_spots(AccessReview((campaign(),), ())) == ()
     assert "not at all: <span data-quoted>no grants were captured" in page
 
 
@@ -337,7 +351,7 @@ def test_tests_of_controls_have_the_rows_an_auditor_looks_for(tmp_path):
     assert part.count("Exceptions, with dates") == 1
     assert part.count("<h3>Exceptions</h3>") == 0
     left = len(failing.exceptions) - 1
-    assert f"no response to {left} of {left + 1} exceptions" in part
+    assert f"no response in writing to {left} of {left + 1} exceptions" in part
     assert "In management's words, not tested" in part
     assert "Full population: every item on 31 of 31 nights; no sample was drawn." in part
     assert list(forbidden_words(page, TEMPLATES)) == []

@@ -19,9 +19,16 @@ from evidence.control.period import assess_period
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EXIT_NOT_ASSESSED, EXIT_NOT_SATISFIED, ControlError, UsageError, worst
 from evidence.snapshot import canonical
+from evidence.snapshot.assessed import PIPELINE
 from evidence.store.index import Index
 
 STRETCH: Final = 8  # nights judged in one go by a worker, at most: what it found waits until those before are sealed
+EXAMPLES: Final = (
+    "evidence -w work assess",
+    "evidence -w work assess --period 2026-Q3",
+    "evidence -w work assess --date 2026-07-14 --control identity-mfa-humans",
+    "evidence -w work assess --fail-on critical",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +154,16 @@ def _nights(workspace: Workspace, date: str | None, period: str | None) -> list[
 def unassessed(workspace: Workspace) -> list[dt.date]:
     """Return the nights of which something is sealed or recorded that no assessment has seen yet, in order."""
     index = workspace.index
+    newest = dict(index.newest())
+    readers = [c for c in workspace.library.controls.values() if any(each.table == PIPELINE for each in c.ops)]
+    for number, entry in index.of_type("pipeline"):
+        night = dt.date.fromisoformat(entry.body["night"])
+        if night in newest and not all(
+            control.disabled(night) for control in readers
+        ):  # alone it is nothing to judge a night by
+            newest[night] = max(newest[night], number)
     stale = []
-    for night, last in sorted(index.newest().items()):
+    for night, last in sorted(newest.items()):
         assessment = index.assessment(night)
         if assessment is None or assessment[1].body["log_size"] <= last or assessment[1].body["open_reviews"]:
             stale.append(night)

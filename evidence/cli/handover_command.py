@@ -1,7 +1,7 @@
 """``evidence handover``: a packet as CSV for GRC tools and people, with what others call our controls and evidence."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -10,7 +10,6 @@ from evidence.bag.files import open_bag
 from evidence.cli import output
 from evidence.cli.requests_command import seal_requests
 from evidence.cli.workspace import Workspace, now
-from evidence.control.owners import load_owners
 from evidence.control.requests import Request, requests_of
 from evidence.errors import UsageError, VerificationError
 from evidence.render.pseudonym import AUDIENCES, Audience, Veil
@@ -19,6 +18,11 @@ from evidence.signing.trust import load_trust
 from evidence.snapshot import canonical
 from evidence.snapshot.ahead import cores
 from evidence.verify import verify_packet
+
+EXAMPLES: Final = (
+    "evidence handover work/packets/PACKET.zip --out handover",
+    'evidence handover work/packets/PACKET.zip --out handover --asked-by "Example Auditors"',
+)
 
 
 def handover(
@@ -53,7 +57,7 @@ def handover(
             files,
             packet_id,
             requests=requests,
-            owners=load_owners(workspace.config.workspace),
+            owners=workspace.owners,
             idmap=_idmap(workspace, idmap),
         )
         written = verb.write(handed, Veil.of(chosen, key.secret), files, out, said=said)

@@ -9,7 +9,7 @@ import datetime as dt
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Final, get_args
 
 from evidence import __version__
 from evidence.assess import sealed_findings
@@ -29,15 +29,16 @@ from evidence.cli.workspace import Workspace
 from evidence.control.coverage import refusal
 from evidence.control.definition import Control, Fact, Library
 from evidence.control.framework import Framework
-from evidence.control.gate import requirements
+from evidence.control.gate import registers_needed, requirements
 from evidence.control.overlay import FILES
-from evidence.control.owners import load_owners
 from evidence.control.register import Registers, Row
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.packet import ExhibitInput, PacketInputs
+from evidence.render.campaign import blind_spots
 from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Response
 from evidence.render.report import Report
+from evidence.render.text import parameter_text
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.manifest import Manifest
@@ -47,6 +48,8 @@ from evidence.tlog.rotation import TYPE as ROTATION
 
 _CARRIED = ("facts/*.toml", "facts/*.sql", "frameworks/*.json")
 EFFECTIVE = "effective.json"  # what re-performance needs beside content and evidence
+
+_CONCLUDED: Final = {"ops.findings", "ops.items"}
 
 
 def gather(
@@ -77,7 +80,7 @@ def gather(
     }
     config = workspace.config
     system = config.workspace / "system.toml"
-    owners = load_owners(config.workspace)
+    owners = workspace.owners
 
     def text_of(name: str) -> ControlText:
         owner = owners.of(name, Path(library.controls[name].folder).parent.name, period.end)
@@ -118,6 +121,7 @@ def gather(
         before=before_of(workspace, report, period),
         measured=measured_of(workspace, found, mapped) if "trends" in report.sections else [],
         review=shown.review if shown else None,
+        blind_spots=blind_spots(shown.review) if shown else (),
         night=night,
         looks=looks_of(config),
     )
@@ -184,7 +188,14 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         control_sql=control.control_sql,
         datasets=tuple(sorted(_datasets(library, control))),
         parameters=tuple(
-            Parameter(name, _text(effective[name]), _text(p.default), p.stricter or "", p.about, _why(control, name))
+            Parameter(
+                name,
+                parameter_text(effective[name]),
+                parameter_text(p.default),
+                p.stricter or "",
+                p.about,
+                _why(control, name),
+            )
             for name, p in sorted(control.parameters.items())
         ),
         reasons=dict(control.reasons),
@@ -193,6 +204,9 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         false_positives=control.false_positives,
         files={name: (folder / name).read_bytes() for name in ("control.toml", "population.sql", "control.sql")},
         owner=owner,
+        registers=registers_needed(library, control),
+        judges_findings=any(each.table in _CONCLUDED for each in control.ops),
+        optional=frozenset(each.dataset for each in requirements(library, control) if each.optional),
     )
 
 
@@ -209,12 +223,6 @@ def _datasets(library: Library, control: Control) -> set[str]:
     """Datasets a control reads, through its facts too."""
     readers: list[Control | Fact] = [control, *library.facts_of(control)]
     return {evidence.dataset for reader in readers for evidence in reader.evidence}
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return ", ".join(value) if isinstance(value, list | tuple) else str(value)
 
 
 def _content_files(workspace: Workspace, period: Period, carried: frozenset[str]) -> dict[str, bytes]:
@@ -272,7 +280,7 @@ def _exhibits(
     for _, sealed in sorted(chosen.items()):
         yield _snapshot(workspace, sealed, scratch, rows=sealed.key.dataset in read)
     others = [workspace.index.assessment(night) for night in period.nights]
-    named = (*workspace.log.entries("assessment"), *workspace.log.entries("check"))
+    named = [each for kind in ("assessment", "check", "pipeline") for each in workspace.log.entries(kind)]
     others += [o for o in named if o[1].object and o[1].object.sha256 in used]
     others += beside.objects
     content = [each for each in workspace.index.of_type("register") if each[1].body["register"] in registers]

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -15,6 +15,17 @@ from evidence.control.registration import append_row
 from evidence.control.result import NightFinding, Observation
 from evidence.errors import UsageError
 from evidence.snapshot.model import DAY, start_of
+from evidence.snapshot.people import persons
+
+EXAMPLES: Final = {
+    "list": (
+        "evidence -w work review list",
+        "evidence -w work review list --control access-admin-use --json",
+    ),
+    "record": (
+        "evidence -w work review record access-admin-use 'carrier: 01b2' --night 2026-07-14 --disposition benign --reviewer 'J. Doe' --note 'Ticket 7: month end'",
+    ),
+}
 
 app = typer.Typer(help="The review ledger: what waits for a person, and what a person concluded.", no_args_is_help=True)
 
@@ -67,7 +78,7 @@ def record(
     seen = _seen(workspace, control, item, day)
     _entitled(workspace, (reviewer, *([second] if second else [])))
     severity = workspace.library.control(control).severity
-    if disposition == "benign" and severity in TWO_PEOPLE and second in ("", reviewer):
+    if disposition == "benign" and severity in TWO_PEOPLE and persons((reviewer, second)) < 2:
         raise UsageError(f"{control} is {severity}: one person alone cannot close its items", fix="--second NAME")
     row = {
         "control": control, "item": item, "night": day, "reason": seen.reason, "observed": seen.observed, "disposition": disposition,

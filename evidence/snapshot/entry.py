@@ -31,9 +31,11 @@ EntryType = Literal[
     "text",
     "sample",
     "check",
+    "pipeline",
     "access-review",
     "alert",
     "told",
+    "disposal",
 ]
 MAX_BYTES = 65_535  # uint16 length in C2SP tlog-tiles entry bundles
 
