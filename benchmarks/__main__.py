@@ -13,7 +13,7 @@ from benchmarks import common
 
 # name -> sizes; what a size counts stands at the head of each file
 SIZES = {
-    "growth": {"small": [1, 100, 500], "full": [1, 100, 1000, 2500]},
+    "growth": {"small": [1, 20, 100], "full": [1, 100, 1000, 2500]},
 }
 
 
