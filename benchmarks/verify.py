@@ -31,20 +31,20 @@ KEY = NoteKey("acme.example/evidence", bytes(range(32)))
 PARTS = 20  # of one snapshot
 
 
-def seal(log, number, size):
-    """Seal a snapshot of ``PARTS`` files of ``size`` bytes."""
+def seal(log, number, size, parts=PARTS):
+    """Seal a snapshot of ``parts`` files of ``size`` bytes."""
     night = dt.date(2026, 1, 1) + dt.timedelta(days=number)
     folder = f"data/prod/snowflake.users/date={night}/snapshot=s{number}"
-    parts = []
-    for index in range(PARTS):
+    sealed = []
+    for index in range(parts):
         body = os.urandom(64).ljust(size, b"x")
         path = f"{folder}/part-{index:04d}.parquet"
         log.store.put_if_absent(path, body)
-        parts.append(Part(path, hashlib.sha256(body).hexdigest(), size, 1))
-    receipt = Receipt("complete", dt.datetime(2026, 7, 2, tzinfo=dt.UTC), landed=PARTS)
+        sealed.append(Part(path, hashlib.sha256(body).hexdigest(), size, 1))
+    receipt = Receipt("complete", dt.datetime(2026, 7, 2, tzinfo=dt.UTC), landed=parts)
     key = SnapshotKey("prod", "snowflake.users", night)
     body = manifest.build(
-        key, "state", f"s{number}", {"version": 1, "sha256": "0" * 64}, tuple(parts), (), receipt
+        key, "state", f"s{number}", {"version": 1, "sha256": "0" * 64}, tuple(sealed), (), receipt
     ).to_bytes()
     log.store.put_if_absent(f"{folder}/_manifest.json", body)
     ref = ObjectRef(f"{folder}/_manifest.json", canonical.sha256_hex(body), len(body))

@@ -99,7 +99,7 @@ class Evidence:
 
     def datasets(self) -> list[str]:
         """Return the datasets that were ever sealed, sorted."""
-        return sorted({sealed.key.dataset for sealed in self.index.snapshots()})
+        return sorted({dataset for _, dataset, _ in self.index.windows()})
 
     def receipts(self, dataset: str | None = None) -> pa.Table:
         """Return one row per window, its last revision: what was read, with what outcome. Incomplete reads are rows too."""

@@ -58,10 +58,12 @@ class Standing:
         }
 
 
-def sealed_windows(index: Index) -> Sealed:
-    """Return the highest revision of every window, by source and dataset, then by night."""
+def sealed_windows(index: Index, since: dt.date = dt.date.min) -> Sealed:
+    """Return the highest revision of every window of ``since`` or later, by source and dataset, then by night."""
     found: dict[tuple[str, str], dict[dt.date, SealedEntry]] = defaultdict(dict)
-    for entry in index.snapshots():
+    for source, dataset, _ in index.windows():
+        found[source, dataset]  # what was sealed before and is not asked for any more is known all the same
+    for entry in index.snapshots(since):
         found[entry.key.source, entry.key.dataset][entry.key.night] = entry
     return found
 

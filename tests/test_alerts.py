@@ -153,6 +153,25 @@ def test_a_new_target_hears_what_stands_and_a_grave_one_only_what_is_grave():
     assert untold(log, "everything") == [] == untold(log, "grave")
 
 
+def test_the_hundredth_night_reads_as_few_entries_as_the_second(monkeypatch):
+    log, mail = opened(), Inbox("mail")
+    reads = []
+
+    def counted(number, entry=log.entry):
+        reads.append(number)
+        return entry(number)
+
+    monkeypatch.setattr(Log, "entry", lambda self, number: counted(number))
+    spent = []
+    for number in range(100):
+        reads.clear()
+        note(log, Seen((condition(f"c{number}"),)), f"run{number}", AT + DAY * number)
+        assert tell(log, [mail], AT + DAY * number) == {}
+        spent.append(len(reads))
+    assert spent[1] == spent[99] < 10
+    assert len(mail.got) == 100
+
+
 def test_two_hosts_that_see_the_same_change_seal_one_alert():
     log = opened()
     other = Log.open(log.store, signer=KEY, anchors=[])

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from evidence.cli.assess_command import STRETCH, stretches
 from evidence.cli.period import parse_night, parse_period
 from evidence.errors import UsageError
 
@@ -36,3 +37,13 @@ def test_nights():
     assert parse_night("2026-07-01") == dt.date(2026, 7, 1)
     with pytest.raises(UsageError):
         parse_night("yesterday")
+
+
+@pytest.mark.parametrize("count", [8, 9, 15, 16, 92, 365])
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_stretches_are_all_nights_once_in_order_and_none_is_long(count, jobs):
+    nights = [dt.date(2026, 7, 1) + dt.timedelta(days=n) for n in range(count)]
+    cut = stretches(nights, jobs)
+    assert [night for each in cut for night in each] == nights
+    assert max(map(len, cut)) <= STRETCH
+    assert len(cut) >= jobs

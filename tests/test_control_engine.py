@@ -76,6 +76,26 @@ def test_rooms_do_not_see_each_other_and_tables_follow_their_slot(engine):
         engine.select("select a from s.t", {"s.t": Shown("s.t", other, ("b",))}, "one")
 
 
+def test_a_statement_that_runs_again_reads_what_is_there_then():
+    """What runs a statement is kept; what it read never is, whatever the shape of the statement or of its tables."""
+    statements = [
+        "select name from t order by name ;",
+        "-- first\nwith x as (select * from t) from x order by name -- last",
+        "select count(*) as name from t union all select n from (values (0)) v(n) order by name",
+    ]
+    with Engine(remember=False) as engine:
+        for sql in statements:
+            for room in ("a", "b"):
+                for names in (["ANN"], [], ["BOB", "CID"]):
+                    rows = engine.select(sql, {"t": pa.table({"name": pa.array(names, pa.string())})}, room)
+                    wanted = [0, len(names)] if "count" in sql else names
+                    assert rows.column("name").to_pylist() == wanted, (sql, room)
+            wider = engine.select(sql, {"t": pa.table({"name": ["ANN"], "more": [1]})}, "a")
+            assert ("more" in wider.column_names) == ("*" in sql and "count" not in sql)
+            with pytest.raises(ControlError, match="does not exist"):
+                engine.select(sql, {}, "c")
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -5,7 +5,7 @@ import datetime as dt
 
 import pytest
 from fakes.memory_store import Crash, Faults, FaultyStore, MemoryAnchor, MemoryStore
-from fakes.sealed_store import KEY, plain, put_snapshot, seal_snapshots
+from fakes.sealed_store import FIRST, KEY, plain, put_snapshot, seal_snapshots
 
 from evidence.errors import (
     ConfigError,
@@ -19,7 +19,9 @@ from evidence.errors import (
 )
 from evidence.signing.keys import NoteKey
 from evidence.snapshot.entry import Entry
+from evidence.status import sealed_windows
 from evidence.store.check import check_store
+from evidence.store.index import Index
 from evidence.store.kept import KeptBundles
 from evidence.store.log import Log, accept_anchor
 from evidence.tlog.proof import parse_consistency, parse_inclusion
@@ -492,3 +494,22 @@ def test_kept_bundles_save_reads_and_prove_nothing(tmp_path):
     kept.put("log/entries/004", body)
     with pytest.raises(VerificationError, match="not under its signed root"):
         opened()
+
+
+def test_an_index_reads_a_snapshot_when_it_is_asked_for(monkeypatch):
+    log = fresh()
+    seal_snapshots(log, range(40))
+    reads = []
+    monkeypatch.setattr(Log, "entry", lambda self, number: reads.append(number) or Entry.from_bytes(self.raw(number)))
+    index, eager = Index().catch_up(log), Index.of(entry for _, entry in log.entries())
+    reads.clear()
+    night = FIRST + dt.timedelta(days=7)
+    assert index.latest("prod", "snowflake.users", night) == eager.latest("prod", "snowflake.users", night)
+    assert index.newest() == eager.newest()
+    assert len(reads) == 1
+    assert list(index.snapshots()) == list(eager.snapshots()) == list(index.every_revision())
+    early = Index.at(log, 20)
+    assert early.size == 20
+    assert early.latest("prod", "snowflake.users", FIRST + dt.timedelta(days=30)) is None
+    assert len(list(early.snapshots())) == 19
+    assert sealed_windows(index, FIRST + dt.timedelta(days=99)) == {("prod", "snowflake.users"): {}}

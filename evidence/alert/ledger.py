@@ -6,6 +6,7 @@ message again, under the same number, rather than not at all. Pure but for :func
 """
 
 import datetime as dt
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -88,9 +89,9 @@ def change(seen: Seen, before: Iterable[Condition], number: int, at: dt.datetime
 
 def note(log: Log, seen: Seen, unique: str, at: dt.datetime) -> Alert | None:
     """Seal what changed since the last alert, if anything did."""
-    entries = list(log.entries(ALERT))
-    before = _read(log, entries[-1][1]).standing if entries else ()
-    found = change(seen, before, len(entries) + 1, at)
+    numbers = log.numbers(ALERT)
+    before = _read(log, log.entry(numbers[-1])).standing if numbers else ()
+    found = change(seen, before, len(numbers) + 1, at)
     if found is None:
         return None
     ref = put_object(log.store, f"alerts/{found.id}-{unique}.json", canonical.encode(found.to_json()))
@@ -100,16 +101,31 @@ def note(log: Log, seen: Seen, unique: str, at: dt.datetime) -> Alert | None:
 
 
 def untold(log: Log, target: str) -> list[Alert]:
-    """Return the alerts a target has not been told, oldest first. The one it was met at tells it all that stood then."""
-    alerts = [entry for _, entry in log.entries(ALERT)]
-    told = [entry.body for _, entry in log.entries(TOLD) if entry.body["target"] == target]
-    if not alerts or not told:
-        return [_whole(_read(log, alerts[-1]))] if alerts else []
-    keys = [entry.key for entry in alerts]
-    if told[-1]["through"]:
-        return [_read(log, entry) for entry in alerts[keys.index(told[-1]["through"]) + 1 :]]
-    met = keys.index(told[0]["met"])
-    return [_whole(_read(log, alerts[met])), *(_read(log, entry) for entry in alerts[met + 1 :])]
+    """Return the alerts a target has not been told, oldest first. The one it was met at tells it all that stood then.
+
+    What is read are the entries since the target was told last, not those of every night before.
+    """
+    alerts, told = log.numbers(ALERT), _told_last(log, target)
+    if not alerts or told is None:
+        return [_whole(_read(log, log.entry(alerts[-1])))] if alerts else []
+    if told["through"]:
+        return [_read(log, log.entry(number)) for number in alerts[_place(log, told["through"]) + 1 :]]
+    met, *since = alerts[_place(log, told["met"]) :]
+    return [_whole(_read(log, log.entry(met))), *(_read(log, log.entry(number)) for number in since)]
+
+
+def _told_last(log: Log, target: str) -> Mapping[str, Any] | None:
+    """Return the last entry that says what ``target`` was told, or None: it was never met."""
+    bodies = (log.entry(number).body for number in reversed(log.numbers(TOLD)))
+    return next((body for body in bodies if body["target"] == target), None)
+
+
+def _place(log: Log, alert: str) -> int:
+    """Return which of the alerts that one is, from 0. Raises ``MalformedError`` if the log has none of that name."""
+    number = log.find(ALERT, alert)
+    if number is None:
+        raise MalformedError(f"the log has no alert {alert}")
+    return bisect_left(log.numbers(ALERT), number)
 
 
 def _whole(alert: Alert) -> Alert:
@@ -118,9 +134,8 @@ def _whole(alert: Alert) -> Alert:
 
 def _meet(log: Log, targets: Sequence[Target]) -> None:
     """Write down at which alert each new target was met, so that one that is down from its first day loses nothing either."""
-    last = [entry.key for _, entry in log.entries(ALERT)][-1:]
-    known = {entry.body["target"] for _, entry in log.entries(TOLD)}
-    new = [target.name for target in targets if target.name not in known] if last else []
+    last = [log.name(number)[1] for number in log.numbers(ALERT)[-1:]]
+    new = [target.name for target in targets if log.find(TOLD, f"{target.name}/met") is None] if last else []
     append_new(log, [Entry(TOLD, f"{name}/met", None, {"target": name, "met": last[0], "through": ""}) for name in new])
 
 

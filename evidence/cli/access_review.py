@@ -108,7 +108,7 @@ class Reviewing:
 
     def latest_night(self) -> dt.date:
         """Return the last night of which grants were captured. Raises ``UsageError`` if there is none."""
-        nights = [each.key.night for each in self.workspace.index.snapshots() if each.key.dataset == GRANTS]
+        nights = [night for _, dataset, night in self.workspace.index.windows() if dataset == GRANTS]
         if not nights:
             raise UsageError("no grants were ever captured", fix="evidence collect")
         return max(nights)

@@ -1,6 +1,7 @@
 """``evidence assess``: judge nights, seal the findings, and say what they are."""
 
 import datetime as dt
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from evidence.snapshot import canonical
 from evidence.snapshot.assessed import PIPELINE
 from evidence.store.index import Index
 
+STRETCH: Final = 8  # nights judged in one go by a worker, at most: what it found waits until those before are sealed
 EXAMPLES: Final = (
     "evidence -w work assess",
     "evidence -w work assess --period 2026-Q3",
@@ -31,9 +33,9 @@ EXAMPLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One night to judge, at a moment and a log size, in words that travel between processes."""
+    """A stretch of nights to judge, at a moment and a log size, in words that travel between processes."""
 
-    night: dt.date
+    nights: Sequence[dt.date]
     known_at: dt.datetime
     log_size: int
 
@@ -83,16 +85,24 @@ def _judged(workspace: Workspace, reader: verb.StoreReader, nights: list[dt.date
     """Judge here, or in workers that see the log as it is now and no further."""
     if jobs == 1 or len(nights) < 4 * jobs:
         return verb.judge(workspace.library, workspace.registers, reader, nights, workspace.engine)
-    orders = [Order(night, reader.known_at, reader.index.size) for night in nights]
-    return in_workers(workspace.path, _judge, orders, jobs)
+    orders = [Order(each, reader.known_at, reader.index.size) for each in stretches(nights, jobs)]
+    return itertools.chain.from_iterable(in_workers(workspace.path, _judge, orders, jobs))
 
 
-def _judge(workspace: Workspace, order: Order) -> verb.Judged:
+def stretches(nights: Sequence[dt.date], jobs: int) -> list[Sequence[dt.date]]:
+    """Cut nights into runs for workers, two for each where that is not too long.
+
+    Nights in a row see much the same, and what a statement says is remembered from one to the next (``evidence.control.engine``).
+    """
+    size = min(STRETCH, -(-len(nights) // (2 * jobs)))
+    return [nights[start : start + size] for start in range(0, len(nights), size)]
+
+
+def _judge(workspace: Workspace, order: Order) -> list[verb.Judged]:
     reader = reader_of(workspace, order.known_at)
     if reader.index.size != order.log_size:
-        reader.index = Index.of(entry for _, entry in workspace.log.entries(before=order.log_size))
-    (judged,) = verb.judge(workspace.library, workspace.registers, reader, [order.night], workspace.engine)
-    return judged
+        reader.index = Index.at(workspace.log, order.log_size)
+    return list(verb.judge(workspace.library, workspace.registers, reader, order.nights, workspace.engine))
 
 
 def reader_of(workspace: Workspace, moment: dt.datetime) -> verb.StoreReader:
@@ -144,9 +154,7 @@ def _nights(workspace: Workspace, date: str | None, period: str | None) -> list[
 def unassessed(workspace: Workspace) -> list[dt.date]:
     """Return the nights of which something is sealed or recorded that no assessment has seen yet, in order."""
     index = workspace.index
-    newest: dict[dt.date, int] = {}
-    for sealed in index.every_revision():
-        newest[sealed.key.night] = sealed.index
+    newest = dict(index.newest())
     readers = [c for c in workspace.library.controls.values() if any(each.table == PIPELINE for each in c.ops)]
     for number, entry in index.of_type("pipeline"):
         night = dt.date.fromisoformat(entry.body["night"])

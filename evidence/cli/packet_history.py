@@ -44,7 +44,7 @@ def _before(workspace: Workspace, report: Report, period: Period) -> Before:
     if last is None:
         return Before(missing="no packet of this report over an earlier period is in the log")
     start, end = (dt.date.fromisoformat(last["period"][name]) for name in ("start", "end"))
-    index = Index.of(entry for _, entry in workspace.log.entries(before=last["log_size"]))
+    index = Index.at(workspace.log, last["log_size"])
     nights = [start + DAY * n for n in range((end - start).days + 1)]
     found = {night: sealed_findings(workspace.store, index, night) for night in nights}
     if not any(found.values()):

@@ -253,7 +253,7 @@ def _content_files(workspace: Workspace, period: Period, carried: frozenset[str]
 
 
 def _coverage(workspace: Workspace, kind: Kind) -> dict[str, str]:
-    names = {*workspace.config.sources, *(sealed.key.source for sealed in workspace.index.snapshots())}
+    names = {*workspace.config.sources, *(source for source, _, _ in workspace.index.windows())}
     starts = {name: workspace.index.coverage_start(name, kind) for name in sorted(names)}
     return {name: start.isoformat() for name, start in starts.items() if start is not None}
 
@@ -274,7 +274,7 @@ def _exhibits(
     for sealed in workspace.index.every_revision():
         if sealed.manifest.sha256 in used:
             chosen[sealed.index] = sealed
-    for sealed in workspace.index.snapshots():
+    for sealed in workspace.index.snapshots(period.start):
         if sealed.key.dataset in datasets and period.start <= sealed.key.night <= period.end:
             chosen[sealed.index] = sealed
     for _, sealed in sorted(chosen.items()):

@@ -52,7 +52,7 @@ def _read(workspace: Workspace, nights: list[dt.date]) -> Iterator[Read]:
 
 
 def _windows(workspace: Workspace, night: dt.date) -> Iterator[Window]:
-    sealed = sealed_windows(workspace.index)
+    sealed = sealed_windows(workspace.index, night)
     moment = dt.datetime.combine(night + DAY, dt.time(), dt.UTC) + _LATE_READS
     for source, datasets in sorted(workspace.datasets_asked().items()):
         left_out = workspace.not_captured(source)

@@ -296,7 +296,7 @@ class _Reviews:
 
     def _last_capture(self) -> tuple[Held | None, str]:
         """Return what is held on the last night of the period that is whole, and why a later one is not looked at."""
-        nights = {each.key.night for each in self.workspace.index.snapshots() if each.key.dataset == GRANTS}
+        nights = {night for _, dataset, night in self.workspace.index.windows() if dataset == GRANTS}
         said = ""
         for night in sorted((n for n in nights if n <= self.period.end), reverse=True)[:_TRIES]:
             held, gap = self._held(night)

@@ -117,7 +117,7 @@ class _Rules:
 
     def _index(self, size: int) -> Index:
         if size not in self._indexes:
-            self._indexes[size] = Index.of(entry for _, entry in self.workspace.log.entries(before=size))
+            self._indexes[size] = Index.at(self.workspace.log, size)
         return self._indexes[size]
 
     def _object(self, ref: Any) -> Mapping[str, Any]:

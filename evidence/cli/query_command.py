@@ -29,8 +29,8 @@ def query(
     workspace = Workspace.open(context.obj)
     reader = reader_of(workspace, now())
     if at is not None:
-        reader.index = Index.of(entry for _, entry in workspace.log.entries(before=at))
-    night = parse_night(as_of) if as_of else max(s.key.night for s in reader.index.snapshots())
+        reader.index = Index.at(workspace.log, at)
+    night = parse_night(as_of) if as_of else max(night for _, _, night in reader.index.windows())
     table = verb(sql, reader, workspace.contracts, night)
     rows = table.slice(0, limit).to_pylist()
     if json:

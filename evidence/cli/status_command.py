@@ -51,7 +51,7 @@ def status(
         _show_readiness(workspace, period or _quarter(moment), moment, json=json)
         return
     span = _span(period, moment, calendar=calendar)
-    sealed = sealed_windows(workspace.index)
+    sealed = sealed_windows(workspace.index, span[0] or dt.date.min)
     found = [
         standing(name, workspace.contracts[dataset], workspace.index, sealed, moment, span)
         for name in sorted(workspace.config.sources)

@@ -65,8 +65,8 @@ def ticket_target(workspace: Workspace, name: str, section: TicketsConfig) -> Ti
 
 def _windows(workspace: Workspace) -> Iterator[tuple[str, str, dict[dt.date, str]]]:
     moment, index = workspace.clock(), workspace.index
-    sealed = sealed_windows(index)
     span = (moment.date() - DAY * REACH, moment.date() - DAY)
+    sealed = sealed_windows(index, span[0])
     for source in sorted(workspace.config.sources):
         try:
             asked = workspace.datasets_of(source)

@@ -7,6 +7,7 @@ error: it would be unreadable and break PDF/A (6.2.11.4.1). Started as ``python 
 """
 
 import datetime as dt
+import gc
 import json
 import logging
 import subprocess
@@ -144,6 +145,7 @@ def _refuse_network(event: str, _: tuple[Any, ...]) -> None:
 
 def _main(folder: Path) -> int:
     sys.addaudithook(_refuse_network)
+    gc.disable()  # boxes by the million, nearly none of them garbage: looking for it is a fifth of the time and 4 % of the memory
     from importlib import metadata
 
     import weasyprint

@@ -30,6 +30,7 @@ class History:
         self.tree = Tree()
         self.tip = ""  # signed checkpoint of the whole, once a record proved it
         self._raw: list[bytes] = []
+        self._names: list[tuple[str, str]] = []
         self._index: dict[tuple[str, str], int] = {}
         self._of_type: dict[str, list[int]] = defaultdict(list)
         self._next: int | None = None  # where the next record must begin; None before the first
@@ -55,6 +56,14 @@ class History:
     def find(self, type_: str, key: str) -> int | None:
         """Return the index of the entry of that type and key."""
         return self._index.get((type_, key))
+
+    def name(self, index: int) -> tuple[str, str]:
+        """Return type and key of an entry."""
+        return self._names[index]
+
+    def numbers(self, type_: str) -> Sequence[int]:
+        """Return the indexes of all entries of a type, oldest first."""
+        return self._of_type.get(type_, ())
 
     def of_type(self, type_: str) -> Iterator[int]:
         """Yield the indexes of all entries of a type, oldest first."""
@@ -207,6 +216,7 @@ class History:
             raise VerificationError(f"{what}: {key[0]} {key[1]} stands twice in the log", step="keys")
         self._index[key] = self.size
         self._of_type[key[0]].append(self.size)
+        self._names.append(key)
         self._raw.append(body)
         self.tree.append(leaf_hash(body))
 
@@ -214,5 +224,6 @@ class History:
         while self.size > size:
             (kind, _), _ = self._index.popitem()  # insertion order is entry order
             self._of_type[kind].pop()
+            self._names.pop()
             self._raw.pop()
         self.tree.truncate(size)

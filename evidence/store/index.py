@@ -1,7 +1,8 @@
 """What the log says, by identity: the highest revision of every snapshot, assessments, coverage, re-counts.
 
-Built from entries once per run; pure. The index is knowledge at one log size: readers that must not see later
-entries pass only the entries below it.
+Built once per run. The index is knowledge at one log size: readers that must not see later entries stop at it. Of snapshots,
+nearly all of a long log, only the identity is taken when the log is caught up with: an entry is read when somebody asks for it, so that
+a night does not pay for every night before it (docs/decisions/0201-a-night-does-not-read-its-history.md).
 """
 
 import datetime as dt
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evidence.errors import MalformedError
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, SealedEntry, parse_snapshot_entry_key, snapshot_entry_key
 from evidence.snapshot.model import Kind
@@ -21,7 +23,10 @@ class Index:
     """Entries of a log, found by identity. ``size`` is how many entries it has seen."""
 
     size: int = 0
-    _snapshots: dict[tuple[str, str, dt.date], list[SealedEntry]] = field(default_factory=lambda: defaultdict(list))
+    _log: Log | None = None  # where snapshots that nobody asked for yet are read
+    _windows: dict[tuple[str, str, dt.date], list[int]] = field(default_factory=lambda: defaultdict(list))
+    _newest: dict[dt.date, int] = field(default_factory=dict)  # last snapshot of each night
+    _read: dict[int, SealedEntry | None] = field(default_factory=dict)  # None: names no object
     _sources: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # by dataset
     _coverage: dict[tuple[str, str], dt.date] = field(default_factory=dict)  # by source and kind
     _recounts: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
@@ -37,23 +42,30 @@ class Index:
             index.add(entry)
         return index
 
-    def catch_up(self, log: Log) -> "Index":
-        """Take the entries of ``log`` not seen yet; return self."""
-        for number in range(self.size, log.size):
-            self.add(log.entry(number))
+    @classmethod
+    def at(cls, log: Log, size: int) -> "Index":
+        """Index the first ``size`` entries of ``log``: what was known then."""
+        return cls().catch_up(log, size)
+
+    def catch_up(self, log: Log, size: int | None = None) -> "Index":
+        """Take the entries of ``log`` not seen yet, all or up to ``size``; return self."""
+        self._log = log
+        for number in range(self.size, log.size if size is None else size):
+            kind, key = log.name(number)
+            if kind == "snapshot":
+                self._place(key)
+            else:
+                self.add(log.entry(number))
         return self
 
     def add(self, entry: Entry) -> None:
         """Take the next entry of the log."""
         number = self.size
-        self.size += 1
         match entry.type:
             case "snapshot":
-                key = parse_snapshot_entry_key(entry.key)
-                if entry.object is not None:
-                    sealed = SealedEntry(number, key, entry.object, entry.body)
-                    self._snapshots[key.source, key.dataset, key.night].append(sealed)
-                    self._sources[key.dataset].add(key.source)
+                self._read[number] = _sealed(number, entry)
+                self._place(entry.key)
+                return
             case "coverage":
                 start = dt.date.fromisoformat(entry.body["start"])
                 kinds = (entry.body["kind"],) if "kind" in entry.body else ("event", "state")
@@ -68,20 +80,57 @@ class Index:
                 self._others[entry.type, entry.key] = (number, entry)
             case _:
                 self._others[entry.type, entry.key] = (number, entry)
+        self.size += 1
+
+    def _place(self, key: str) -> None:
+        """Note where the next entry, a snapshot of that key, belongs; what the key must be is checked when it is read."""
+        number = self.size
+        try:
+            source, dataset, day, _ = key.split("/")
+            night = dt.date.fromisoformat(day)
+        except ValueError as exc:
+            raise MalformedError(f"malformed snapshot key {key!r}") from exc
+        self._windows[source, dataset, night].append(number)
+        self._newest[night] = number
+        self._sources[dataset].add(source)
+        self.size += 1
+
+    def _sealed_at(self, number: int) -> SealedEntry | None:
+        if number not in self._read:
+            if self._log is None:
+                raise MalformedError(f"entry {number} is in no log")
+            self._read[number] = _sealed(number, self._log.entry(number))
+        return self._read[number]
+
+    def _revisions(self, window: tuple[str, str, dt.date]) -> list[SealedEntry]:
+        found = map(self._sealed_at, self._windows.get(window, ()))
+        return [sealed for sealed in found if sealed is not None]
 
     def latest(self, source: str, dataset: str, night: dt.date) -> SealedEntry | None:
         """Return the highest revision sealed for that window."""
-        found = self._snapshots.get((source, dataset, night))
-        return max(found, key=lambda sealed: sealed.key.revision) if found else None
+        return max(self._revisions((source, dataset, night)), key=lambda sealed: sealed.key.revision, default=None)
 
-    def snapshots(self) -> Iterator[SealedEntry]:
-        """Yield the highest revision of every window, by source, dataset and night."""
-        for window in sorted(self._snapshots):
-            yield max(self._snapshots[window], key=lambda sealed: sealed.key.revision)
+    def windows(self) -> Iterable[tuple[str, str, dt.date]]:
+        """Return source, dataset and night of every window that was ever sealed, in the order they came; reads no entry."""
+        return self._windows.keys()
+
+    def newest(self) -> Mapping[dt.date, int]:
+        """Return for each night the log position of the last snapshot sealed of it; reads no entry."""
+        return self._newest
+
+    def snapshots(self, since: dt.date = dt.date.min) -> Iterator[SealedEntry]:
+        """Yield the highest revision of every window of ``since`` or later, by source, dataset and night."""
+        for window in sorted(window for window in self._windows if window[2] >= since):
+            sealed = self.latest(*window)
+            if sealed is not None:
+                yield sealed
 
     def every_revision(self) -> Iterator[SealedEntry]:
         """Yield all snapshot entries in log order."""
-        yield from sorted((s for found in self._snapshots.values() for s in found), key=lambda sealed: sealed.index)
+        for number in sorted(number for found in self._windows.values() for number in found):
+            sealed = self._sealed_at(number)
+            if sealed is not None:
+                yield sealed
 
     def sources_of(self, dataset: str) -> list[str]:
         """Return the sources that ever sealed ``dataset``, sorted."""
@@ -142,3 +191,8 @@ class Index:
     def of_type(self, entry_type: str) -> list[tuple[int, Entry]]:
         """Return all entries of another type in log order."""
         return sorted((value for (kind, _), value in self._others.items() if kind == entry_type), key=lambda v: v[0])
+
+
+def _sealed(number: int, entry: Entry) -> SealedEntry | None:
+    key = parse_snapshot_entry_key(entry.key)
+    return SealedEntry(number, key, entry.object, entry.body) if entry.object is not None else None

@@ -194,6 +194,14 @@ class Log:
         """Return an entry."""
         return Entry.from_bytes(self._history.raw(index))
 
+    def name(self, index: int) -> tuple[str, str]:
+        """Return type and key of an entry, which no other entry has."""
+        return self._history.name(index)
+
+    def numbers(self, type_: str) -> Sequence[int]:
+        """Return the indexes of the entries of a type, oldest first; reads none of them."""
+        return self._history.numbers(type_)
+
     def entries(self, type_: str | None = None, *, before: int | None = None) -> Iterator[tuple[int, Entry]]:
         """Yield (index, entry), oldest first: of one type, with index < ``before``."""
         end = self.size if before is None else before

@@ -1,0 +1,119 @@
+"""What night N costs: ``python benchmarks/growth.py [N ...]``, by default 1, 100, 1000 and 2500 nights (six years and more).
+
+A log of N nights of 80 datasets is built with the real code in memory, 81 entries to a night with its assessment. Then night N + 1 is sealed
+into the open log (append); a command is begun (open: every entry is read and hashed, with bundles kept beside the collector; index); and
+what a night looks at is looked up: the last revision of each of its windows, the nights without an assessment, and the conditions' windows of
+35 nights. ``verify --since`` runs over a store of N small nights in files, from the checkpoint before the last.
+Baseline of each figure: the same figure of the smallest N of at least 100.
+"""
+
+import datetime as dt
+import itertools
+import tempfile
+from pathlib import Path
+
+try:
+    from benchmarks import common
+except ImportError:
+    import common
+
+from benchmarks.log_growth import FIRST, KEY, PER_NIGHT, Anchor, CountingStore
+from benchmarks.log_growth import entries as snapshots
+from benchmarks.verify import seal as seal_files
+from evidence.signing.keys import NoteKey
+from evidence.snapshot.entry import Entry, ObjectRef
+from evidence.status import sealed_windows
+from evidence.store.anchor import FileAnchor
+from evidence.store.index import Index
+from evidence.store.kept import KeptBundles
+from evidence.store.local import LocalStore
+from evidence.store.log import Log
+from evidence.verify import verify_store
+
+DEFAULT = (1, 100, 1000, 2500)
+REACH = dt.timedelta(days=35)  # of conditions
+FILES = NoteKey("acme.example/evidence", bytes(range(32)))
+
+
+def nights(more, count):
+    """Yield the entries of ``count`` nights: snapshots as they come, then the night's assessment."""
+    for number in range(count):
+        night = FIRST + dt.timedelta(days=number)
+        ref = ObjectRef(f"findings/{night}/0-x.json", f"{number:064x}", 250_000)
+        body = {
+            "night": f"{night}",
+            "revision": 0,
+            "log_size": 0,
+            "known_at": f"{night}T03:00:00.000Z",
+            "open_reviews": 0,
+        }
+        yield [*itertools.islice(more, PER_NIGHT), Entry("assessment", f"{night}/0", ref, body)]
+
+
+def night(index, day):
+    """Look up what one night needs of what was sealed."""
+    for number in range(PER_NIGHT):
+        index.latest("prod", f"snowflake.dataset_{number}", day)
+    return [each for each, last in index.newest().items() if index.assessment(each) is None]
+
+
+def measure(count, rounds, folder):
+    """Return figure -> runs for a log of ``count`` nights."""
+    store, anchor, more = CountingStore(), Anchor(), snapshots()
+    log = Log.init(store, KEY, anchors=[anchor])
+    coming = nights(more, count + rounds + 1)
+    for batch in itertools.islice(coming, count):
+        log.append(lambda _, batch=batch: batch)
+    last = FIRST + dt.timedelta(days=count - 1)
+    kept = KeptBundles(folder / "bundles", log.verifier)
+    opened = [Log.open(store, signer=KEY, anchors=[anchor], kept=kept)]  # kept bundles are there from now on
+
+    def append():
+        batch = next(coming)
+        log.append(lambda _: batch)
+
+    index = Index().catch_up(log)
+    actions = {
+        "append a night": append,
+        "open, bundles kept": lambda: opened.append(Log.open(store, signer=KEY, anchors=[anchor], kept=kept)),
+        "index": lambda: Index().catch_up(opened[0]),
+        "look up a night": lambda: night(index, last),
+        "windows of conditions": lambda: sealed_windows(index, last - REACH),
+        "status, whole": lambda: sealed_windows(Index().catch_up(opened[0])),
+        "verify --since": since(count, folder),
+    }
+    return common.in_turn(actions, rounds)
+
+
+def since(count, folder):
+    """Return what verifies a store of ``count`` nights from the checkpoint before its last night."""
+    log = Log.init(LocalStore(folder / "store"), FILES, anchors=[FileAnchor(folder / "anchors")])
+    signed = log.checkpoint
+    for number in range(count):
+        signed = log.checkpoint
+        seal_files(log, number, 1 << 10, parts=2)
+    return lambda: verify_store(folder / "store", [FILES.vkey], checkpoint=signed, since=True)
+
+
+def run(sizes, rounds):
+    """Return a row for each figure and number of nights."""
+    rows, base = [], {}
+    for count in sizes:
+        with tempfile.TemporaryDirectory(prefix="evidence-bench-") as name:
+            found = measure(count, rounds, Path(name))
+        for figure, runs in found.items():
+            values = [each.cpu * 1000 for each in runs]
+            row = common.Row("growth", f"{figure}, night {count:,}", "ms cpu", values)
+            if figure in base:
+                row.base, row.ratios = (
+                    base[figure].case,
+                    [mine / max(its, 1e-3) for mine, its in zip(values, base[figure].values, strict=True)],
+                )
+            elif count >= 100 or count == max(sizes):
+                base[figure] = row
+            rows.append(row)
+    return sorted(rows, key=lambda row: row.case.split(",")[0])
+
+
+if __name__ == "__main__":
+    common.alone(run, DEFAULT, __doc__)
