@@ -1,4 +1,4 @@
-"""``evidence export``: a packet's evidence in the shapes of other tools, a control's population as a file."""
+"""``evidence export``: a packet's evidence in the shapes of other tools, a control's population as a file, the list of sealed files."""
 
 import datetime as dt
 import hashlib
@@ -14,6 +14,7 @@ from evidence.bag.files import open_bag
 from evidence.bag.folders import by_control
 from evidence.cli import output
 from evidence.cli.assess_command import reader_of
+from evidence.cli.export_files import files
 from evidence.cli.tested import items_tested, nights_asked, tested_on
 from evidence.cli.workspace import Workspace, now
 from evidence.control.population import items_of
@@ -25,6 +26,7 @@ from evidence.render.population import Format, Population, nights_csv, write_pop
 from evidence.snapshot.ahead import cores
 
 app = typer.Typer(help="Evidence in the shapes of other tools.", no_args_is_help=True)
+app.command("files")(files)
 
 
 @app.callback()
