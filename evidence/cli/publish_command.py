@@ -17,7 +17,7 @@ from evidence.errors import ConfigError, EvidenceError, UsageError, Verification
 from evidence.ops.tables import ddl
 from evidence.store.table import refused
 
-_SCHEMA: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\.[A-Za-z_][A-Za-z0-9_$]*")
+SCHEMA: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\.[A-Za-z_][A-Za-z0-9_$]*")
 _SHOWN: Final = 50
 
 
@@ -52,7 +52,7 @@ def _with_mirror(workspace: Workspace, work: Callable[[Any, str], int]) -> int:
     if settings is None:
         fix = "connection = a name in connections.toml, into = DATABASE.SCHEMA"
         raise UsageError("no [publish] in evidence.toml", fix=fix)
-    if not _SCHEMA.fullmatch(settings.into):
+    if not SCHEMA.fullmatch(settings.into):
         raise ConfigError(f"publish.into {settings.into!r}", fix="write DATABASE.SCHEMA, unquoted")
     try:
         with closing(connect_named(settings.connection)) as connection:
