@@ -25,6 +25,7 @@ SESSION: Final = {  # parameters that could change what a statement means; set w
     "ROWS_PER_RESULTSET": "0",
     "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
 }
+_SESSION_CODES: Final = range(390_000, 400_000)  # sign-in and session: expired, revoked, closed
 _BINDINGS: Final = 8000  # of one INSERT
 _SMALL: Final = 4_000_000  # characters of all items that LISTAGG joins; its result may have 16 MB
 FIX: Final = 'judge with engine = "duckdb", and say which statement it was'
@@ -133,7 +134,9 @@ class Remote:
             self.cursor.execute(statement, values) if values else self.cursor.execute(statement)
         except Exception as exc:  # noqa: BLE001 - the connector raises classes of its own
             code, kind = getattr(exc, "errno", None), type(exc).__name__
-            if kind != "ProgrammingError":  # the connection, the session, the service: no word about the statement
+            if (
+                kind != "ProgrammingError" or (code or 0) in _SESSION_CODES
+            ):  # the connection, the session, the service: no word about the statement
                 raise SourceUnavailableError(
                     f"Snowflake: {kind} {code or ''}".rstrip(), fix="try again; nothing was sealed of this night"
                 ) from None
