@@ -144,9 +144,11 @@ def test_views_are_read_by_manifest_and_a_row_that_is_missing_is_no_pass(collect
 @pytest.mark.timeout(900)
 def test_a_session_that_ends_in_the_middle_seals_nothing(collected, publisher, account, tmp_path):
     work = copy(collected, tmp_path / "there", "snowflake")
-    account.post("rules", [{"match": "SHA2", "action": "expire"}])
+    account.post(
+        "rules", [{"match": "SHA2", "action": "error", "code": "390195", "sqlstate": "08001", "message": "no session"}]
+    )
     code = app.run(["-w", str(work), "assess", "--date", NIGHT])
-    account.post("rules", [])
+    account.post("rules", "clear")
     assert code == 4
     assert not (work / "store" / "findings").exists()
 
