@@ -92,9 +92,13 @@ class StoreReader:
         return contract is None or overdue_at(contract, night) <= self.known_at
 
     def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
-        """The highest revision at this log size."""
+        """The highest revision at this log size; none if it is recorded as disposed: nobody can test what is gone."""
         entry = self.index.latest(source, dataset, night)
-        return None if entry is None else sealed_of(self.manifest(entry), entry.manifest.sha256)
+        return (
+            None
+            if entry is None or self.index.disposed(entry)
+            else sealed_of(self.manifest(entry), entry.manifest.sha256)
+        )
 
     def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
         """Read the named columns of every part, verified."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from evidence import secret as secrets
 from evidence.errors import ConfigError
+from evidence.store.retention import FLOOR_DAYS, RetentionRule
 
 FILE_NAME = "evidence.toml"
 _PLACES: Final = r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+|aws-sm:[A-Za-z0-9/_+=.@:-]+(#[A-Za-z0-9_.-]+)?"
@@ -348,6 +349,26 @@ class Config(_Section):
     sha256: str = Field(default="", exclude=True)
     _read: dict[str, bytes] = PrivateAttr(default_factory=dict)  # secrets that were asked for; in no repr, no dump
 
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        days = self.store.retention_days
+        if days < FLOOR_DAYS and not self.demo:
+            raise ValueError(
+                f"store.retention_days = {days} is less than six years (45 CFR 164.316(b)(2)(i)): set {FLOOR_DAYS} or more; "
+                "only a demonstration, demo = true, keeps less"
+            )
+        try:
+            RetentionRule("GOVERNANCE", days, self.retention)
+        except ConfigError as exc:
+            raise ValueError(f"{exc}; {exc.fix}") from exc
+        return self
+
+    @property
+    def kept(self) -> RetentionRule:
+        """How long what is sealed is kept, whether the store locks it or the owner of a folder sees to it."""
+        mode = self.store.retention_mode
+        return RetentionRule("GOVERNANCE" if mode == "NONE" else mode, self.store.retention_days, self.retention)
+
     def path(self, text: str) -> Path:
         """Resolve a path of the configuration against the workspace."""
         return (self.workspace / text.removeprefix("file:")).resolve()
@@ -422,4 +443,5 @@ def _references(prefix: str, section: BaseModel) -> Iterator[tuple[str, str]]:
 
 def _first(exc: ValidationError) -> str:
     error = exc.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+    where = ".".join(str(part) for part in error["loc"])
+    return f"{where}: {error['msg']}" if where else error["msg"].removeprefix("Value error, ")

@@ -182,13 +182,18 @@ def verify_store(
         opened,
         trust=[text for text in vkeys if not is_cosigner(text)],
         checkpoint=checkpoint,
-        judge=partial(_judge, stampers, given, at or dt.datetime.now(dt.UTC)),
+        judge=partial(_judge, stampers, given, at or _now()),
         witnesses=witnesses,
         since=since,
         mirror=None if mirror is None else _opened(mirror),
         jobs=jobs,
+        now=max(at or _now(), _now()),
     )
     return Verification(opened.url, tuple(_store_checks(check, opened.url)))
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def _opened(store: Path | ObjectStore) -> ObjectStore:

@@ -123,6 +123,7 @@ def test_a_waiver_accepts_its_items_and_the_true_result_stays():
     ("change", "more"),
     [
         ({"approved_by": "Ivo"}, {}),
+        ({"approved_by": " iVO "}, {}),  # the same person, spelled otherwise
         ({"control_version": "1.1.0"}, {}),
         ({"control": "identity-y"}, {}),
         ({"items": ["s/*"]}, {}),

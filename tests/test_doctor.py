@@ -279,6 +279,7 @@ CASES = {
     "register-over": (write("registers/waivers.toml", WAIVER), ("registers",), "registers", "warn", r"approve each anew .* in \S+/registers/waivers\.toml"),
     "statement-overdue": (write("registers/attestations.toml", STATEMENT), ("registers",), "registers", "warn", "evidence attest"),
     "owners": (write("owners.toml", "[[owners]]\nowner = 'x'\n"), ("owners",), "owners.toml", "fail", "since"),
+    "owners-nobody": (write("owners.toml", "[[owners]]\nowner = 'x'\nfamily = 'acces'\nsince = 2026-01-01\n"), ("owners",), "owners.toml", "fail", "access"),
     "system": (write("system.toml", "= ="), ("system",), "system.toml", "fail", "at the line"),
     "system-gone": (remove("system.toml"), ("system",), "system.toml", "warn", r"write \S+/system\.toml"),
     "font": (own_templates("fonts/inter-greek-400-normal.woff2", b"<html>"), ("templates",), "templates", "fail", "install evidence again"),

@@ -20,7 +20,7 @@ from evidence.sources.aws_session import AccountLogin, Connection
 from evidence.sources.snowflake_session import Rows
 
 NOW = dt.datetime(2026, 7, 2, 3, tzinfo=dt.UTC)
-HEAD = '[entity]\nname = "x"\nsystem = "y"\n'
+HEAD = 'demo = true\n[entity]\nname = "x"\nsystem = "y"\n'
 
 
 def opened(folder, text):

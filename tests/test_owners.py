@@ -31,6 +31,19 @@ def test_a_control_goes_before_its_family_and_a_hand_over_is_a_later_row(tmp_pat
     assert owners(tmp_path, "".join(ROW.format(*each) for each in GIVEN)).of(control, family, day) == owner
 
 
+def test_a_row_that_names_no_control_or_family_is_an_error_with_the_nearest(tmp_path):
+    text = "".join(ROW.format(*each) for each in GIVEN)
+    owners(tmp_path, text)
+    assert load_owners(tmp_path, {"c": "f", "d": "g"}).of("c", "f", dt.date(2026, 7, 2)) == "D"
+    for controls, said in (
+        ({"access-one": "f", "cc": "f"}, r"no control 'c' \(owner C\); nearest: cc"),
+        ({"c": "g", "d": "ff"}, "no family 'f' .*nearest: ff"),
+        ({}, "nearest: there are none"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            load_owners(tmp_path, controls)
+
+
 def test_without_a_file_and_with_the_one_of_a_new_workspace_nobody_is_named(tmp_path):
     assert load_owners(tmp_path).rows == ()
     template = (content_root() / "templates" / "workspace" / "owners.toml").read_text()

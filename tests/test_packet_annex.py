@@ -113,7 +113,7 @@ def test_headings_and_owners_are_choices(content):
     ]
     page = html.render_screen(content, TEMPLATES).decode()
     assert "<script>alert" not in page
-    assert "Answers for it, in management's words: <span data-quoted>&lt;script&gt;" in page
+    assert "Owner, as management names one: <span data-quoted>&lt;script&gt;" in page
 
 
 def test_static_rows_stay_few_whatever_a_report_asks_for(content):
@@ -122,7 +122,7 @@ def test_static_rows_stay_few_whatever_a_report_asks_for(content):
     others = tuple(q for q in content.periods if q is not p)
     greedy = replace(content, periods=(many, *others), report=replace(content.report, html_rows=10**6))
     page = html.render_screen(greedy, TEMPLATES).decode()
-    assert f"First {5000 // len(content.controls)} of 3,000 exceptions; all 3,000 are in" in page
+    assert f"{5000 // len(content.controls)} of 3,000 exceptions, open ones before others; all 3,000 are in" in page
     assert page.count("data-record=") < 1000
 
 

@@ -263,7 +263,7 @@ def test_the_soc2_report_lists_its_own_framework(tmp_path, key):
     inputs = build_inputs(tmp_path / "parts", count=2, report="quarterly-soc2")
     packet = build_packet(inputs, key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT)
     text = "".join(pdf_pages(packet.folder / "data/packet.pdf"))
-    assert "Requirements: SOC2" in text
+    assert "Requirements: SOC 2" in text
     assert "164.312(b)" not in text
 
 

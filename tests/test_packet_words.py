@@ -39,7 +39,7 @@ def test_of_one_a_packet_speaks_as_of_one(page):
     )  # a number over a word that stands for a kind
     said = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
     assert [said[at.start() - 60 : at.end() + 20] for at in ONE.finditer(said)] == []
-    assert "1 in all; it is in data/findings.csv" in said
+    assert "1 in all; it is also in data/findings.csv" in said
     assert "1 exception noted, still open" in said or "1 exception noted, no longer open" in said
 
 

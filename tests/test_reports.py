@@ -157,12 +157,24 @@ def test_new_and_gone_are_said_of_what_was_assessed_on_both_nights(tmp_path):
     assert changes["carrier/T5"] == "continuing"
     assert [each.seen.item for each in found.gone] == ["carrier/T10", "carrier/T11"]
     assert [each.text.id for each in found.lost] == ["identity-dormant"]  # refused this night: nothing recovered
-    assert found.counts == {"new": 2, "gone": 2, "open": 10, "not_assessed": 1, "controls": 12}
+    assert found.counts == {"new": 2, "gone": 2, "open": 10, "not_assessed": 1, "idle": 0, "controls": 12}
     assert (found.collected, found.due, [w.word for w in found.lacking]) == (1, 3, ["denied", "missing"])
     ages = {words: found["high"] for words, found in found.ages}
     assert ages == {"this night": 3, "2 to 7 nights": 5, "8 to 30 nights": 2, "31 nights or more": 0}
     assert sum(each.or_more for each in found.open) == 1
     assert sum(ages.values()) == len(found.open)
+
+
+def test_a_night_that_recorded_nothing_to_test_is_said_to_conclude_nothing(tmp_path):
+    content = brief_content(tmp_path)
+    idle = content.nights[-1].control
+    nights = [replace(f, status="not-applicable", exceptions=()) if f.control == idle else f for f in content.nights]
+    periods = [replace(f, status="not-assessed") if f.control == idle else f for f in content.periods]
+    content = replace(content, nights=tuple(nights), periods=tuple(periods))
+    assert morning(content).counts["idle"] == 1
+    assert "1 control had nothing to test: its sources recorded nothing that night" in html.render_print(
+        content, TEMPLATES
+    )
 
 
 def test_a_night_after_one_that_was_not_assessed_calls_nothing_new(tmp_path):
@@ -337,7 +349,7 @@ def test_tests_of_controls_have_the_rows_an_auditor_looks_for(tmp_path):
     assert part.count("Exceptions, with dates") == 1
     assert part.count("<h3>Exceptions</h3>") == 0
     left = len(failing.exceptions) - 1
-    assert f"no response to {left} of {left + 1} exceptions" in part
+    assert f"no response in writing to {left} of {left + 1} exceptions" in part
     assert "In management's words, not tested" in part
     assert "Full population: every item on 31 of 31 nights; no sample was drawn." in part
     assert list(forbidden_words(page, TEMPLATES)) == []

@@ -12,6 +12,7 @@ import types
 import pytest
 from botocore.exceptions import ClientError
 
+from evidence.cli import workspace as workspace_module
 from evidence.cli.app import run
 from evidence.cli.init_command import arrange
 from evidence.cli.workspace import Workspace
@@ -22,6 +23,7 @@ from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.store.hold import Holds, LegalHold
 from evidence.store.retention import RetentionRule
 from evidence.store.s3_client import connect
+from evidence.store.sealing import append_new, register_entries
 from tests.servers.s3_proxy import run_proxy
 
 pytest_plugins = ["tests.servers.fixtures"]
@@ -208,6 +210,20 @@ def test_a_dataset_is_kept_longer_and_nothing_is_ever_kept_shorter(work, client,
     assert "is shorter than store.retention_days" in evidence("-w", work, "collect", code=3)
 
 
+def test_what_is_in_force_for_years_is_kept_from_when_it_was_last_in_force(work, client, bucket, monkeypatch):
+    register = b'{"rows":[]}'
+    log = Workspace.open(work).log
+    append_new(log, register_entries(log, {"waivers": register}))
+    real = dt.datetime.now
+    monkeypatch.setattr(workspace_module, "now", lambda: real(dt.UTC) + 20 * DAY)
+    evidence("-w", work, "hold", "add", "m", "--reason", "r", "--by", "b", "--source", "none")  # the log goes on
+    (path,) = keys(client, bucket, "registers/")
+    assert lock_of(client, bucket, path)[1] < 31 * DAY
+    evidence("-w", work, "retention", "extend")
+    assert 49 * DAY < lock_of(client, bucket, path)[1] < 51 * DAY
+    assert said("-w", work, "retention", "extend")["lengthened"] == 0
+
+
 def test_governance_may_become_compliance_and_not_the_other_way(work, client, bucket):
     collect(work, "snowflake.users")
     configure(work, retention_mode="COMPLIANCE")
@@ -271,7 +287,18 @@ def test_a_legal_hold_outlasts_its_lock_and_covers_what_comes_later(work, client
         ("matter-14", "standing"),
     ]
     assert shown["not_as_recorded"] == []
-    evidence("-w", work, "hold", "release", "matter-14", "--reason", "settled", "--by", "General Counsel")
+    release = ("-w", work, "hold", "release", "matter-14", "--reason", "settled", "--by")
+    assert "nobody asked" in evidence(*release, "Officer", "--confirm", code=2)
+    evidence(*release, "General Counsel")
+    assert "asked for the release" in evidence(*release, "Officer", code=2)  # a second request confirms nothing
+    assert "nobody confirms what they asked for" in evidence(*release, "general  counsel", "--confirm", code=2)
+    assert "General Counsel" in evidence("-w", work, "hold", "list")
+    assert "0 objects changed" in evidence("-w", work, "hold", "apply")
+    assert held() == users  # half done, it stands
+    evidence(*release, "Officer", "--withdraw")
+    assert "nobody asked" in evidence(*release, "Officer", "--confirm", code=2)
+    evidence(*release, "General Counsel")
+    evidence(*release, "Officer", "--confirm")
     assert held() == {("snowflake.users", "date=2026-07-02")}
     client.put_object_legal_hold(Bucket=bucket, Key=f"pre/{next(k for k in keys(client, bucket, 'data/') if '07-02' in k)}",
                                  LegalHold={"Status": "OFF"})  # fmt: skip
@@ -279,7 +306,48 @@ def test_a_legal_hold_outlasts_its_lock_and_covers_what_comes_later(work, client
     assert "1 objects changed" in evidence("-w", work, "hold", "apply")
     assert "stands already" in evidence("-w", work, "hold", "add", "audit", "--reason", "x", "--by", "y", code=2)
     assert "standing: audit" in evidence("-w", work, "hold", "release", "no", "--reason", "x", "--by", "y", code=2)
-    assert [e.key for e in entries(work) if e.type == "hold"] == ["matter-14/1", "audit/1", "matter-14/2"]
+    assert [e.key for e in entries(work) if e.type == "hold"] == [
+        "matter-14/1",
+        "audit/1",
+        *(f"matter-14/{n}" for n in range(2, 6)),
+    ]
+
+
+def test_what_a_life_cycle_rule_removed_after_its_lock_is_recorded_and_no_failure(work, client, bucket, monkeypatch):
+    collect(work, "snowflake.users", "snowflake.roles")
+    evidence("-w", work, "hold", "add", "m", "--reason", "r", "--by", "b", "--dataset", "snowflake.roles")
+    evidence("-w", work, "check")
+    real = dt.datetime.now
+
+    def later(days):
+        monkeypatch.setattr(workspace_module, "now", lambda: real(dt.UTC) + days * DAY)
+
+    def remove(dataset):
+        for key in keys(client, bucket, f"data/carrier/{dataset}/"):
+            client.put_object_legal_hold(Bucket=bucket, Key=f"pre/{key}", LegalHold={"Status": "OFF"})
+            version = client.head_object(Bucket=bucket, Key=f"pre/{key}")["VersionId"]
+            client.delete_object(Bucket=bucket, Key=f"pre/{key}", VersionId=version, BypassGovernanceRetention=True)
+
+    def states(code=0):
+        found = said("-w", work, "retention", "report", code=code)["nights"]
+        return {each["dataset"]: each["state"] for each in found}
+
+    later(40)
+    assert states() == {"snowflake.users": "past", "snowflake.roles": "held"}
+    remove("snowflake.users")
+    later(29)  # as if an administrator had done it before the lock's end
+    assert states(code=10)["snowflake.users"] == "lost"
+    evidence("-w", work, "check", code=10)
+    later(40)
+    assert states()["snowflake.users"] == "gone"
+    assert "disposed, by rule" in evidence("-w", work, "check", "--explain")
+    assert states()["snowflake.users"] == "disposed"
+    evidence("-w", work, "retention", "extend")
+    evidence("-w", work, "retention", "show", "--check")
+    assert "0 objects changed" in evidence("-w", work, "hold", "apply")
+    remove("snowflake.roles")
+    assert states(code=10)["snowflake.roles"] == "lost"  # the hold stands
+    assert said("-w", work, "retention", "record-disposal", code=10)["recorded"] == []
 
 
 def test_init_asks_for_a_lock_and_a_confirmation_and_leaves_nothing_behind(tmp_path, s3_server, client, bucket):
@@ -403,6 +471,9 @@ def test_what_a_hold_covers():
     assert not LegalHold("h", "r", "b", at).covers(Entry("coverage", "x"))
     with pytest.raises(MalformedError):
         Holds.of([Entry("hold", "h/1", None, {"action": "placed"})])
+    body = LegalHold("h", "r", "b", at).to_body("lifted")
+    with pytest.raises(MalformedError, match="lifted"):
+        Holds.of([Entry("hold", "h/1", None, body)])
 
 
 def test_a_store_in_a_bucket_is_verified_where_it_lies(work, bucket, client, s3_server, tmp_path):

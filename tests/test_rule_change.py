@@ -73,8 +73,8 @@ def test_what_a_looser_parameter_hides_is_shown_on_the_night_of_the_change():
     assert (change["night"], change["replaced"]["night"]) == ("2026-07-02", "2026-07-01")
     (shown,) = changes(found)
     assert shown.rows[:2] == (("days, looser", "30", "90"), ("Result", "exceptions noted (1)", "no exceptions noted"))
-    assert (shown.only_old, shown.only_new) == (("LATE: idle",), ())
-    assert shown.said == (("days", "why (account). Requested by: not recorded. Approved by: CISO."),)
+    assert (shown.only_old, shown.only_new) == ((("LATE", "idle"),), ())
+    assert shown.said == (("days", "why (overlay: account). Requested by: not recorded. Approved by: CISO."),)
 
 
 def test_content_that_is_gone_is_answered_by_an_assessment_it_made_or_by_nothing():

@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 import traceback
+import urllib.error
 
 import pytest
 
@@ -353,6 +354,52 @@ def test_waiting_has_an_end(stub):
     with pytest.raises(SourceUnavailableError, match="asks to wait 86400 s"):
         read(source(stub), RUNS)
     assert len(stub.asked) == 1
+
+
+@pytest.mark.parametrize("out", ["nobody there", "silent", "errors"])
+def test_an_account_that_is_out_is_asked_for_a_while_and_every_dataset_says_so(stub, tmp_path, monkeypatch, out):
+    """Ten datasets, each with its own listing: without an end to it the night would wait for each."""
+    clock = [0.0]
+    waits = Waits()
+
+    def sleep(seconds):
+        waits.append(seconds)
+        clock[0] += seconds
+
+    timing = Time(monotonic=lambda: clock[0], sleep=sleep, now=lambda: NOW)
+    asked = stub.asked
+    if out == "errors":
+        stub.faults = [Fault("runs/", status=503, times=999)]
+        cloud = CloudApi(stub.url, ACCOUNT, lambda: TOKEN, timing=timing)
+    else:
+        asked = []
+        cloud = CloudApi(stub.url, ACCOUNT, lambda: TOKEN, timing=timing)
+
+        def answer(request, timeout):
+            asked.append(request)
+            clock[0] += timeout if out == "silent" else 0
+            raise TimeoutError if out == "silent" else urllib.error.URLError(ConnectionRefusedError())
+
+        monkeypatch.setattr(cloud._opener, "open", answer)
+    opened = DbtSource("cloud", CloudShelf(cloud, Scope()), clock=lambda: NOW)
+    tasks = plan(opened, CONTRACTS, Index(), NOW, since=dt.date(2026, 7, 9))
+    assert len({task.contract.name for task in tasks}) > 6
+    for number, task in enumerate(tasks):
+        receipt = collect(task, Redactor(b"k" * 32, "test"), tmp_path / str(number), lambda: NOW).receipt
+        assert receipt.status == "unavailable"
+        assert "not asked again in this run" in receipt.reason
+    assert len(asked) <= 12
+    assert clock[0] <= 200  # seconds, for all of them
+    stub.faults = []
+    assert read(source(stub), RUNS)[1]  # the next run begins afresh
+
+
+def test_a_single_artifact_that_only_gives_errors_costs_its_own_night(stub):
+    stub.faults = [Fault(r"101/artifacts/manifest.json", status=500, times=6)]
+    opened = source(stub)
+    with pytest.raises(SourceUnavailableError):
+        read(opened, RUNS)
+    assert read(opened, RUNS, dt.date(2026, 7, 2))[1]
 
 
 def test_a_cut_answer_is_asked_for_again_and_never_taken_short(stub):

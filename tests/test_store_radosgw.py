@@ -100,7 +100,7 @@ class TestProbe:
         place = ["--store", f"s3://{bucket}/pre", "--endpoint-url", radosgw.url, "--region", "us-east-1"]
         err = io.StringIO()
         with contextlib.redirect_stderr(err):
-            code = run(["init", str(tmp_path / "w"), *place, "--retention-mode", "GOVERNANCE", "--retention-days", "1"])
+            code = run(["init", str(tmp_path / "w"), *place, "--retention-mode", "GOVERNANCE", "--demo"])
         assert code == 3
         assert "cannot create a name exactly once" in err.getvalue()
         assert not (tmp_path / "w").exists()

@@ -111,7 +111,8 @@ def recorded(s3_server):
         assert promise.extend(log).lengthened
         at = dt.datetime.now(dt.UTC)
         assert holding.add(log, LegalHold("h", "r", "b", at))
-        assert holding.release(log, "h", reason="r", by="b", at=at)
+        holding.ask(log, "h", reason="r", by="b", at=at)
+        assert holding.release(log, "h", reason="r", by="c", at=at)
         yield proxy.seen
 
 
@@ -174,12 +175,15 @@ def test_the_cache_and_the_probe_stay_free_and_other_prefixes_untouched():
 
 def test_setup_prints_both_documents_for_a_store_in_a_bucket(tmp_path):
     (tmp_path / "evidence.toml").write_text(
-        '[entity]\nname = "x"\nsystem = "y"\n[store]\nurl = "s3://policed/pre"\nretention_mode = "GOVERNANCE"\n'
+        'demo = true\n[entity]\nname = "x"\nsystem = "y"\n[store]\nurl = "s3://policed/pre"\nretention_mode = "GOVERNANCE"\n'
         'retention_days = 30\nregion = "us-gov-west-1"\nkms_key_id = "arn:aws-us-gov:kms:us-gov-west-1:1:key/k"\n'
+        '[retention]\n"snowflake.users" = 90\n'
     )
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         assert run(["-w", str(tmp_path), "setup", "aws"]) == 0
     said = json.loads(out.getvalue())
     assert said["store_bucket_policy"] == bucket_policy("policed", "pre", DAYS, partition="aws-us-gov")
+    assert said["store_lifecycle"]["Rules"][0]["Filter"] == {"Prefix": "pre/data/"}  # the log is never removed
+    assert said["store_lifecycle"]["Rules"][0]["Expiration"] == {"Days": 90}
     assert said["store_collector_policy"]["Statement"][-1]["Resource"] == ["arn:aws-us-gov:kms:us-gov-west-1:1:key/k"]

@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 from fakes.live_source import EVENTS, FIRST, START, STATE, LiveSource, Row, unavailable
+from fakes.outages import KINDS, Outage, UnsteadyAuthority, UnsteadyStore
 
 from evidence.assess import sealed_findings
 from evidence.cli import app as command_line
@@ -17,6 +18,7 @@ from evidence.cli.journal import Journal
 from evidence.cli.workspace import Workspace
 from evidence.control import definition
 from evidence.errors import BusyError, StoreError
+from evidence.signing.tsa import Authorities
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import DAY, Window
 from evidence.sources import open as opening
@@ -56,12 +58,22 @@ class Inbox:
 
     def __init__(self, name, chance):
         self.name, self.chance, self.got, self.down = name, chance, [], 0.3
+        self.run = 0
 
     def send(self, alert):
         if self.chance.random() < self.down:
             raise StoreError("no answer")
-        self.got.append(alert)
+        self.got.append((self.run, alert))
         return {}
+
+    def once(self, failed):
+        """Return each alert once, in order; one may come again only after a run whose store failed to note that it was sent."""
+        first = {}
+        for run, alert in self.got:
+            sent = first.setdefault(alert.id, (run, alert))
+            assert sent == (run, alert) or (sent[1] == alert and sent[0] in failed), alert.id
+            first[alert.id] = run, alert
+        return [alert for _, alert in first.values()]
 
 
 class World:
@@ -72,12 +84,17 @@ class World:
         self.source = LiveSource("live", contracts=(EVENTS, STATE), clock=lambda: self.now)
         self.inboxes = [Inbox("mail", self.chance), Inbox("pager", self.chance)]
         self.outcomes, self.quiet, self.leased = Counter(), False, True
+        self.outage, self.failed, self.runs = Outage(), set(), 0
+        self.authority = UnsteadyAuthority(lambda: self.now, random.Random(seed))
         contracts = {each.name: each for each in (EVENTS, STATE)}
         for module in (workspace_module, definition):
             monkeypatch.setattr(module, "load_contracts", lambda: contracts)
         monkeypatch.setattr(opening, "BUILT_IN", {"contracts": lambda name, *, contracts, clock, path: self.source})
         monkeypatch.setattr(workspace_module, "now", lambda: self.now)
         monkeypatch.setattr(run_command, "targets", lambda workspace: self.inboxes)
+        store = UnsteadyStore(folder / "store", self.outage)
+        monkeypatch.setattr(workspace_module, "open_store", lambda url, **words: store)
+        monkeypatch.setattr(Authorities, "_post", lambda known, url, request: self.authority.post(request.der))
 
     def events(self, night):
         """A few rows of a night; some arrive late, some nights have one that must not be."""
@@ -92,6 +109,7 @@ class World:
     def calm(self):
         """Everything answers again, until the last window is past its last look."""
         self.source.fail, self.quiet = [], True
+        self.outage.left = self.authority.down = 0
         for inbox in self.inboxes:
             inbox.down = 0
         for _ in range(16):
@@ -101,6 +119,10 @@ class World:
     def run(self):
         """One run by a scheduler that may find the lease taken by another, or die at its end."""
         self.source.fail = [unavailable()] * 20 if self.chance.random() < 0.15 and not self.quiet else []
+        self.runs += 1
+        for inbox in self.inboxes:
+            inbox.run = self.runs
+        self.outage.hit = False
         workspace = Workspace.open(self.folder)
         try:
             with Journal(workspace.config.workspace, f"r{self.now:%m%d%H}", workspace.clock) as journal:
@@ -111,6 +133,8 @@ class World:
         finally:
             workspace.close()
         self.outcomes[night.exit_code] += 1
+        if night.exit_code == StoreError.exit_code:
+            self.failed.add(self.runs)
         return night
 
 
@@ -118,7 +142,8 @@ def make(folder, monkeypatch, seed):
     assert command_line.run(["init", str(folder), "--demo", "--size", "none"]) == 0
     config = folder / "evidence.toml"
     head = config.read_text().partition("[sources")[0]
-    config.write_text(f'{head}\n[sources.live]\nkind = "contracts"\npath = "."\n')
+    tsa = '[log]\ntsa = ["http://tsa.test/"]\ntsa_roots = ["trust/tsa-test.pem"]'
+    config.write_text(f'{head.replace("[log]", tsa)}\n[sources.live]\nkind = "contracts"\npath = "."\n')
     library = folder / "library"
     for name in ("facts", "frameworks"):
         (library / name).mkdir(parents=True)
@@ -128,10 +153,12 @@ def make(folder, monkeypatch, seed):
     for name, text in (("control.toml", CONTROL), ("population.sql", POPULATION), ("control.sql", SQL)):
         (own / name).write_text(text)
     monkeypatch.setattr(Workspace, "control_folders", [library])
-    return World(folder, monkeypatch, seed)
+    world = World(folder, monkeypatch, seed)
+    (folder / "trust" / "tsa-test.pem").write_bytes(world.authority.root_pem)
+    return world
 
 
-@pytest.mark.parametrize("length", [60, pytest.param(365, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("length", [60, pytest.param(365, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_a_year_of_nights(tmp_path, monkeypatch, capsys, length):
     monkeypatch.setattr(
         os, "fsync", lambda handle: None
@@ -144,13 +171,24 @@ def test_a_year_of_nights(tmp_path, monkeypatch, capsys, length):
         world.now += HOUR * world.chance.choice([18, 24, 24]) + dt.timedelta(minutes=world.chance.randrange(20))
         if world.chance.random() < 0.02:
             world.now += DAY * world.chance.randrange(1, 4)  # the host was off
+        if not world.outage.left and world.chance.random() < 0.15:  # a few calls, or days
+            few = world.chance.choice([1, 4, 20, 20, 4000])
+            world.outage.begin(world.chance.choice(KINDS), world.chance.randrange(25), few)
+        elif world.chance.random() < 0.4:
+            world.outage.left = 0
         world.run()
     world.calm()
     capsys.readouterr()
     workspace = Workspace.open(world.folder)
     index = workspace.index
-    assert set(world.outcomes) <= {0, 4}  # a source or a target without answer, nothing worse
+    assert set(world.outcomes) <= {0, 4, 9}  # a source or a target without answer, a store that is out, nothing worse
     assert world.outcomes[4] > length // 12
+    assert world.outcomes[9] > length // 20
+    assert set(world.outage.befallen) == set(KINDS)
+    assert (
+        world.outage.befallen.total() > world.outcomes[9]
+    )  # an answer that was lost is looked up, and the run goes on
+    assert world.authority.refused > length // 8
 
     # every night is settled, with what the source shows now, or explained
     lost = set()
@@ -170,21 +208,26 @@ def test_a_year_of_nights(tmp_path, monkeypatch, capsys, length):
     # nothing twice, and the store is whole
     keys = [(entry.type, entry.key) for _, entry in workspace.log.entries()]
     assert len(keys) == len(set(keys))
-    assert not [
-        check for check in verify_store(workspace.store, [workspace.verifier.to_text()]).checks if check.ok is False
-    ]
+    found = verify_store(
+        workspace.store, [workspace.verifier.to_text()], authorities=[world.authority.root_pem], at=world.now
+    )
+    assert not found.failed
+    stamps = [int(path.rpartition("/")[2]) for path in workspace.store.list("log/tsr/")]
+    assert sum(check.step == "time" and check.ok is True for check in found.checks) >= len(stamps) > length // 2
+    assert workspace.log.size - max(stamps) < 9  # what a stamp missed, a later one covers; the last run's end is left
 
     # each change was told once to each, in order; what was lost was told
     alerts = [entry.key for _, entry in workspace.log.entries("alert")]
     for inbox in world.inboxes:
-        assert [alert.id for alert in inbox.got] == alerts
+        got = inbox.once(world.failed)
+        assert [alert.id for alert in got] == alerts
         heard = set()
-        for alert in inbox.got:
+        for alert in got:
             begun, ended = ({each.key for each in part} for part in (alert.begun, alert.ended))
             assert not begun & heard
             assert ended <= heard
             heard = heard - ended | begun
-        told = {each.since for alert in inbox.got for each in alert.begun if each.kind == "missed-night"}
+        told = {each.since for alert in got for each in alert.begun if each.kind == "missed-night"}
         assert lost
         assert lost <= told
 
@@ -224,5 +267,5 @@ def test_two_schedulers_do_the_work_of_one(tmp_path, monkeypatch, capsys):
         assert sealed.key.revision <= 1 + sum(row.arrives > row.at + DAY for row in world.source.rows)
         assert workspace.index.settled(sealed)
     for inbox in world.inboxes:
-        ids = [alert.id for alert in inbox.got]
+        ids = [alert.id for _, alert in inbox.got]
         assert set(ids) == {entry.key for _, entry in workspace.log.entries("alert")}

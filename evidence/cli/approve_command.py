@@ -14,7 +14,6 @@ from evidence.cli.delivery import deliver, place_of, recipients_of
 from evidence.cli.identity import load_identity
 from evidence.cli.workspace import Workspace, now
 from evidence.config import FILE_NAME, Config, EntityConfig, PacketConfig
-from evidence.control.owners import load_owners
 from evidence.errors import UsageError, VerificationError
 from evidence.signing.certificate import PacketKey, certificate_pem, key_pem, make_demo_authority
 from evidence.signing.keys import write_secret
@@ -165,7 +164,7 @@ def _demo_person(workspace: Workspace, role: str) -> PacketKey:
 def _known(workspace: Workspace | None, *, demo: bool) -> Known:
     if workspace is None:
         return Known(demo=demo)
-    owners, today = load_owners(workspace.config.workspace), now().date()
+    owners, today = workspace.owners, now().date()
     owned: dict[str, list[str]] = defaultdict(list)
     for control in sorted(workspace.library.controls.values(), key=lambda each: each.id):
         owner = owners.of(control.id, Path(control.folder).parent.name, today)

@@ -1,4 +1,7 @@
-"""``evidence check``: verify this workspace's own store, and seal the record that it was done and what was found."""
+"""``evidence check``: verify this workspace's own store, and seal the record that it was done and what was found.
+
+What the store's own rules removed after its time is recorded first: nobody sits there to do it by hand each week.
+"""
 
 from typing import Annotated
 
@@ -6,8 +9,10 @@ import typer
 
 from evidence import __version__
 from evidence.cli import output
-from evidence.cli.workspace import Workspace, new_id, now
+from evidence.cli.retention_command import OWN_RULES
+from evidence.cli.workspace import Workspace, new_id
 from evidence.snapshot.ahead import cores
+from evidence.store.expiry import record_disposal
 from evidence.store.record import record_of, seal_record
 from evidence.verify import verify_store
 
@@ -20,9 +25,12 @@ def check(
 ) -> int:
     """Read back every byte of the store against the log, and seal the record. Run it weekly. Exit 10 if anything fails."""
     workspace = Workspace.open(context.obj)
+    with workspace.lease():
+        record_disposal(workspace.log, workspace.config.kept.days_of, workspace.clock(), OWN_RULES)
     index = workspace.index
-    result = verify_store(workspace.store, [workspace.verifier.to_text()], jobs=jobs or cores())
-    record = record_of(result.checks, workspace.log, index, now(), f"evidence {__version__}")
+    moment = workspace.clock()
+    result = verify_store(workspace.store, [workspace.verifier.to_text()], jobs=jobs or cores(), at=moment)
+    record = record_of(result.checks, workspace.log, index, moment, f"evidence {__version__}")
     with workspace.lease():
         seal_record(workspace.log, record, new_id())
     if json:

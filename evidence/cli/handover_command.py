@@ -10,7 +10,6 @@ from evidence.bag.files import open_bag
 from evidence.cli import output
 from evidence.cli.requests_command import seal_requests
 from evidence.cli.workspace import Workspace, now
-from evidence.control.owners import load_owners
 from evidence.control.requests import Request, requests_of
 from evidence.errors import UsageError, VerificationError
 from evidence.render.pseudonym import AUDIENCES, Audience, Veil
@@ -53,7 +52,7 @@ def handover(
             files,
             packet_id,
             requests=requests,
-            owners=load_owners(workspace.config.workspace),
+            owners=workspace.owners,
             idmap=_idmap(workspace, idmap),
         )
         written = verb.write(handed, Veil.of(chosen, key.secret), files, out, said=said)

@@ -7,10 +7,10 @@ import typer
 
 from evidence.cli import output
 from evidence.cli.period import parse_night
-from evidence.cli.workspace import Workspace, now
-from evidence.errors import ConfigError, VerificationError
+from evidence.cli.workspace import Workspace
+from evidence.errors import ConfigError, UsageError, VerificationError
 from evidence.store import holding
-from evidence.store.hold import LegalHold
+from evidence.store.hold import ASKED, LegalHold
 from evidence.store.retention import RetainingStore
 from evidence.store.sealing import holds_of
 
@@ -40,7 +40,7 @@ def add(
     """Place a hold on everything sealed in its scope, and on what is sealed there while it stands."""
     workspace = Workspace.open(context.obj)
     first, last = _night(since), _night(until)
-    hold = LegalHold(name, reason, by, now(), source, dataset, first, last)
+    hold = LegalHold(name, reason, by, workspace.clock(), source, dataset, first, last)
     with workspace.lease():
         changed = holding.add(workspace.log, hold)
     output.say(f"hold {name} stands, {changed} objects placed under it")
@@ -52,12 +52,33 @@ def release(
     name: Annotated[str, typer.Argument(help="Name of the hold.")],
     reason: Why,
     by: Who,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="You are the second person: the hold is lifted now.")
+    ] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take the open request back.")] = False,
 ) -> None:
-    """Lift a hold; objects under another one stay held, and no retention changes."""
+    """Ask for the release of a hold; another person lifts it with --confirm. Until then it stands, and no retention changes.
+
+    Objects under another hold stay held.
+    """
+    if confirm and withdraw:
+        raise UsageError("--confirm and --withdraw are two answers", fix="give one of them")
     workspace = Workspace.open(context.obj)
+    log, at = workspace.log, workspace.clock()
     with workspace.lease():
-        changed = holding.release(workspace.log, name, reason=reason, by=by, at=now())
-    output.say(f"hold {name} is released, {changed} objects are free of it")
+        if withdraw:
+            holding.withdraw(log, name, reason=reason, by=by, at=at)
+        elif confirm:
+            changed = holding.release(log, name, reason=reason, by=by, at=at)
+        else:
+            holding.ask(log, name, reason=reason, by=by, at=at)
+    if withdraw:
+        output.say(f"the request to release hold {name} is taken back; it stands")
+    elif confirm:
+        output.say(f"hold {name} is released, {changed} objects are free of it")
+    else:
+        output.say(f"{by} asks for the release of hold {name}; it stands until another person confirms")
+        output.say(f"  evidence hold release {name} --confirm --reason TEXT --by WHO")
 
 
 @app.command("apply")
@@ -75,7 +96,7 @@ def show(
     check: Annotated[bool, typer.Option("--check", help="Ask the store whether each object is held.")] = False,
     json: AsJson = False,
 ) -> int:
-    """List standing and released holds; with --check name objects that are not as recorded. Exit 10 if any is."""
+    """List standing and released holds and who asked for a release; with --check name objects that are not as recorded. Exit 10 if any is."""
     workspace = Workspace.open(context.obj)
     holds, store = holds_of(workspace.log), workspace.store
     wrong = []
@@ -85,8 +106,12 @@ def show(
         wrong = [path for path, wanted in holding.covered(workspace.log) if store.original(path).held is not wanted]
     rows = [(hold, "standing") for _, hold in sorted(holds.standing.items())]
     rows += [(hold, "released") for _, hold in sorted(holds.released.items())]
+    asked = {name: hold.to_body(ASKED) for name, hold in sorted(holds.asked.items())}
     if json:
-        each = [{"name": hold.name, "state": state, **hold.to_body(state)} for hold, state in rows]
+        each = [
+            {"name": hold.name, "state": state, **hold.to_body(state), "release_requested": asked.get(hold.name)}
+            for hold, state in rows
+        ]
         output.as_json({"holds": each, "checked": check, "not_as_recorded": wrong})
     else:
         output.table(
@@ -97,6 +122,10 @@ def show(
                 for h, state in rows
             ],
         )  # fmt: skip
+        for name, request in asked.items():
+            output.say(
+                f"  {name}: release asked for by {request['by']} at {request['at']}: {request['reason']}; not confirmed"
+            )
         for path in wrong:
             output.say(f"  not as recorded: {path}; evidence hold apply")
     return VerificationError.exit_code if wrong else 0

@@ -19,6 +19,7 @@ from evidence.snapshot.canonical import sha256_hex
 from evidence.store.log import Log
 from evidence.store.open import open_store
 from evidence.store.promise import seal_promise
+from evidence.store.retention import FLOOR_DAYS
 
 if TYPE_CHECKING:
     from evidence.demo.judges import Judges
@@ -46,6 +47,11 @@ def init(
     """Make a workspace: configuration, registers, keys and an empty store. Prints what to carry outside as trust."""
     if (directory / config.FILE_NAME).exists():
         raise ConfigError(f"{directory / config.FILE_NAME} exists", fix="choose an empty directory")
+    if retention_days < FLOOR_DAYS and not demo:
+        raise UsageError(
+            f"--retention-days {retention_days} is less than six years (45 CFR 164.316(b)(2)(i)): {FLOOR_DAYS} days",
+            fix=f"{FLOOR_DAYS} or more; a demonstration keeps less: --demo --size none",
+        )
     place = _place(store, retention_mode, retention_days, endpoint_url, region, confirm=confirm)
     directory.mkdir(parents=True, exist_ok=True)
     name = entity or ("Fernhollow Health Plan (demo)" if demo else "Your organisation")

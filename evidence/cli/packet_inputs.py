@@ -9,7 +9,7 @@ import datetime as dt
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Final, get_args
 
 from evidence import __version__
 from evidence.assess import sealed_findings
@@ -29,15 +29,15 @@ from evidence.cli.workspace import Workspace
 from evidence.control.coverage import refusal
 from evidence.control.definition import Control, Fact, Library
 from evidence.control.framework import Framework
-from evidence.control.gate import requirements
+from evidence.control.gate import registers_needed, requirements
 from evidence.control.overlay import FILES
-from evidence.control.owners import load_owners
 from evidence.control.register import Registers, Row
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.packet import ExhibitInput, PacketInputs
 from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Response
 from evidence.render.report import Report
+from evidence.render.text import parameter_text
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.manifest import Manifest
@@ -47,6 +47,8 @@ from evidence.tlog.rotation import TYPE as ROTATION
 
 _CARRIED = ("facts/*.toml", "facts/*.sql", "frameworks/*.json")
 EFFECTIVE = "effective.json"  # what re-performance needs beside content and evidence
+
+_CONCLUDED: Final = {"ops.findings", "ops.items"}
 
 
 def gather(
@@ -77,7 +79,7 @@ def gather(
     }
     config = workspace.config
     system = config.workspace / "system.toml"
-    owners = load_owners(config.workspace)
+    owners = workspace.owners
 
     def text_of(name: str) -> ControlText:
         owner = owners.of(name, Path(library.controls[name].folder).parent.name, period.end)
@@ -184,7 +186,14 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         control_sql=control.control_sql,
         datasets=tuple(sorted(_datasets(library, control))),
         parameters=tuple(
-            Parameter(name, _text(effective[name]), _text(p.default), p.stricter or "", p.about, _why(control, name))
+            Parameter(
+                name,
+                parameter_text(effective[name]),
+                parameter_text(p.default),
+                p.stricter or "",
+                p.about,
+                _why(control, name),
+            )
             for name, p in sorted(control.parameters.items())
         ),
         reasons=dict(control.reasons),
@@ -193,6 +202,9 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         false_positives=control.false_positives,
         files={name: (folder / name).read_bytes() for name in ("control.toml", "population.sql", "control.sql")},
         owner=owner,
+        registers=registers_needed(library, control),
+        judges_findings=any(each.table in _CONCLUDED for each in control.ops),
+        optional=frozenset(each.dataset for each in requirements(library, control) if each.optional),
     )
 
 
@@ -209,12 +221,6 @@ def _datasets(library: Library, control: Control) -> set[str]:
     """Datasets a control reads, through its facts too."""
     readers: list[Control | Fact] = [control, *library.facts_of(control)]
     return {evidence.dataset for reader in readers for evidence in reader.evidence}
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return ", ".join(value) if isinstance(value, list | tuple) else str(value)
 
 
 def _content_files(workspace: Workspace, period: Period, carried: frozenset[str]) -> dict[str, bytes]:

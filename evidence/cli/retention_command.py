@@ -1,22 +1,32 @@
-"""``evidence retention``: what was promised, whether the store keeps it, and longer locks. Nothing here shortens one."""
+"""``evidence retention``: what was promised, whether the store keeps it, longer locks, what ends when, and what is gone.
 
+Nothing here shortens a lock or removes anything.
+"""
+
+import datetime as dt
 from typing import Annotated
 
 import typer
 
-from evidence.cli import output
+from evidence.cli import output, retention_report
 from evidence.cli.workspace import Workspace
 from evidence.errors import ConfigError, UsageError, VerificationError
+from evidence.store.expiry import expiries
+from evidence.store.expiry import record_disposal as record
 from evidence.store.promise import extend as lengthen
 from evidence.store.promise import pending, promised, shortfalls
 from evidence.store.retention import RetainingStore, RetentionRule
 
-app = typer.Typer(help="How long sealed evidence is kept: show, check, extend.", no_args_is_help=True)
+app = typer.Typer(
+    help="How long sealed evidence is kept: show, check, extend, report, record what is gone.", no_args_is_help=True
+)
+OWN_RULES = "the store's own rules"  # who removed it, where nobody says otherwise
+AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
 @app.callback()
 def root() -> None:
-    """How long sealed evidence is kept: show, check, extend."""
+    """How long sealed evidence is kept: show, check, extend, report, record what is gone."""
 
 
 @app.command("show")
@@ -71,6 +81,54 @@ def extend(
         output.as_json({"objects": done.objects, "lengthened": done.lengthened, "promised": rule.to_body()})
         return
     output.say(f"{done.objects} objects looked at, {done.lengthened} locks lengthened; promised: {_spell(rule)}")
+
+
+@app.command("report")
+def report(
+    context: typer.Context,
+    within: Annotated[int, typer.Option(help="Days: what ends within them is `expiring`.", min=0, max=36_500)] = 90,
+    nights: Annotated[
+        bool, typer.Option("--nights", help="A line for every night, not only for every dataset.")
+    ] = False,
+    json: AsJson = False,
+) -> int:
+    """Say of every sealed night until when it is kept, and whether it is there, held, past its date, disposed of or lost. Exit 10 if any is lost.
+
+    By the log and one listing of the store; `evidence check` reads every byte, `retention show --check` every lock.
+    """
+    workspace = Workspace.open(context.obj)
+    moment = workspace.clock()
+    found = expiries(workspace.log, workspace.config.kept.days_of, moment, dt.timedelta(days=within))
+    if json:
+        output.as_json(retention_report.as_json(found, moment, within))
+    else:
+        retention_report.show(found, within, nights=nights)
+    return VerificationError.exit_code if any(each.state == "lost" for each in found) else 0
+
+
+@app.command("record-disposal")
+def record_disposal(
+    context: typer.Context,
+    by: Annotated[str, typer.Option(help="Who or what removed it.")] = OWN_RULES,
+    json: AsJson = False,
+) -> int:
+    """Record what is gone after its time and under no hold; `evidence check` does it too. Removes nothing. Exit 10 if anything is lost."""
+    if not by.strip():
+        raise UsageError("a disposal has somebody or something that did it", fix="--by WHO")
+    workspace = Workspace.open(context.obj)
+    days, moment = workspace.config.kept.days_of, workspace.clock()
+    with workspace.lease():
+        made = record(workspace.log, days, moment, by)
+    lost = [each for each in expiries(workspace.log, days, moment, dt.timedelta()) if each.state == "lost"]
+    if json:
+        output.as_json({"recorded": [each.to_body() for each in made], "lost": [each.to_json() for each in lost]})
+    else:
+        for each in made:
+            output.say(f"{each.source}/{each.dataset}: {len(each.indexes)} snapshots recorded as disposed")
+        output.say(
+            f"{sum(len(each.indexes) for each in made)} snapshots recorded, {len(lost)} lost: evidence retention report"
+        )
+    return VerificationError.exit_code if lost else 0
 
 
 def _rule(workspace: Workspace) -> RetentionRule:

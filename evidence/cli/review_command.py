@@ -15,6 +15,7 @@ from evidence.control.registration import append_row
 from evidence.control.result import NightFinding, Observation
 from evidence.errors import UsageError
 from evidence.snapshot.model import DAY, start_of
+from evidence.snapshot.people import persons
 
 app = typer.Typer(help="The review ledger: what waits for a person, and what a person concluded.", no_args_is_help=True)
 
@@ -67,7 +68,7 @@ def record(
     seen = _seen(workspace, control, item, day)
     _entitled(workspace, (reviewer, *([second] if second else [])))
     severity = workspace.library.control(control).severity
-    if disposition == "benign" and severity in TWO_PEOPLE and second in ("", reviewer):
+    if disposition == "benign" and severity in TWO_PEOPLE and persons((reviewer, second)) < 2:
         raise UsageError(f"{control} is {severity}: one person alone cannot close its items", fix="--second NAME")
     row = {
         "control": control, "item": item, "night": day, "reason": seen.reason, "observed": seen.observed, "disposition": disposition,

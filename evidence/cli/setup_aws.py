@@ -14,7 +14,7 @@ from evidence.errors import SourceDeniedError, UsageError
 from evidence.sources.aws import READERS
 from evidence.sources.aws_operations import Place
 from evidence.sources.aws_policy import beyond, caller_policy, reading_policy, trust_policy
-from evidence.store.s3_policy import bucket_policy, collector_policy
+from evidence.store.s3_policy import bucket_policy, collector_policy, lifecycle
 
 
 def aws(
@@ -71,6 +71,7 @@ def _store_policies(config: Config) -> dict[str, Any]:
     return {
         "store_bucket_policy": bucket_policy(*place, settings.retention_days, partition=partition, tls=tls),
         "store_collector_policy": collector_policy(*place, partition=partition, kms_key_id=settings.kms_key_id),
+        "store_lifecycle": lifecycle(parts.path, config.kept.longest),
     }
 
 

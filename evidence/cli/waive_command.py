@@ -10,6 +10,7 @@ from evidence.cli.workspace import Workspace, now
 from evidence.control.ledger import TWO_PEOPLE
 from evidence.control.registration import append_row
 from evidence.errors import UsageError
+from evidence.snapshot.people import same_person
 
 app = typer.Typer(help="Waivers: accept exact exceptions for a time, by name.", no_args_is_help=True)
 
@@ -42,7 +43,7 @@ def add(
     waived = workspace.library.control(control)
     if compensating_control:
         workspace.library.control(compensating_control)
-    if approved_by == requested_by:
+    if same_person(approved_by, requested_by):
         raise UsageError("who asks does not approve", fix="another person decides: --approved-by")
     if compensating_control == control or (not compensating_control and waived.severity in TWO_PEOPLE):
         raise UsageError(

@@ -31,6 +31,7 @@ from evidence.config import (
 from evidence.control.definition import Library, load_layers, load_library
 from evidence.control.engine import Engine
 from evidence.control.overlay import ACCOUNT, ORGANISATION, PROFILE
+from evidence.control.owners import Owners, load_owners
 from evidence.control.register import Registers, load_registers
 from evidence.datasets.contract import Contract
 from evidence.datasets.landings import Landings
@@ -223,6 +224,12 @@ class Workspace:
         """Controls of the product and of the workspace, with profile, organisation and account applied in this order."""
         library = load_library(self.control_folders, load_layers(self.overlays))
         return replace(library, max_unknown_nights=self.config.assess.max_unknown_nights)
+
+    @property
+    def owners(self) -> Owners:
+        """Who answers for controls. Raises ``ConfigError`` for a control or family that is not there."""
+        families = {name: Path(control.folder).parent.name for name, control in self.library.controls.items()}
+        return load_owners(self.config.workspace, families)
 
     @property
     def overlays(self) -> list[tuple[str, Path]]:

@@ -15,6 +15,7 @@ from evidence.control.model import Control
 from evidence.control.register import Registers, Row
 from evidence.control.result import Disposed, NightFinding, Observation, Outcome, Waived
 from evidence.snapshot.model import DAY, start_of
+from evidence.snapshot.people import persons, same_person
 
 SIGNS: Final = "disposition"  # in `may_sign` of register.reviewers
 TWO_PEOPLE: Final = frozenset({"critical", "high"})  # severities whose benign items need a second person
@@ -61,7 +62,7 @@ class Ledger:
         people = [row["reviewer"], *([row["second_reviewer"]] if row["second_reviewer"] else [])]
         if not all(self._entitled(person, _moment(row).date(), seen) for person in people):
             return False
-        return row["disposition"] == "confirmed" or self._severity not in TWO_PEOPLE or len(set(people)) > 1
+        return row["disposition"] == "confirmed" or self._severity not in TWO_PEOPLE or persons(people) > 1
 
     def _entitled(self, person: str, day: dt.date, seen: Observation) -> bool:
         words = set(re.split(r"[/\s:,]+", seen.item))
@@ -103,7 +104,7 @@ def _holds(row: Row, finding: NightFinding, satisfied: set[str]) -> bool:
     return (
         row["control"] == finding.control
         and row["control_version"] == finding.version
-        and row["approved_by"] != row["requested_by"]
+        and not same_person(row["approved_by"], row["requested_by"])
         and begins <= finding.night < row["expires"]
         and compensated != finding.control
         and (compensated in satisfied if compensated else finding.severity not in TWO_PEOPLE)

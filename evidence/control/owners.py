@@ -5,7 +5,9 @@ A row names a family or one control, which goes before its family; a hand-over i
 
 import datetime as dt
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Self
 
@@ -56,8 +58,11 @@ class Owners:
         return (own or [row.owner for row in begun if row.family == family] or [""])[-1]
 
 
-def load_owners(workspace: Path) -> Owners:
-    """Read the file of a workspace; without it nobody is named. Raises ``ConfigError`` that says what is wrong."""
+def load_owners(workspace: Path, controls: Mapping[str, str] | None = None) -> Owners:
+    """Read the file of a workspace; without it nobody is named. Raises ``ConfigError`` that says what is wrong.
+
+    ``controls`` (id -> family) are those there are: a row that names another control or family would silently name nobody.
+    """
     path = workspace / FILE
     if not path.is_file():
         return Owners()
@@ -69,4 +74,20 @@ def load_owners(workspace: Path) -> Owners:
         raise ConfigError(f"{FILE}: {where}: {first['msg']}", fix=FIX) from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{FILE}: {exc}", fix=FIX) from exc
+    if controls is not None:
+        for row in body.owners:
+            _check_named(row, controls)
     return Owners(tuple(sorted(body.owners, key=lambda row: row.since)))
+
+
+def _check_named(row: Row, controls: Mapping[str, str]) -> None:
+    what, name = ("family", row.family) if row.family else ("control", row.control)
+    known = sorted(set(controls.values()) if row.family else controls)
+    if name in known:
+        return
+    near = get_close_matches(name, known, n=1, cutoff=0.0)
+    there = f"families: {', '.join(known)}" if row.family else "evidence controls list"
+    raise ConfigError(
+        f"{FILE}: no {what} {name!r} (owner {row.owner}); nearest: {near[0] if near else 'there are none'}",
+        fix=f"correct or remove the row; {there}",
+    )

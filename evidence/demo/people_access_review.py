@@ -27,9 +27,19 @@ def plant_access_review(world: World) -> None:
     """Decide on every grant that is there, then plant what is missing or wrong."""
     rows = [_decision(world, quarter, *pair) for quarter in (FIRST, SECOND) for pair in _held(world, quarter)]
     register(world, "access_decisions", *rows)
+    _count(world)
     _late_scopes(world)
     _first_quarter(world)
     _second_quarter(world)
+
+
+def _count(world: World) -> None:
+    """The two parts of Snowflake's list hold what is decided on; the lists of other scopes are kept elsewhere."""
+    for quarter in (FIRST, SECOND):
+        held = len(_held(world, quarter))
+        for row in world.registers["access_reviews"]:
+            if (row["scope"], row["period_end"]) == ("snowflake", quarter):
+                row["listed"] = row["decided"] = held // 2 if row["part"] == 2 else held - held // 2
 
 
 def _listed(quarter: dt.date) -> dt.datetime:

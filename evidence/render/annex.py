@@ -9,6 +9,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from evidence.control.result import Input, Interval, NightFinding, PeriodFinding, parts
@@ -76,6 +77,7 @@ def _column(values: list[Any]) -> dict[str, Any]:
 def _rows(content: Content) -> Iterator[_Row]:
     """Yield exceptions and reviews in the order of ``data/findings.csv``."""
     said = {text.id: text.reasons for text in content.controls}
+    states = {text.id for text in content.controls if text.mode == "state"}
     answers = {
         (r.control, r.item, r.reason): content.words.say(_("{owner}, due {due}", owner=r.owner, due=r.due.isoformat()))
         for r in content.responses
@@ -84,7 +86,9 @@ def _rows(content: Content) -> Iterator[_Row]:
         for each in intervals:
             words = said.get(finding.control, {}).get(each.reason, each.reason)
             answer = answers.get((finding.control, each.item, each.reason), "") if kind == "exception" else ""
-            yield _row(finding, kind, each, words, answer)
+            # an event is its night's own: nothing shows that it went away
+            shown = each if finding.control in states else replace(each, remediated_on=None)
+            yield _row(finding, kind, shown, words, answer)
 
 
 def first_records(content: Content) -> dict[tuple[str, str], int]:

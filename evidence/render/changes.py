@@ -15,15 +15,17 @@ _NOBODY: Final = _("not recorded")
 
 @dataclass(frozen=True, slots=True)
 class ChangeView:
-    """One change. ``rows`` are name, old and new; ``said`` who asked for what, and why; the rest are items that one rule alone notes."""
+    """One change. ``rows`` are name, old and new; ``said`` who asked for what, and why; the rest are (item, reason)
+    that one rule alone notes.
+    """
 
     night: str
     before: str
     how: str
     rows: tuple[tuple[str, str, str], ...]
     said: tuple[tuple[str, str], ...]
-    only_old: tuple[str, ...]
-    only_new: tuple[str, ...]
+    only_old: tuple[tuple[str, str], ...]
+    only_new: tuple[tuple[str, str], ...]
 
 
 def changes(finding: PeriodFinding) -> tuple[ChangeView, ...]:
@@ -92,7 +94,7 @@ def _reviews(result: Result) -> str:
     return number(len(result.reviews))
 
 
-def _items(one: Result, other: Result | None) -> tuple[str, ...]:
+def _items(one: Result, other: Result | None) -> tuple[tuple[str, str], ...]:
     """Return what ``one`` notes and ``other`` does not, with the reason."""
 
     def noted(found: Sequence[Observation]) -> set[tuple[str, str]]:
@@ -100,7 +102,7 @@ def _items(one: Result, other: Result | None) -> tuple[str, ...]:
 
     mine = noted((*one.exceptions, *one.reviews))
     theirs = noted((*other.exceptions, *other.reviews)) if other else set()
-    return tuple(f"{item}: {reason}" for item, reason in sorted(mine - theirs))
+    return tuple(sorted(mine - theirs))
 
 
 def _said(setting: Setting) -> str:
@@ -112,7 +114,13 @@ def _said(setting: Setting) -> str:
     by = setting.by or _NOBODY
     return _(
         "{reason}. Requested by: {requested_by}. Approved by: {approved_by}.",
-        reason=join("", [setting.reason or _("no reason recorded"), f" ({setting.layer})" if setting.layer else ""]),
+        reason=join(
+            "",
+            [
+                setting.reason or _("no reason recorded"),
+                _(" (overlay: {layer})", layer=setting.layer) if setting.layer else "",
+            ],
+        ),
         requested_by=setting.requested_by or _NOBODY,
         approved_by=_("{name} on {day}", name=by, day=setting.on) if setting.by and setting.on else by,
     )

@@ -23,7 +23,7 @@ SOFT: Final = "#5a6675"
 HATCH: Final = "#8a6d1a"
 PAPER: Final = "#ffffff"
 FILL: Final = {PASS: "#cfe3d6", FAIL: "#9b2c2c", UNKNOWN: PAPER, NONE: "#eef0f3", "": PAPER}
-EDGE: Final = {PASS: "#cfe3d6", FAIL: "#9b2c2c", UNKNOWN: HATCH, NONE: "#c9ced6", "": "#e2e5ea"}
+EDGE: Final = {PASS: "#cfe3d6", FAIL: "#9b2c2c", UNKNOWN: HATCH, NONE: "#7c8794", "": "#a9b2bc"}
 _FONT: Final = "Inter, sans-serif"
 _MONTHS: Final = (
     *(_("Jan"), _("Feb"), _("Mar"), _("Apr"), _("May"), _("Jun"), _("Jul"), _("Aug"), _("Sep")),
@@ -233,10 +233,8 @@ def _said(strip: Mapping[str, str], start: dt.date, end: dt.date) -> str:
 
 
 def legend(words: Words = ENGLISH) -> Markup:
-    """Return the key of both charts."""
-    parts: list[str] = []
-    marks = _marks("0.4")
-    x = 0.0
+    """Return the key of both charts: a drawing for each mark, so that a narrow page can break the line between them."""
+    drawn = []
     for status, letter, word in (
         (PASS, "", _("no exceptions noted")),
         (FAIL, "X ", _WORDS[FAIL]),
@@ -244,12 +242,12 @@ def legend(words: Words = ENGLISH) -> Markup:
         (NONE, "n ", _WORDS[NONE]),
         ("", "- ", _WORDS[""]),
     ):
-        _mark(marks, status, x, 1, 16, 14)
+        marks = _marks("0.4")
+        _mark(marks, status, 0, 1, 16, 14)
         said = f"{letter}{words.say(word)}"
-        parts.append(text(x + 21, 12, said, size=8))
-        x += 30 + 5.0 * len(said)
-    title = _("Legend: marks used for the status of a night")
-    return svg(x, 16, title, [*parts, *marks.parts()], words=words)
+        title = _("Legend: {mark}", mark=said)
+        drawn.append(svg(26 + 4.6 * len(said), 16, title, [text(21, 12, said, size=8), *marks.parts()], words=words))
+    return Markup("").join(drawn)
 
 
 def text(

@@ -27,6 +27,7 @@ _SCREEN_FONTS: Final = (
     ("JetBrains Mono", 400, "jetbrains-mono-latin-400-normal.woff2"),
 )
 _SCRIPTS: Final = ("annex.js", "drill.js", "packet.js")
+_FRAMEWORKS: Final = {"hipaa": "HIPAA", "soc2": "SOC 2"}
 _PAGES: Final = ("packet.html.j2", "PROVISIONAL.txt.j2", "VERIFY.md.j2", "verify.sh.j2")
 _STATIC_ROWS: Final = 5000  # of all controls together, beside the annex: 97,000 took a browser over a minute to open
 _NUMBER: Final = '"Page " counter(page) " of " counter(pages)'  # of print.css
@@ -50,7 +51,7 @@ def render_screen(content: Content, templates: Path) -> bytes:
     faces = "".join(_face(templates / "fonts", *face) for face in _SCREEN_FONTS)
     brand = content.looks.brand
     style = faces + _source(templates, "packet/common.css") + _source(templates, "packet/screen.css")
-    style += brand.style(screen=True) + _hyphens(content.words)
+    style += brand.style(screen=True) + _hyphens(content.words) + _foot(content)
     script = "".join(_source(templates, f"packet/{name}") for name in _SCRIPTS)
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; font-src data:; img-src data:; "
@@ -130,6 +131,8 @@ def _environment(templates: Path, words: Words, clean: Callable[[str], str], *, 
         "said": said,
         "join": _join,
         "ticks": lambda value: _ticks(clean(value)),
+        "unbroken": lambda value: _unbroken(clean(value)),
+        "known": lambda value: _FRAMEWORKS.get(value, value.upper()),
     }
     return environment
 
@@ -144,6 +147,12 @@ def _ticks(value: str) -> Markup:
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))  # noqa: S704 - escaped
 
 
+def _unbroken(value: str) -> Markup:
+    """Return an item with its arrows kept in one piece; all of it is escaped first."""
+    arrows = re.sub("-&gt;|&lt;-", r'<span class="arrow">\g<0></span>', str(escape(value)))
+    return Markup(arrows)  # noqa: S704 - escaped
+
+
 def _variables(content: Content, environment: Environment) -> dict[str, Any]:
     built = view.build(content)
     more = sections.build(content, [*built["controls"], *built["reliability"]])
@@ -153,6 +162,13 @@ def _variables(content: Content, environment: Environment) -> dict[str, Any]:
 
 def _source(templates: Path, name: str) -> str:
     return (templates / name).read_text(encoding="utf-8")
+
+
+def _foot(content: Content) -> str:
+    """Return the running foot of the page printed from a browser: a loose sheet says of which packet it is."""
+    packet, font = json.dumps(content.packet_id), "font:8pt Inter;color:#5a6675"
+    feet = f"@bottom-left{{content:{packet};{font}}}@bottom-right{{content:{_NUMBER};{font}}}"
+    return _numbered(f"@page{{{feet}}}", content.words)
 
 
 def _numbered(style: str, words: Words) -> str:

@@ -91,7 +91,8 @@ class ControlText:
     """A control definition as evaluated, in the words of ``docs/formats/control.md``.
 
     ``files`` are the bytes below ``data/controls/<id>/`` (control.toml, SQL, facts it used). ``owner`` is who answers for it in
-    management's words, empty where nobody is named.
+    management's words, empty where nobody is named. ``optional`` are the datasets that can only turn a failure into a pass;
+    ``registers`` are read beside them; ``judges_findings`` says that its items are findings of other controls.
     """
 
     id: str
@@ -114,6 +115,9 @@ class ControlText:
     false_positives: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
     owner: str = ""
+    optional: frozenset[str] = frozenset()
+    registers: tuple[str, ...] = ()
+    judges_findings: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,11 @@ class Matrix:
     rows: tuple[MatrixRow, ...]
     sentences: tuple[str, ...]
 
+    @property
+    def short(self) -> bool:
+        """True if ids are short enough for a narrow column."""
+        return all(len(row.requirement.id) <= 6 for row in self.rows)
+
 
 def matrices(content: Content) -> list[Matrix]:
     """Return a matrix for each framework the report names, from the controls and findings of the packet.

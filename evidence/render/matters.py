@@ -6,6 +6,7 @@ from typing import Final
 
 from evidence.control.model import grade
 from evidence.control.result import Interval, PeriodFinding
+from evidence.render.age import accepted, standing
 from evidence.render.inputs import Content, ControlText, Response
 from evidence.render.text import number
 from evidence.render.words import Phrase, _, join, ngettext
@@ -21,7 +22,7 @@ RULE: Final = _(
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """One of the five. ``why`` and ``owner`` are ours; ``item`` is quoted from evidence, ``answer`` from management."""
+    """One of the five. ``why`` and ``owner`` are ours; ``item`` is quoted from evidence, one of ``several``; ``answer`` is management's."""
 
     control: str
     title: str
@@ -29,6 +30,8 @@ class Matter:
     said: str
     why: str
     item: str
+    several: bool
+    accepted: str
     owner: str
     answer: str
     remedy: str
@@ -69,7 +72,7 @@ def matters(content: Content) -> list[Matter]:
 
 
 def _weighed(content: Content, text: ControlText, finding: PeriodFinding) -> _Weighed:
-    still = tuple(sorted((i for i in finding.exceptions if i.open), key=lambda i: (i.first_seen, i.item)))
+    still = standing(finding)
     unknown = sorted(finding.unknown)
     stands = finding.status == "not-assessed" or content.end.isoformat() in finding.unknown
     gap = _run_of(finding, unknown)[0] if stands and unknown else ""
@@ -100,6 +103,8 @@ def _matter(content: Content, each: _Weighed) -> Matter:
         said=join(" ", _sentences(each)),
         why=reasons.get(oldest.reason, oldest.reason) if oldest else "",
         item=oldest.item if oldest else "",
+        several=len(each.open or each.finding.exceptions) > 1,
+        accepted=accepted(oldest) if oldest else "",
         owner=each.text.owner,
         answer=_answer(content, each.text.id, oldest) if oldest else "",
         remedy=each.text.remediation,
@@ -138,7 +143,12 @@ def _sentences(each: _Weighed) -> Iterator[Phrase]:
                 **nights,
             )
         else:
-            yield _("It was not assessed on {n} of {all} nights: for these nights nothing can be said.", **nights)
+            yield ngettext(
+                "It was not assessed on {n} of {all} nights: for that night nothing can be said.",
+                "It was not assessed on {n} of {all} nights: for these nights nothing can be said.",
+                finding.not_assessed,
+                all=number(finding.expected),
+            )
 
 
 def _answer(content: Content, control: str, oldest: Interval) -> str:

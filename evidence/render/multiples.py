@@ -22,11 +22,15 @@ _LONGEST: Final = 30  # characters of a label
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One series: a count for each night that has one. With ``of`` it is a share, ``values`` out of ``of``, drawn as a line."""
+    """One series: a count for each night that has one. With ``of`` it is a share, ``values`` out of ``of``, drawn as a line.
+
+    A ``stock`` is what stands on a night, so that its sum over nights means nothing.
+    """
 
     label: str
     values: Mapping[dt.date, int]
     of: Mapping[dt.date, int] | None = None
+    stock: bool = False
 
     def share(self, night: dt.date) -> int:
         """Return tenths of a percent, rounded down: 1,000 only where all passed."""

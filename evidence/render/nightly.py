@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from evidence.control.model import grade
-from evidence.control.result import NightFinding, Observation
+from evidence.control.result import NightFinding, Observation, PeriodFinding
 from evidence.render.inputs import Content, ControlText
 from evidence.render.text import number
 from evidence.render.words import Phrase, _, join, ngettext
@@ -164,6 +164,7 @@ def morning(content: Content) -> Morning | None:
         "gone": len(gone),
         "open": len(found),
         "not_assessed": sum(len(each.controls) for each in unassessed),
+        "idle": sum(f.control in now and _idle(now[f.control], f) for f in content.periods),
         "controls": len(now),
     }
     return Morning(
@@ -282,6 +283,11 @@ def _unassessed(texts: Mapping[str, ControlText], findings: Iterable[NightFindin
     yield from sorted(groups, key=lambda each: (_rank(texts[each.controls[0]]), each.reason, each.detail))
 
 
+def _idle(finding: NightFinding, over: PeriodFinding) -> bool:
+    """Say whether nothing was recorded to test: that concludes nothing without a signed statement (auditor-rules section 1)."""
+    return finding.status == "not-applicable" and over.status == "not-assessed"
+
+
 def _ages(found: Sequence[OpenItem]) -> Iterator[tuple[str, Mapping[str, int]]]:
     for first, last, words in AGES:
         yield (
@@ -326,7 +332,7 @@ def _lead(
     yield (
         _("{n} of {all} controls could not be assessed.", n=number(lacks), all=number(counts["controls"]))
         if lacks
-        else _("All {n} controls were assessed or do not apply.", n=number(counts["controls"]))
+        else _("All {n} controls were assessed or had nothing to test.", n=number(counts["controls"]))
     )
     reads = {"matched": number(due - lacking), "due": number(due)}
     if not lacking:

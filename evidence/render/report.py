@@ -31,7 +31,7 @@ SECTIONS: Final[Mapping[str, str]] = {
     "scope": "management's description of the system",
     "matrix": "every requirement of the frameworks, and what speaks to it",
     "controls": "a page for each control",
-    "tests": "a page for each control in the order of section IV of a SOC 2 Type II report",
+    "tests": "a page for each control in the order of section IV of a SOC 2 type 2 report",
     "glossary": "the words used",
 }
 USUAL: Final = ("summary", "strip", "trends", "scope", "matrix", "controls", "glossary")
@@ -89,7 +89,7 @@ class Report:
 
     @property
     def by_tests(self) -> bool:
-        """Whether the pages of controls are in the order of section IV of a Type II report."""
+        """Whether the pages of controls are in the order of section IV of a type 2 report."""
         return "tests" in self.sections
 
     @property

@@ -109,8 +109,8 @@ def _result(finding: PeriodFinding) -> Phrase:
     if finding.exceptions:
         still = sum(run.open for run in finding.exceptions)
         return ngettext(
-            "{n} exception noted in {tests}. Open on the last night tested: {open}; no longer failing: {gone}.",
-            "{n} exceptions noted in {tests}. Open on the last night tested: {open}; no longer failing: {gone}.",
+            "{n} exception noted in {tests}. Open on the last night tested: {open}; gone or past: {gone}.",
+            "{n} exceptions noted in {tests}. Open on the last night tested: {open}; gone or past: {gone}.",
             len(finding.exceptions),
             tests=tests,
             open=number(still),

@@ -73,6 +73,13 @@ def day(value: dt.date | None) -> str:
     return value.isoformat() if value else ""
 
 
+def parameter_text(value: object) -> str:
+    """Spell the value of a control's parameter as a packet prints it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def number(value: int) -> str:
     """Spell a count with thousands separated by a comma."""
     return f"{value:,}"

@@ -135,7 +135,7 @@ def _numbers(row: Row, nights: Sequence[dt.date]) -> Numbers:
         return number(row.values[night])
 
     low, high = min(found, key=order), max(found, key=order)
-    total = "" if row.of else number(sum(row.values.values()))
+    total = "" if row.of or row.stock else number(sum(row.values.values()))
     return Numbers(
         row.label,
         _("{value} on {night}", value=spelled(low), night=low),
@@ -155,7 +155,8 @@ def _coverage(content: Content) -> Trend:
             rows.append(Row(label, passed, {n.night: n.population for n in tested if n.population}))
     about = _(
         "Items that passed among the population of data-phi-mask-coverage, data-phi-tag-coverage and data-phi-row-access, "
-        "from the sealed findings. Hatched: not assessed, or nothing to test. The scale does not begin at zero. Percent are rounded down."
+        "from the sealed findings. Hatched: not assessed, or nothing to test. A scale need not begin at zero. Percentages are rounded down. A jump of the total is "
+        "a change of what is in scope."
     )
     return _trend(content, "policy-coverage", _("Policy coverage"), about, rows)
 
@@ -173,7 +174,7 @@ def _ages(content: Content) -> Trend:
         "Exceptions of every control in this packet by the days since they were first seen in the period. One counts until the night on "
         "which its control was tested without it; a night on which the control was not assessed ends none."
     )
-    rows = [Row(label, {night: counts[night] for night in nights}) for label, counts in found.items()]
+    rows = [Row(label, {night: counts[night] for night in nights}, stock=True) for label, counts in found.items()]
     return _trend(content, "open-exceptions", _("Open exceptions by age"), about, rows)
 
 
@@ -218,7 +219,7 @@ def _gaps(measured: Measured) -> Iterator[str]:
     by_reason: dict[str, list[dt.date]] = defaultdict(list)
     for night, why in sorted(measured.gaps.items()):
         by_reason[why].append(night)
-    for why, nights in sorted(by_reason.items()):
+    for why, nights in sorted(by_reason.items(), key=lambda each: each[1]):
         shown = ", ".join(map(str, nights[:3]))
         if len(nights) > 3:
             yield _("{nights} and {n} more: {why}", nights=shown, n=number(len(nights) - 3), why=why)

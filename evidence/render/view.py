@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,13 +12,14 @@ from evidence.control.coverage import RELIABILITY
 from evidence.control.model import grade
 from evidence.control.result import Disposed, Interval, NightFinding, PeriodFinding
 from evidence.render import chart
+from evidence.render.age import Ages, accepted, failing_since, standing
 from evidence.render.changes import ChangeView, changes
 from evidence.render.collected import Evidenced, collected, completeness_charts, evidenced
 from evidence.render.inputs import Content, ControlText, Requirement, Response
 from evidence.render.matrix import matrices
 from evidence.render.matters import RULE, matters
 from evidence.render.since import since
-from evidence.render.text import number, reason_once
+from evidence.render.text import number, parameter_text, reason_once
 from evidence.render.trends import trends
 from evidence.render.words import Phrase, _, join, ngettext
 
@@ -62,11 +63,39 @@ class ControlView:
     responses: tuple[Response, ...]
     versions: tuple[str, ...]
     changes: tuple[ChangeView, ...]
+    ages: Ages
+    judged_on_less: tuple[Unknown, ...]
 
     @property
     def id(self) -> str:
         """The control's id, also its anchor."""
         return self.text.id
+
+    def first_of(self, rows: Sequence[Interval], most: int) -> list[tuple[int, Interval]]:
+        """Return at most so many of ``rows`` with their places, in their order; where some are left out open ones come in first."""
+        chosen = sorted(enumerate(rows), key=lambda each: (not each[1].open, each[0]))[:most]
+        return sorted(chosen, key=lambda each: each[0])
+
+    def earlier(self, parameter: str) -> list[tuple[dt.date, str]]:
+        """Return other values that a parameter had before, each with the last night it was used on."""
+        used = [(each.end, each.parameters.get(parameter)) for each in self.finding.stretches]
+        last = used[-1][1] if used else None
+        return [(end, parameter_text(value)) for end, value in used[:-1] if value != last]
+
+    @property
+    def lasting(self) -> bool:
+        """True if what fails is a state, that can be mended; an event is its night's own."""
+        return self.text.mode == "state"
+
+    def failing_since(self, each: Interval) -> dt.date | None:
+        """Return since when the item has failed for any reason, if that is longer than for this one."""
+        since = self.ages.get((each.item, each.reason, each.first_seen), each.first_seen)
+        return since if since < each.first_seen else None
+
+    def ruled_out(self, each: Interval) -> bool:
+        """Say whether the exception ended with a change of the rule: the old one still notes the item on that night."""
+        ended = each.remediated_on.isoformat() if each.remediated_on else ""
+        return any(ended == change.night and (each.item, each.reason) in change.only_old for change in self.changes)
 
     @property
     def open_exceptions(self) -> int:
@@ -98,6 +127,9 @@ def build(content: Content) -> dict[str, Any]:
         "since": since(content),
         "trends": trends(content) if "trends" in content.report.shown else [],
         "open": _open(views),
+        "accepted": accepted,
+        "lacking": _lacking(collected(content)),
+        "unread": _unread(content),
         "matrices": matrices(content),
         "completeness": completeness_charts(content),
         "collected": collected(content),
@@ -136,6 +168,8 @@ def _control(
         responses=_responses(content, finding),
         versions=tuple(sorted({night.version for night in nights} | {text.version})),
         changes=changes(finding),
+        ages=failing_since(finding),
+        judged_on_less=_on_less(nights),
     )
 
 
@@ -146,7 +180,12 @@ def _responses(content: Content, finding: PeriodFinding) -> tuple[Response, ...]
 
 def _sentence(finding: PeriodFinding) -> Phrase:
     tested = number(finding.satisfied + finding.not_satisfied)
-    parts = [_("Tested on {n} of {all} nights of the period.", n=tested, all=number(finding.expected))]
+    nights = {"n": tested, "all": number(finding.expected)}
+    parts = [
+        _("Tested on {n} of {all} nights that were covered.", **nights)
+        if finding.before_coverage
+        else _("Tested on {n} of {all} nights of the period.", **nights)
+    ]
     if finding.exceptions:
         still = sum(1 for item in finding.exceptions if item.open)
         if len(finding.exceptions) > 1:
@@ -214,9 +253,19 @@ def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tupl
 
 
 def _unknown(finding: PeriodFinding) -> tuple[Unknown, ...]:
+    return _runs((night, reason_once(told)) for night, told in sorted(finding.unknown.items()))
+
+
+def _on_less(nights: Iterable[NightFinding]) -> tuple[Unknown, ...]:
+    """Return the nights on which exceptions were found though required evidence was not whole."""
+    told = ((n.night.isoformat(), reason_once(n.detail)) for n in nights if n.status == "not-satisfied" and n.detail)
+    return _runs(sorted(told))
+
+
+def _runs(told: Iterable[tuple[str, str]]) -> tuple[Unknown, ...]:
+    """Join (night, reason) of nights that follow each other with one reason."""
     found: list[Unknown] = []
-    for night, told in sorted(finding.unknown.items()):
-        reason = reason_once(told)
+    for night, reason in told:
         day = dt.date.fromisoformat(night)
         last = found[-1] if found else None
         if last and last.reason == reason and day - dt.date.fromisoformat(last.last) == dt.timedelta(days=1):
@@ -273,23 +322,73 @@ def _summary(content: Content, views: Sequence[ControlView]) -> tuple[str, ...]:
                 ),
             ),
         ),
-        ngettext(
-            "The findings rest on {n} sealed snapshot; {matched} match the totals the source returned, {others} do not or could not be "
-            "read, and are never counted in favour of a control.",
-            "The findings rest on {n} sealed snapshots; {matched} match the totals the source returned, {others} do not or could not be "
-            "read, and are never counted in favour of a control.",
-            len(sealed),
-            matched=number(matched),
-            others=number(len(sealed) - matched),
+        join(
+            " ",
+            (
+                ngettext(
+                    "The findings rest on {n} sealed snapshot; {matched} match the totals the source returned, {others} do not, or were refused.",
+                    "The findings rest on {n} sealed snapshots; {matched} match the totals the source returned, {others} do not, or were refused.",
+                    len(sealed),
+                    matched=number(matched),
+                    others=number(len(sealed) - matched),
+                ),
+                ngettext(
+                    "{n} more is missing.", "{n} more are missing.", sum(each.missing for each in collected(content))
+                ),
+                _(
+                    "Without evidence that it requires a control does not pass a night; evidence that is optional to it can only turn a "
+                    "failure into a pass."
+                ),
+            ),
         ),
+        *_about_itself(views),
     )
+
+
+def _about_itself(views: Sequence[ControlView]) -> Iterable[Phrase]:
+    """Say first what stands open against this evidence itself."""
+    named = [view.id for view in views if view.id in RELIABILITY and view.open_exceptions]
+    if named:
+        yield ngettext(
+            "{n} open exception is against the reliability of this evidence itself: read {controls} first.",
+            "{n} open exceptions are against the reliability of this evidence itself: read {controls} first.",
+            sum(view.open_exceptions for view in views if view.id in RELIABILITY),
+            controls=join(", ", named),
+        )
+    judging = [view for view in views if view.text.judges_findings and view.finding.exceptions]
+    if judging:
+        yield ngettext(
+            "{n} exception is of a control that judges findings of others ({controls}): its item stands with the other control too.",
+            "{n} exceptions are of controls that judge findings of others ({controls}): their items stand with the other control too.",
+            sum(len(view.finding.exceptions) for view in judging),
+            controls=join(", ", [view.id for view in judging]),
+        )
+
+
+def _lacking(rows: Sequence[Evidenced]) -> Phrase | str:
+    """Say how many reads are missing or do not match, as a blind spot."""
+    missing, other = sum(row.missing for row in rows), sum(row.not_matched for row in rows)
+    if not missing and not other:
+        return ""
+    return _(
+        "Of the reads that were due {missing} are missing and {other} do not match or were refused: what they would have shown is not "
+        "known.",
+        missing=number(missing),
+        other=number(other),
+    )
+
+
+def _unread(content: Content) -> list[str]:
+    """Return the datasets that controls of the packet may read and that no night has."""
+    sealed = {fact.dataset for fact in content.snapshots}
+    return sorted({name for text in content.controls for name in text.datasets} - sealed)
 
 
 def _open(views: Sequence[ControlView]) -> list[tuple[ControlView, Interval]]:
     """The most severe open exceptions, oldest first within a severity; at most two of one control before others."""
     found: list[tuple[int, int, int, ControlView, Interval]] = []
     for view in views:
-        still = sorted((i for i in view.finding.exceptions if i.open), key=lambda i: (-i.days_open, i.item))
+        still = sorted(standing(view.finding), key=lambda i: (-i.days_open, i.item))
         found += [(place // 2, grade(view.text.severity), -i.days_open, view, i) for place, i in enumerate(still)]
     found.sort(key=lambda row: (*row[:3], row[3].id, row[4].item))
     top = found[:_TOP]
@@ -302,10 +401,31 @@ GLOSSARY: Final = (
         _("control"),
         _("the rule that is tested: statement, population, test, parameters and mappings, under one content digest"),
     ),
+    (_("disposition"), _("what a named person judged of a review item, and when it was recorded")),
+    (
+        _("distinct populations"),
+        _("how many different lists of items were tested over the nights: one means that nothing in scope changed"),
+    ),
     (_("exception"), _("a population item that failed the test, for one reason, on a run of nights")),
     (
         _("finding"),
-        _("the conclusion for a control; over a period: no exceptions noted, exceptions noted, or not assessed"),
+        _(
+            "the conclusion for a control; over a period: no exceptions noted, exceptions noted, not assessed, or not applicable; "
+            "findings.csv lists the exceptions and review items it rests on"
+        ),
+    ),
+    (
+        _("gone, past"),
+        _(
+            "gone: a state that a later night was tested without, which need not mean that it was mended; past: an event of its own nights, "
+            "that stays noted"
+        ),
+    ),
+    (
+        _("mapping"),
+        _(
+            "which requirement a control speaks to; context only: the entry sets terms and asks for nothing to be tested"
+        ),
     ),
     (
         _("night D"),
@@ -326,10 +446,19 @@ GLOSSARY: Final = (
         _("receipt"),
         _("the record of a read: who read what, when, and the totals stated by the source and counted on arrival"),
     ),
-    (_("review item"), _("a hit that a person must judge before the night can be concluded")),
-    (_("settled, provisional"), _("late rows are ruled out by a later re-count, or may still come")),
+    (
+        _("review item"),
+        _(
+            "a hit that a person must judge before the night can be concluded; judged too late, or as no false alarm, it is an exception"
+        ),
+    ),
+    (
+        _("set aside"),
+        _("rows that did not fit the dataset's form: kept apart, counted, and never part of a population"),
+    ),
     (
         _("snapshot"),
         _("the rows of one dataset for one night, sealed write-once with their receipt and an entry in the log"),
     ),
+    (_("waiver"), _("an accepted exception, with its approver and end; the item still counts as an exception")),
 )

@@ -34,6 +34,7 @@ EntryType = Literal[
     "access-review",
     "alert",
     "told",
+    "disposal",
 ]
 MAX_BYTES = 65_535  # uint16 length in C2SP tlog-tiles entry bundles
 

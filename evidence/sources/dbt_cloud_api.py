@@ -6,6 +6,7 @@ release notes of March 2023 (at most 100 items per list) and May 2023 (``order_b
 
 import datetime as dt
 import json
+import math
 import re
 import time
 import urllib.error
@@ -25,6 +26,10 @@ LONGEST_WAIT = 300.0  # seconds: the documented cooldown
 REQUEST_SECONDS = 600.0  # a whole answer, however slowly it drips
 SOCKET_SECONDS = 60.0
 JSON_BYTES = 64 * 2**20
+UNREACHED_SECONDS = 120.0  # no further try of a request that nobody answers begins later than this after its first
+IN_A_ROW = (
+    2  # requests that failed for good, one after the other: the account is taken to be out for the rest of the run
+)
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CHUNK = 2**18
@@ -39,14 +44,53 @@ class Time:
     now: Callable[[], dt.datetime] = field(default=lambda: dt.datetime.now(dt.UTC))
 
 
+class _Tries:
+    """The tries of one request: whether to go on after one that failed, having waited. ``reached``: somebody answered at all."""
+
+    def __init__(self, timing: Time) -> None:
+        self.problem, self.reached, self.go_on = "", False, True
+        self._time, self._begun, self._made = timing, timing.monotonic(), 0
+
+    def refused(self, status: int, after: str | None) -> None:
+        """The server answered with an error; ``after`` is its Retry-After."""
+        self.problem, self.reached = f"HTTP {status}", True
+        if status not in RETRIED:
+            self.go_on = False
+            return
+        asked = _seconds(after, self._time.now()) if after else None
+        self._again(None if asked is None else max(asked, 0.0))
+
+    def broken(self, exc: Exception) -> None:
+        """No answer, or not the whole of one."""
+        self.problem = type(getattr(exc, "reason", None) or exc).__name__
+        self.reached = self.reached or not isinstance(exc, (urllib.error.URLError, TimeoutError))
+        patience = REQUEST_SECONDS if self.reached else UNREACHED_SECONDS
+        self._again(None, self._begun + patience)
+
+    def _again(self, asked: float | None, latest: float = math.inf) -> None:
+        """Wait what the server asks for, else 1, 2, 4 … seconds, unless that is too long, too late or once too often."""
+        wait = min(2.0**self._made, 60.0) if asked is None else asked
+        self._made += 1
+        if wait > LONGEST_WAIT:
+            self.problem += f", asks to wait {wait:.0f} s"
+        self.go_on = self._made < ATTEMPTS and wait <= LONGEST_WAIT and self._time.monotonic() + wait <= latest
+        if self.go_on:
+            self._time.sleep(wait)
+
+
 class CloudApi:
-    """One account. ``token`` is asked for at each request and goes nowhere but into its header."""
+    """One account. ``token`` is asked for at each request and goes nowhere but into its header.
+
+    A host that cannot be reached is tried for a while, once: every later request of this object fails at once with the same reason,
+    so that each dataset has it in its receipt and the night goes on. So it is after two requests in a row that only met errors.
+    """
 
     def __init__(self, host: str, account_id: int, token: Callable[[], str], *, timing: Time | None = None) -> None:
         self.root = api_root(host)
         self.host = urllib.parse.urlsplit(self.root).netloc
         self.account_id = account_id
         self._token = token
+        self._failed, self._out = 0, ""
         self._time = timing or Time()
         near = urllib.parse.urlsplit(self.root).hostname in LOOPBACK
         self._opener = urllib.request.build_opener(_SameHost(), *([urllib.request.ProxyHandler({})] if near else []))
@@ -98,35 +142,32 @@ class CloudApi:
 
     def fetch(self, path: str, query: Mapping[str, Any] | None = None, *, limit: int) -> bytes | None:
         """Return the bytes of an answer; None for 404. Raises ``SourceDeniedError``, ``SourceUnavailableError``."""
+        if self._out:
+            raise self._unavailable(path, f"{self._out} before; not asked again in this run")
         url = f"{self.root}/accounts/{self.account_id}/{path}"
         if query:
             url += "?" + urllib.parse.urlencode({key: value for key, value in query.items() if value is not None})
-        problem = ""
-        for attempt in range(ATTEMPTS):
+        tries = _Tries(self._time)
+        while tries.go_on:
             try:
-                return self._once(url, limit)
+                body = self._once(url, limit)
             except urllib.error.HTTPError as exc:
-                status, after = exc.code, exc.headers.get("Retry-After")
                 exc.close()
-                if status == 404:
-                    return None
-                if status in {401, 403}:
-                    raise self._denied(path, status) from None
-                problem = f"HTTP {status}"
-                if status not in RETRIED:
-                    break
-                wait = self._wait(attempt, after)
+                if exc.code in {401, 403}:
+                    raise self._denied(path, exc.code) from None
+                if exc.code != 404:
+                    tries.refused(exc.code, exc.headers.get("Retry-After"))
+                    continue
+                body = None
             except (OSError, HTTPException) as exc:
-                problem = type(getattr(exc, "reason", None) or exc).__name__
-                wait = self._wait(attempt, None)
-            if wait > LONGEST_WAIT:
-                problem += f", asks to wait {wait:.0f} s"
-                break
-            if attempt + 1 < ATTEMPTS:
-                self._time.sleep(wait)
-        raise SourceUnavailableError(
-            f"{self.host}: {path}: {problem}", fix="try again later; check the host and the network"
-        )
+                tries.broken(exc)
+                continue
+            self._failed = 0
+            return body
+        self._failed += 1
+        if not tries.reached or self._failed >= IN_A_ROW:
+            self._out = tries.problem
+        raise self._unavailable(path, tries.problem)
 
     def _once(self, url: str, limit: int) -> bytes:
         headers = {"Authorization": f"Token {self._token()}", "Accept": "*/*", "User-Agent": "evidence"}
@@ -142,15 +183,10 @@ class CloudApi:
                         f"{self.host}: an answer of over {limit} bytes", fix="leave this run out"
                     )
                 if self._time.monotonic() > deadline:
-                    raise TimeoutError
+                    raise AnswerTooSlowError
         if stated is not None and stated.isdigit() and len(body) != int(stated):
             raise HTTPException  # cut short: tried again
         return bytes(body)
-
-    def _wait(self, attempt: int, after: str | None) -> float:
-        """Return seconds to wait: what the server asks for, else 1, 2, 4 … seconds."""
-        asked = _seconds(after, self._time.now()) if after else None
-        return max(asked, 0.0) if asked is not None else min(2.0**attempt, 60.0)
 
     def _denied(self, path: str, status: int) -> SourceDeniedError:
         return SourceDeniedError(
@@ -158,10 +194,19 @@ class CloudApi:
             fix=f"give the token read access to jobs and runs of account {self.account_id} (Job Viewer; Read-Only on Starter)",
         )
 
+    def _unavailable(self, path: str, problem: str) -> SourceUnavailableError:
+        return SourceUnavailableError(
+            f"{self.host}: {path}: {problem}", fix="try again later; check the host and the network"
+        )
+
     def _odd(self, path: str) -> SourceUnavailableError:
         return SourceUnavailableError(
             f"{self.host}: {path}: not the documented answer", fix="check that the host is dbt Cloud's"
         )
+
+
+class AnswerTooSlowError(HTTPException):
+    """An answer that came in pieces for longer than one may take."""
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):

@@ -4,7 +4,9 @@
 engine and no Parquet reader. A failed check names the file. Derived files and orphans are reported, never trusted.
 """
 
+import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from evidence.errors import EvidenceError, ObjectNotFoundError
@@ -14,6 +16,9 @@ from evidence.snapshot.manifest import Manifest
 from evidence.store.committed import SNAPSHOT_TYPES, STEP, check_objects
 from evidence.store.cosigned import check_cosigned
 from evidence.store.derived import check_derived
+from evidence.store.disposal import TYPE as DISPOSAL
+from evidence.store.disposal import Disposals
+from evidence.store.disposed import check_disposed
 from evidence.store.history import History
 from evidence.store.leftovers import leftovers
 from evidence.store.loading import STORE_PATH, own_key
@@ -41,12 +46,14 @@ def check_store(
     since: bool = False,
     mirror: ObjectStore | None = None,
     jobs: int = 1,
+    now: dt.datetime | None = None,
 ) -> Iterator[Check]:
-    """Yield every check of ``store``, in the order trust, log, checkpoint, time, witness, tiles, objects, retention, mirror, orphans.
+    """Yield every check of ``store``, in the order trust, log, checkpoint, time, witness, tiles, objects, disposal, retention, mirror, orphans.
 
     ``trust`` are verifier key texts: what was printed when the store was made, or a key the log was handed over to since;
     without one the store's own is used and the check ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. With ``since`` the bytes of objects
-    that were committed up to it are taken as verified then, and a check says so. ``mirror`` is a second copy to compare.
+    that were committed up to it are taken as verified then, and a check says so. ``mirror`` is a second copy to compare. What is gone and
+    recorded as disposed is no failure; ``now`` is the clock such records are held against, without it they count for nothing.
     Objects are hashed ``jobs`` at a time; the checks and their order do not depend on it. Raises nothing of what it looks
     for: a failure is a ``Check`` with ``ok=False`` whose ``subject`` is the file.
     """
@@ -75,15 +82,20 @@ def check_store(
         )
     damaged: set[str] = set()
     named = _Named()
-    for check in _check_objects(store, history, named, size if since else 0, jobs):
+    disposals = _disposals(history, now)
+    looks = (
+        _check_objects(store, history, disposals.entries, named, size if since else 0, jobs),
+        check_disposed(store, history, disposals, named, named.folders),
+    )
+    for check in chain.from_iterable(looks):
         yield check
-        if check.ok is False:
+        if check.ok is False and check.step == STEP:
             damaged.add(check.subject)
     if broken:
         yield unmade(STEP, f"entries after {history.size} were not checked: {broken} failed")
-    yield from check_locks(store, history)
+    yield from check_locks(store, history, disposals.entries)
     if mirror is not None:
-        yield from _check_mirror(history, mirror, damaged, jobs)
+        yield from _check_mirror(history, mirror, damaged, disposals.entries, jobs)
     yield from _list_orphans(store, named)
 
 
@@ -220,19 +232,32 @@ class _Named(set[str]):
         return folder in self.folders or folder.removesuffix("/_quarantine") in self.folders
 
 
-def _check_objects(store: ObjectStore, history: History, named: _Named, taken: int, jobs: int) -> Iterator[Check]:
+def _disposals(history: History, now: dt.datetime | None) -> Disposals:
+    """Return what counts as disposed; nothing where the records of it, or of holds and promises, cannot be read."""
+    if now is None:
+        return Disposals(faults=[(index, "no clock to hold it against") for index in history.of_type(DISPOSAL)])
+    try:
+        return Disposals.of(history.of_type, lambda i: Entry.from_bytes(history.raw(i)), size=history.size, now=now)
+    except EvidenceError as exc:
+        return Disposals(faults=[(index, str(exc)) for index in history.of_type(DISPOSAL)])
+
+
+def _check_objects(
+    store: ObjectStore, history: History, disposed: Collection[int], named: _Named, taken: int, jobs: int
+) -> Iterator[Check]:
     absent: list[int] = []
     if taken:
-        old = {ref.path: index for index, ref in _objects(history, taken)}
+        old = {ref.path: index for index, ref in _objects(history, taken) if index not in disposed}
         named.update(old)
-        named.folders = {path.rpartition("/")[0] for path in old if path.endswith("/_manifest.json")}
+        named.folders |= {path.rpartition("/")[0] for path in old if path.endswith("/_manifest.json")}
         absent = sorted(set(old.values()) - {old[path] for path in store.list("") if path in old})
         detail = (
             f"entries up to {taken}: the bytes of their {len(old)} objects are taken as verified when the checkpoint was "
             f"kept and were not read now; {len(old) - len(absent)} are still listed, files of manifests were not looked for"
         )
         yield unmade(STEP, detail)
-    yield from check_objects(store, history, [*absent, *range(taken, history.size)], named, jobs=jobs)
+    there = [index for index in (*absent, *range(taken, history.size)) if index not in disposed]
+    yield from check_objects(store, history, there, named, jobs=jobs)
 
 
 def _objects(history: History, size: int) -> Iterator[tuple[int, ObjectRef]]:
@@ -242,12 +267,14 @@ def _objects(history: History, size: int) -> Iterator[tuple[int, ObjectRef]]:
             yield index, ref
 
 
-def _check_mirror(history: History, mirror: ObjectStore, damaged: Collection[str], jobs: int) -> Iterator[Check]:
+def _check_mirror(
+    history: History, mirror: ObjectStore, damaged: Collection[str], disposed: Collection[int], jobs: int
+) -> Iterator[Check]:
     copied = History(history.verifier)
     for check in check_records(mirror, copied, lambda _: None):
         if check.ok is False:
             yield failed("mirror", f"the mirror's log: {check.detail}", check.subject)
-    yield from check_mirror(history, mirror, copied, damaged, jobs=jobs)
+    yield from check_mirror(history, mirror, copied, damaged, disposed, jobs=jobs)
 
 
 def _list_orphans(store: ObjectStore, named: Collection[str]) -> Iterator[Check]:

@@ -16,6 +16,7 @@ from evidence.store.cosigned import PREFIX as COSIGNED
 from evidence.store.loading import STORE_PATH
 from evidence.store.log import Log
 from evidence.store.objects import CachingStore, ObjectStore, put_same
+from evidence.store.sealing import disposals_of
 from evidence.store.stamps import PREFIX as STAMPS
 from evidence.tlog.note import Verifier
 from evidence.tlog.record import PREFIX as RECORDS
@@ -24,7 +25,7 @@ from evidence.tlog.record import PREFIX as RECORDS
 def copy_store(source: ObjectStore, target: ObjectStore, verifier: Verifier) -> Iterator[tuple[str, int]]:
     """Copy all that the verified log of ``source`` names; yield (path, bytes) of each object once it is in ``target``.
 
-    What no entry names is left behind. Raises ``VerificationError`` or ``MalformedError`` when the source is not whole,
+    What no entry names is left behind, and what is recorded as disposed. Raises ``VerificationError`` or ``MalformedError`` when the source is not whole,
     ``StoreConflictError`` when a name holds other bytes in the target or the target cannot create a name exactly once.
     """
     log = Log.open(source, trust=verifier)
@@ -43,8 +44,9 @@ def copy_store(source: ObjectStore, target: ObjectStore, verifier: Verifier) -> 
 def _named(source: ObjectStore, log: Log) -> Iterator[tuple[str, str]]:
     """Yield (path, SHA-256), parts before the manifest that names them, ``store.json`` (entry 0) before all."""
     yield STORE_PATH, _digest_of(log, 0)
-    for _, entry in log.entries():
-        if entry.object is None or entry.object.path == STORE_PATH:
+    gone = disposals_of(log).entries
+    for index, entry in log.entries():
+        if entry.object is None or entry.object.path == STORE_PATH or index in gone:
             continue
         if entry.type in SNAPSHOT_TYPES:
             manifest = Manifest.from_bytes(source.get(entry.object.path, sha256=entry.object.sha256))

@@ -4,12 +4,13 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from evidence.errors import BusyError
 from evidence.snapshot.entry import Entry
 from evidence.store.check import referenced
 from evidence.store.hold import Holds, LegalHold
 from evidence.store.log import Log
 from evidence.store.retention import retaining
-from evidence.store.sealing import append_new, holds_of
+from evidence.store.sealing import append_new, disposals_of, holds_of
 
 _LACKS: Final = "has no legal hold"
 
@@ -17,16 +18,26 @@ _LACKS: Final = "has no legal hold"
 def add(log: Log, hold: LegalHold, step: Callable[[str], None] = lambda _: None) -> int:
     """Seal ``hold``, then place it on what is sealed; return the objects changed. From the entry on, what is new is held too."""
     retaining(log.store, _LACKS)
-    append_new(log, [holds_of(log).placed(hold)])
+    _seal(log, holds_of(log).placed(hold))
     return apply(log, step)
+
+
+def ask(log: Log, name: str, *, reason: str, by: str, at: dt.datetime) -> None:
+    """Seal that ``by`` asks for the release of hold ``name``; it goes on standing."""
+    _seal(log, holds_of(log).asking(name, reason=reason, by=by, at=at))
+
+
+def withdraw(log: Log, name: str, *, reason: str, by: str, at: dt.datetime) -> None:
+    """Seal that the open request for the release of hold ``name`` is taken back."""
+    _seal(log, holds_of(log).withdrawn(name, reason=reason, by=by, at=at))
 
 
 def release(
     log: Log, name: str, *, reason: str, by: str, at: dt.datetime, step: Callable[[str], None] = lambda _: None
 ) -> int:
-    """Seal the release of hold ``name``, then lift it from what no other hold covers; return the objects changed."""
+    """Seal the release that another than ``by`` asked for, then lift the hold from what no other covers; return the objects changed."""
     retaining(log.store, _LACKS)
-    append_new(log, [holds_of(log).lifted(name, reason=reason, by=by, at=at)])
+    _seal(log, holds_of(log).lifted(name, reason=reason, by=by, at=at))
     return apply(log, step)
 
 
@@ -46,10 +57,18 @@ def covered(log: Log) -> Iterator[tuple[str, bool]]:
     holds = holds_of(log)
     if not holds.count:
         return
-    ever = [*holds.standing.values(), *holds.released.values()]
-    for _, entry in log.entries():
-        if any(hold.covers(entry) for hold in ever):
+    ever, gone = [*holds.standing.values(), *holds.released.values()], disposals_of(log).entries
+    for index, entry in log.entries():
+        if index not in gone and any(hold.covers(entry) for hold in ever):
             yield from ((path, _held(holds, entry)) for path in sorted(referenced(log.store, [entry])))
+
+
+def _seal(log: Log, entry: Entry) -> None:
+    """Append ``entry``; raise ``BusyError`` when another word on the same hold came first: what was decided was decided on less."""
+    if not append_new(log, [entry]):
+        raise BusyError(
+            f"hold entry {entry.key} was written by another run", fix="look at `evidence hold list`, then decide"
+        )
 
 
 def _held(holds: Holds, entry: Entry) -> bool:

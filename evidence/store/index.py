@@ -26,6 +26,7 @@ class Index:
     _coverage: dict[tuple[str, str], dt.date] = field(default_factory=dict)  # by source and kind
     _recounts: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     _assessments: dict[dt.date, list[tuple[int, Entry]]] = field(default_factory=lambda: defaultdict(list))
+    _disposed: set[int] = field(default_factory=set)
     _others: dict[tuple[str, str], tuple[int, Entry]] = field(default_factory=dict)
 
     @classmethod
@@ -62,6 +63,9 @@ class Index:
                 self._recounts["/".join(entry.key.split("/")[:4])].append(entry.body)
             case "assessment":
                 self._assessments[dt.date.fromisoformat(entry.body["night"])].append((number, entry))
+            case "disposal":
+                self._disposed.update(entry.body.get("entries", ()))
+                self._others[entry.type, entry.key] = (number, entry)
             case _:
                 self._others[entry.type, entry.key] = (number, entry)
 
@@ -111,6 +115,10 @@ class Index:
         answered = [look for look in self.recounts(sealed) if look["result"] in {"stable", "fewer"}]
         moments = [body["collected_at"] for body in (sealed.body, *answered) if "collected_at" in body]
         return max(map(canonical.parse_time, moments), default=None)
+
+    def disposed(self, sealed: SealedEntry) -> bool:
+        """Say whether the log says that its files are gone; whether by rule, ``evidence.store.disposal`` knows."""
+        return sealed.index in self._disposed
 
     def assessment(self, night: dt.date) -> tuple[int, Entry] | None:
         """Return log position and entry of the night's highest assessment revision."""

@@ -4,7 +4,7 @@ An entry may say ``"retention": {"mode": …, "until": …}`` of its object, as 
 never shrinks, so a lock that ends sooner, is of a weaker mode, or is gone was shortened by somebody who may do that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final, Protocol, runtime_checkable
 
 from evidence.errors import EvidenceError
@@ -26,13 +26,13 @@ class LockingStore(Protocol):
         """Keep ``path`` until ``until`` at least."""
 
 
-def check_locks(store: ObjectStore, history: History) -> Iterator[Check]:
-    """Check the lock of every object whose entry promises one; nothing is said of a log that promises none."""
+def check_locks(store: ObjectStore, history: History, disposed: Collection[int] = ()) -> Iterator[Check]:
+    """Check the lock of every object whose entry promises one; nothing is said of a log that promises none, or of what is disposed."""
     count = faults = 0
     for index in range(history.size):
         entry = Entry.from_bytes(history.raw(index))
         promise = entry.body.get("retention")
-        if promise is None or entry.object is None:
+        if promise is None or entry.object is None or index in disposed:
             continue
         count += 1
         if not isinstance(store, LockingStore):

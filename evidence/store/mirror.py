@@ -16,11 +16,17 @@ _STEP: Final = "mirror"
 
 
 def check_mirror(
-    history: History, mirror: ObjectStore, copied: History, damaged: Collection[str], *, jobs: int = 1
+    history: History,
+    mirror: ObjectStore,
+    copied: History,
+    damaged: Collection[str],
+    disposed: Collection[int] = (),
+    *,
+    jobs: int = 1,
 ) -> Iterator[Check]:
     """Compare the store of ``history`` with ``mirror``, whose own verified records are ``copied``.
 
-    ``damaged`` are the paths that failed in the store itself.
+    ``damaged`` are the paths that failed in the store itself; entries that are ``disposed`` of need not be in the mirror either.
     """
     common = min(history.size, copied.size)
     if not common:
@@ -36,7 +42,8 @@ def check_mirror(
     yield _lengths(history.size, copied.size, mirror.url)
     whole = True
     held = set(damaged)
-    for check in check_objects(mirror, history, range(common), set(), jobs=jobs):
+    there = [index for index in range(common) if index not in disposed]
+    for check in check_objects(mirror, history, there, set(), jobs=jobs):
         if check.ok is not False:
             continue
         whole = False

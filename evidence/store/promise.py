@@ -2,7 +2,8 @@
 
 A ``retention`` entry holds the rule that everything sealed is kept by. It may grow; what is configured to be less is refused.
 Growing is a command of its own: every lock is lengthened first, then the new promise is sealed. The log is kept as long as
-what it commits: its first records, written years before the last, are lengthened to the date of the last.
+what it commits: its first records, written years before the last, are lengthened to the date of the last. So are registers, rules and
+texts: their six years begin when they were last in force, not when they were sealed (45 CFR 164.316(b)(2)(i)).
 """
 
 import datetime as dt
@@ -18,7 +19,7 @@ from evidence.store.loading import STORE_PATH
 from evidence.store.log import Log
 from evidence.store.objects import CACHE_PATH, ObjectInfo
 from evidence.store.retention import RetainingStore, RetentionRule, differences, retaining, shortfall
-from evidence.store.sealing import append_new
+from evidence.store.sealing import append_new, disposals_of
 from evidence.tlog.record import PREFIX
 
 _LACKS: Final = "keeps no retention and no legal hold"
@@ -26,6 +27,7 @@ _LACKS: Final = "keeps no retention and no legal hold"
 _LOG_SLACK: Final = dt.timedelta(
     days=1
 )  # the log's locks are lengthened by days, not by the seconds between two records
+IN_USE: Final = ("register", "configuration", "text")  # sealed once per content, which may be in force for years after
 _EXTEND: Final = "run evidence retention extend"
 
 
@@ -134,9 +136,10 @@ def _short(path: str, info: ObjectInfo, rule: RetentionRule, recorded: dt.dateti
 
 
 def sealed_paths(log: Log) -> Iterator[tuple[str, dt.datetime | None]]:
-    """Yield (path, the date read back when it was sealed, if recorded) of every object that entries and manifests name."""
-    for _, entry in log.entries():
-        if entry.object is None:
+    """Yield (path, the date read back when it was sealed, if recorded) of every object that entries and manifests name and that was not disposed of."""
+    gone = disposals_of(log).entries
+    for index, entry in log.entries():
+        if entry.object is None or index in gone:
             continue
         said = entry.body.get("retention")
         for path in sorted(referenced(log.store, [entry])):
@@ -146,6 +149,8 @@ def sealed_paths(log: Log) -> Iterator[tuple[str, dt.datetime | None]]:
 
 def _extend_log(log: Log, store: RetainingStore, done: Extended, step: Callable[[str], None]) -> None:
     names = [STORE_PATH, *(path for path in log.store.list("log/") if path != CACHE_PATH)]
+    used = (entry.object for kind in IN_USE for _, entry in log.entries(kind))
+    names += sorted({ref.path for ref in used if ref})
     last = max(path for path in names if path.startswith(PREFIX))
     tip = store.original(last).retain_until or _now(log, store)
     for path in names:

@@ -76,7 +76,7 @@ def _months(index: Index, damaged: set[str]) -> Iterator[dict[str, Any]]:
                 "expected": len(expected),
                 "sealed": len(there),
                 "complete": sum(each.status == "complete" for each in there),
-                "read_back": sum(not _touched(each, damaged) for each in there),
+                "read_back": sum(not _touched(each, damaged) and not index.disposed(each) for each in there),
             }
 
 

@@ -2,7 +2,7 @@
 
 The rule knows paths only. A dataset may be kept longer than the store's default, never shorter; what is no dataset's (log,
 ``store.json``, findings, registers, packets) is kept as long as the longest, since nothing can be proved without it.
-Source of the default: 45 CFR 164.316(b)(2)(i), six years from the date last in effect; seven are kept.
+Source of the default and the floor: 45 CFR 164.316(b)(2)(i), six years from the date last in effect; seven are kept.
 """
 
 import datetime as dt
@@ -16,6 +16,7 @@ from evidence.store.objects import ObjectInfo, ObjectStore
 
 Mode = Literal["GOVERNANCE", "COMPLIANCE"]
 TOLERANCE: Final = dt.timedelta(minutes=10)  # between the date we send and the moment the server stores the object
+FLOOR_DAYS: Final = 2192  # six years with two leap days
 _STRENGTH: Final = {"GOVERNANCE": 1, "COMPLIANCE": 2}
 
 

@@ -2,7 +2,8 @@
 
 Pure: documents out, nothing sent. The denials hold for everybody, the bucket's administrator included, until somebody with
 ``s3:PutBucketPolicy`` removes them; Object Lock holds without them. Sources: Amazon S3 User Guide, "Enforce conditional writes",
-"Object Lock considerations"; Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3".
+"Object Lock considerations", "Managing the
+lifecycle of objects"; Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3".
 """
 
 from collections.abc import Sequence
@@ -63,6 +64,21 @@ def collector_policy(bucket: str, prefix: str, *, partition: str = "aws", kms_ke
     if kms_key_id.startswith("arn:"):
         statements.append(_allow("EvidenceEncrypts", KMS, [kms_key_id]))
     return {"Version": VERSION, "Statement": statements}
+
+
+def lifecycle(prefix: str, days: int) -> Document:
+    """Return the rule by which S3 itself removes datasets' evidence ``days`` after it was put, once no lock and no hold is on it.
+
+    Nothing else is ever removed: log, findings, registers and packets stay. The bucket policy's denials do not bind S3's own rules.
+    """
+    rule: Document = {
+        "ID": "EvidenceAfterItsTime",
+        "Status": "Enabled",
+        "Filter": {"Prefix": f"{_folder(prefix)}data/"},
+        "Expiration": {"Days": days},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+    }
+    return {"Rules": [rule]}
 
 
 def _folder(prefix: str) -> str:

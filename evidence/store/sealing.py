@@ -13,6 +13,7 @@ from typing import Final
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.store.check import referenced
+from evidence.store.disposal import Disposals
 from evidence.store.hold import Holds
 from evidence.store.log import Log
 from evidence.store.objects import ObjectStore, put_same
@@ -63,6 +64,11 @@ def configuration_entries(log: Log, body: bytes) -> list[Entry]:
 def holds_of(log: Log) -> Holds:
     """Return the legal holds that ``log`` records."""
     return Holds.of(entry for _, entry in log.entries("hold"))
+
+
+def disposals_of(log: Log) -> Disposals:
+    """Return what ``log`` records as disposed, by rule."""
+    return Disposals.of(lambda kind: (index for index, _ in log.entries(kind)), log.entry)
 
 
 def _kept(log: Log, store: RetainingStore, entries: Iterable[Entry]) -> list[Entry]:

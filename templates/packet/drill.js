@@ -22,7 +22,7 @@ function facts(pairs) {
 function stateOf(rows, row) {
   if (rows.of("open", row)) return _("open, {n} d", { n: say(rows.of("days", row)) });
   const gone = rows.of("gone", row);
-  return gone ? _("gone {night}, after {n} d", { night: gone, n: say(rows.of("days", row)) }) : _("ended");
+  return gone ? _("gone {night}, after {n} d", { night: gone, n: say(rows.of("days", row)) }) : _("past");
 }
 
 function waived(rows, row) {

@@ -108,7 +108,7 @@ async function openAnnex() {
     } },
     { head: _("Nights"), by: "nights", num: true, style: "num", width: "w-annex-few", cell: function (k) { return say(rows.of("nights", k)); } },
     { head: _("State"), by: "days", width: "w-annex-state", cell: function (k) {
-      return rows.of("open", k) ? stateOf(rows, k) : rows.of("gone", k) ? _("gone after {n} d", { n: say(rows.of("days", k)) }) : _("ended");
+      return rows.of("open", k) ? stateOf(rows, k) : rows.of("gone", k) ? _("gone after {n} d", { n: say(rows.of("days", k)) }) : _("past");
     } },
   ], _("Exceptions and review items"));
   apply();

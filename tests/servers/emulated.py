@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -51,8 +52,11 @@ def run_emulator(data: Path, *, life: float = 1800, port: int | str = 0) -> Iter
     """Start an emulator over the export folder ``data``; stop it by its pid."""
     server = [sys.executable, "-m", "tests.servers.snowflake_emulator"]
     command = [*server, "--data", str(data), "--life", str(life), "--port", str(port)]
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
+    scratch = tempfile.TemporaryDirectory(prefix="emulator-", ignore_cleanup_errors=True)  # also of one that was killed
+    with scratch as folder, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, "TMPDIR": folder}
+        )
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:

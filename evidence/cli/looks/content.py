@@ -11,7 +11,6 @@ from evidence.config import content_root
 from evidence.control.lint import lint_library
 from evidence.control.lock import RENEW, lines, moved, read, roots
 from evidence.control.owners import FILE as OWNERS
-from evidence.control.owners import load_owners
 from evidence.control.register import SHAPES
 from evidence.doctor import Examination, Line, fail, ok, warn
 from evidence.render.present import check_libraries, check_templates
@@ -100,7 +99,7 @@ def _ended(row: Mapping[str, Any], today: dt.date) -> bool:
 
 
 def _owners(workspace: Workspace) -> str:
-    rows = load_owners(workspace.config.workspace).rows
+    rows = workspace.owners.rows
     return f"{len(rows)} rows" if rows else "nobody is named"
 
 

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -28,6 +29,8 @@ def main() -> None:
         python = str(venvs.ensure("emulator"))
         os.execv(python, [python, "-m", "tests.servers.snowflake_emulator", *sys.argv[1:]])
     scratch = Path(tempfile.mkdtemp(prefix="snowflake-emulator-"))
+    tempfile.tempdir = str(scratch)  # fakesnow makes a folder of its own when it is imported and never removes it
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn stops at it, then raises it again: we would end here
     try:
         _serve(arguments.port, arguments.data, arguments.life, scratch)
     finally:
