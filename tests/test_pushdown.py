@@ -48,11 +48,7 @@ PROBE = pa.table(
         "l": pa.array([["a", "b"], [], None, ["ab", ""], ["x"], ["a"], ["b", "b"], ["a"]], pa.list_(TEXT)),
     }
 )  # fmt: skip
-FEW = (
-    "identity-mfa-humans",
-    "sharing-baa",
-    "identity-sso-no-password",
-)  # lists, times, registers, facts; all that are pushed: slow
+FEW = ("identity-mfa-humans",)  # all that are pushed: slow
 
 
 def queries():
