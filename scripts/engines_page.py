@@ -26,7 +26,7 @@ DuckDB judges on this machine, locked down, over verified copies: it is the refe
 statements in a session of `[publish] connection`, in temporary tables of `[publish] into`; counts, the items' fingerprint and what did not pass come back. Same controls, same findings.
 
 - **Allowed, not forbidden.** `evidence/control/pushdown/constructs.toml` lists what control SQL may say to be sent, why it means the same in both, and the pages of both that say so. Anything else is refused by name, and the control
-  is judged by DuckDB, on this machine, as always. A construct whose documentation leaves a case open (letters with several mappings, numbers beyond 64 bits) stops the statement there: *not assessed*, never another answer.
+  is judged by DuckDB, on this machine, as always. A construct whose documentation leaves a case open (letters with several mappings, numbers beyond 64 bits) stops the statement there, and DuckDB judges the control. So it is with whatever Snowflake refuses, such as a subquery it cannot correlate.
 - **What the emulator proves.** Tests compare findings byte for byte on DuckDB and on an emulator, for the cases of every control below. The emulator is DuckDB behind a translator: that proves the round trip of the text, not what Snowflake's own
   planner does with it. The meaning rests on the documentation of both engines, and on re-performance: whoever recomputes the packet does it in DuckDB, and a finding that differs fails.
 - **Facts** are computed in DuckDB and loaded: they rest on state, which is small.

@@ -140,7 +140,7 @@ def test_a_letter_without_one_mapping_stops_the_statement(remote):
     for letter in "ßİſς":
         assert letter not in PLAIN
         table = pa.table({"k": ["k"], "t": [f"a{letter}"]})
-        with pytest.raises(ControlError):
+        with pytest.raises(RefusedError):
             remote.select("select k as item, upper(t) as v from probe", {"probe": table})
     plain = pa.table({"k": ["k"], "t": [PLAIN]})
     for name in ("upper", "lower"):
@@ -153,7 +153,7 @@ def test_a_number_beyond_64_bits_stops_the_statement(remote):
     table = pa.table({"k": ["k"], "i": pa.array([2**62], pa.int64())})
     for value in ("i * 3", "i + i + i", "0 - i - i - i"):
         for select in (remote.select, remote.local.select):
-            with pytest.raises(ControlError):
+            with pytest.raises((ControlError, RefusedError)):
                 select(f"select k as item, {value} as v from probe", {"probe": table})
 
 
@@ -224,6 +224,39 @@ def test_rows_that_are_unsound_there_are_refused_as_they_are_here(library, remot
         mine, theirs = both(dataclasses.replace(setting, control=control), remote)
         assert mine == theirs
         assert theirs["reason"] == "control-error", sql
+
+
+def test_what_snowflake_refuses_is_judged_here(library, remote, account):
+    setting = cases_of(library, "identity-mfa-humans")[0]
+    words = (
+        setting.library,
+        registers_of(setting.case.registers, setting.case.night),
+        setting.made,
+        setting.case.night,
+        setting.case.clock,
+    )
+    words = (dataclasses.replace(setting.library, contracts=setting._contracts(setting.made)), *words[1:])
+    account.post(
+        "rules",
+        [
+            {
+                "match": "CREATE OR REPLACE TEMPORARY TABLE .* AS ",
+                "action": "error",
+                "code": "002031",
+                "sqlstate": "42601",
+                "message": "x",
+            }
+        ],
+    )
+    there = PushedNight(*words, [setting.control], remote.local, remote)
+    found = there.findings()[0]
+    account.post("rules", "clear")
+    assert there.judged.here == {"identity-mfa-humans": "Snowflake: refused a statement: 2031"}
+    assert there.judged.pushed == {}
+    assert (
+        found.to_json()
+        == Night(*words, remote.local.select, [setting.control], setting.made.look).findings()[0].to_json()
+    )
 
 
 def test_the_page_of_engines_is_fresh(library):

@@ -1,7 +1,7 @@
 """Upper and lower case where both engines must agree: letters that have one simple and one full mapping, the same in every Unicode.
 
 Source: the Unicode Character Database, UnicodeData.txt and SpecialCasing.txt. Neither engine documents what it does with the rest (ß, İ, final ς, letters of later
-versions), so a text that has any of them stops the statement: the night is not assessed there, never judged by another name.
+versions), so a text that has any of them stops the statement there.
 """
 
 from typing import Final

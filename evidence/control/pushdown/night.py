@@ -62,7 +62,7 @@ class PushedNight(Night):
         self.judged = Judged()
 
     def _test(self, control: Control) -> verdict.Tested:
-        """Run the control there; where it is refused, here. A failure of Snowflake is the control's error, never a pass."""
+        """Run the control there; where it is refused, by the list or by Snowflake, here. A lost session ends the night."""
         for name in control.facts:
             self.fact(name)
         self._binding = bool(self._views)

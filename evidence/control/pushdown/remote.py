@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from evidence.control.engine import Engine
 from evidence.control.night import Shown, Tables
+from evidence.control.pushdown.refusal import RefusedError
 from evidence.control.pushdown.transpile import Transpiled, transpile
 from evidence.errors import ControlError, SourceUnavailableError
 
@@ -55,7 +56,7 @@ class Remote:
     _number: int = 0
 
     def select(self, sql: str, tables: Tables, room: str = "") -> pa.Table:  # noqa: ARG002 - every session sees what it is given
-        """Return the rows of ``sql``, typed as DuckDB would. Raises ``RefusedError``, and ``ControlError`` for what Snowflake refuses."""
+        """Return the rows of ``sql``, typed as DuckDB would. Raises ``RefusedError``, also for what Snowflake refuses."""
         text = self._transpiled(sql, tables)
         return self._typed(self.ask(text.sql), self._schema_of(sql, tables))
 
@@ -129,7 +130,7 @@ class Remote:
         return found
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> None:
-        """Run one statement. Raises ``ControlError`` with the connector's code and first line, which may name objects but no rows."""
+        """Run one statement. Raises ``RefusedError`` with the code alone (a message may quote a value), ``SourceUnavailableError`` where the session is lost."""
         try:
             self.cursor.execute(statement, values) if values else self.cursor.execute(statement)
         except Exception as exc:  # noqa: BLE001 - the connector raises classes of its own
@@ -140,7 +141,7 @@ class Remote:
                 raise SourceUnavailableError(
                     f"Snowflake: {kind} {code or ''}".rstrip(), fix="try again; nothing was sealed of this night"
                 ) from None
-            raise ControlError(f"Snowflake refused a statement: {code or kind}", fix=FIX) from None
+            raise RefusedError("Snowflake", f"refused a statement: {code or kind}") from None
 
     def _transpiled(self, sql: str, tables: Tables) -> Transpiled:
         places = {
