@@ -15,13 +15,24 @@ import pyarrow as pa
 from evidence.control.change import side_by_side
 from evidence.control.definition import Library
 from evidence.control.engine import Engine, assess_night
-from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
+from evidence.control.evidence import (
+    Assessed,
+    Checked,
+    Recorded,
+    Sealed,
+    assessed_of,
+    checked_of,
+    chosen_records,
+    part_rows,
+    recorded_of,
+    sealed_of,
+    window_due,
+)
 from evidence.control.ledger import waive
 from evidence.control.overlay import configuration
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
-from evidence.datasets.timing import overdue_at
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry, ObjectRef, SealedEntry
@@ -75,6 +86,7 @@ class StoreReader:
     _manifests: dict[str, Manifest] = field(default_factory=dict)
     _assessed: dict[str, Assessed | None] = field(default_factory=dict)  # by SHA-256 of the last revision
     _checks: list[Checked] | None = None
+    _records: dict[dt.date, list[Entry]] | None = None
 
     def sources(self, dataset: str) -> Sequence[str]:
         """Sources configured for the dataset, and any that ever sealed it."""
@@ -88,8 +100,7 @@ class StoreReader:
 
     def due(self, dataset: str, night: dt.date) -> bool:
         """True once the window should have been collected."""
-        contract = self.contracts.get(dataset)
-        return contract is None or overdue_at(contract, night) <= self.known_at
+        return window_due(self.contracts, dataset, night, self.known_at)
 
     def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
         """The highest revision at this log size; none if it is recorded as disposed: nobody can test what is gone."""
@@ -126,6 +137,15 @@ class StoreReader:
             found = [entry for _, entry in self.index.of_type("check")]
             self._checks = [checked_of(_decoded(self.store, entry), _object(entry).sha256) for entry in found]
         return self._checks
+
+    def pipeline(self, night: dt.date) -> Sequence[Recorded]:
+        """The records of the night and the one before them at this log size, verified against the log."""
+        if self._records is None:
+            self._records = {}
+            for _, entry in self.index.of_type("pipeline"):
+                self._records.setdefault(dt.date.fromisoformat(entry.body["night"]), []).append(entry)
+        found = chosen_records(self._records, night)
+        return [recorded_of(_decoded(self.store, entry), _object(entry).sha256) for entry in found]
 
     def manifest(self, entry: SealedEntry) -> Manifest:
         """The snapshot's manifest, verified against its log entry."""

@@ -391,16 +391,21 @@ def load(workspace: Path) -> Config:
 
     Raises ``ConfigError`` naming the file and the key.
     """
-    from evidence.snapshot.canonical import sha256_hex
-
     file = workspace if workspace.suffix == ".toml" else workspace / FILE_NAME
     try:
-        body = file.read_bytes()
-        value = tomllib.loads(body.decode())
+        return parse(file.read_bytes(), file)
     except OSError as exc:
         raise ConfigError(
             f"cannot read {file}: {exc.strerror}", fix="make a workspace with `evidence init DIR`"
         ) from exc
+
+
+def parse(body: bytes, file: Path) -> Config:
+    """Return what the bytes of ``file`` say. Raises ``ConfigError`` naming the file and the key."""
+    from evidence.snapshot.canonical import sha256_hex
+
+    try:
+        value = tomllib.loads(body.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{file} does not parse: {exc}", fix="correct the line named above") from exc
     for own in ("workspace", "sha256"):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evidence.control.engine import Engine
-from evidence.control.evidence import Assessed, Checked, EvidenceReader, Sealed
+from evidence.control.evidence import Assessed, Checked, EvidenceReader, Recorded, Sealed
 from evidence.control.model import Control, Library
 from evidence.control.night import Night
 from evidence.control.overlay import configuration
@@ -102,6 +102,10 @@ class ProposedReader:
     def checks(self) -> Sequence[Checked]:
         """What the store was checked for, as it was sealed."""
         return self.base.checks()
+
+    def pipeline(self, night: dt.date) -> Sequence[Recorded]:
+        """How the pipeline stood, as it was sealed."""
+        return self.base.pipeline(night)
 
     def _sealed(self, change: Proposed) -> Sealed:
         place, receipt = (change.source, change.dataset), change.receipt

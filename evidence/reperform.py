@@ -24,7 +24,19 @@ from evidence.bag.findings import FINDINGS, Findings, canonical_night, findings_
 from evidence.control.change import in_force, repeated
 from evidence.control.definition import Library, load_layers, load_library
 from evidence.control.engine import Engine, assess_night
-from evidence.control.evidence import Assessed, Checked, Sealed, assessed_of, checked_of, part_rows, sealed_of
+from evidence.control.evidence import (
+    Assessed,
+    Checked,
+    Recorded,
+    Sealed,
+    assessed_of,
+    checked_of,
+    chosen_records,
+    part_rows,
+    recorded_of,
+    sealed_of,
+    window_due,
+)
 from evidence.control.gate import requirements
 from evidence.control.overlay import FILES, UNKNOWN, sealed_unknown, within
 from evidence.control.period import assess_period
@@ -32,7 +44,6 @@ from evidence.control.register import Registers, load_registers
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
 from evidence.datasets.load import load_contracts
-from evidence.datasets.timing import overdue_at
 from evidence.errors import EvidenceError
 from evidence.snapshot import canonical
 from evidence.snapshot.check import Check, Verification
@@ -68,6 +79,7 @@ class BagReader:
     assessments: "Assessments" = field(default_factory=dict)
     earlier_log_size: int = 0
     recorded: Sequence[tuple[int, Checked]] = ()
+    records: Sequence[tuple[int, Recorded]] = ()
     store: ObjectStore | None = None
     referenced: frozenset[str] = frozenset()
     _by_digest: dict[str, Carried] = field(default_factory=dict)
@@ -85,8 +97,7 @@ class BagReader:
 
     def due(self, dataset: str, night: dt.date) -> bool:
         """True once the window should have been collected."""
-        contract = self.contracts.get(dataset)
-        return contract is None or overdue_at(contract, night) <= self.known_at
+        return window_due(self.contracts, dataset, night, self.known_at)
 
     def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
         """The highest revision below the assessment's log size."""
@@ -120,6 +131,14 @@ class BagReader:
         """The checks of the store that the bag carries, below the assessment's log size."""
         return [checked for index, checked in self.recorded if index < self.log_size]
 
+    def pipeline(self, night: dt.date) -> Sequence[Recorded]:
+        """The records of the pipeline that the bag carries, below the assessment's log size."""
+        known: dict[dt.date, list[Recorded]] = {}
+        for index, record in self.records:
+            if index < self.log_size:
+                known.setdefault(record.input.night, []).append(record)
+        return chosen_records(known, night)
+
 
 Assessments = Mapping[dt.date, Sequence[tuple[int, Mapping[str, Any], str]]]  # log index, JSON, SHA-256, by revision
 
@@ -143,7 +162,9 @@ def _compare(files: BagFiles, store: ObjectStore | None) -> Iterator[Check]:
     with tempfile.TemporaryDirectory(prefix="evidence-reperform-") as folder:
         library, registers = _content(files, Path(folder), effective)
         contracts = load_contracts()
-        snapshots, assessments, recorded = _snapshots(files), _assessments(files), _checks(files)
+        snapshots, assessments = _snapshots(files), _assessments(files)
+        recorded = [(n, checked_of(body, digest)) for n, body, digest in _own(files, "check")]
+        records = [(n, recorded_of(body, digest)) for n, body, digest in _own(files, "pipeline")]
         referenced = read_referenced(files)
         nights: list[NightFinding] = []
         concluded = sorted({finding["control"] for finding in sealed.nights()})
@@ -176,6 +197,7 @@ def _compare(files: BagFiles, store: ObjectStore | None) -> Iterator[Check]:
                     assessments,
                     seen,
                     recorded,
+                    records,
                     store,
                     referenced,
                 )
@@ -273,14 +295,15 @@ def _configurations(files: BagFiles) -> dict[str, Mapping[str, Any]]:
     return {canonical.sha256_hex(body): canonical.decode(body) for body in bodies}
 
 
-def _checks(files: BagFiles) -> tuple[tuple[int, Checked], ...]:
+def _own(files: BagFiles, kind: str) -> list[tuple[int, Mapping[str, Any], str]]:
+    """Return log index, JSON and SHA-256 of each of our own records of that entry type, in order of the log."""
     found = []
     for folder in exhibit_folders(files):
-        if folder.startswith(f"{ROOT}_check/"):
+        if folder.startswith(f"{ROOT}_{kind}/"):
             body = read(files, f"{folder}/{OBJECT}")
             index = parse_inclusion(read(files, f"{folder}/tlog-proof").decode()).index
-            found.append((index, checked_of(canonical.decode(body, what=folder), canonical.sha256_hex(body))))
-    return tuple(sorted(found, key=lambda pair: pair[0]))
+            found.append((index, canonical.decode(body, what=folder), canonical.sha256_hex(body)))
+    return sorted(found, key=lambda each: each[0])
 
 
 def _out_of_reach(

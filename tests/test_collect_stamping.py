@@ -38,15 +38,14 @@ def test_a_run_is_stamped_and_no_authority_stops_one(work):
     assert "not time-stamped" in job.run("-w", work, "collect", "--dataset", "snowflake.users", "--jobs", "1").stdout
     with serve(authority.respond) as url:
         configure(work, url, authority)
+        sizes = set()
         for _ in range(2):
-            assert (
-                json.loads(
-                    job.run("-w", work, "collect", "--dataset", "snowflake.users", "--jobs", "1", "--json").stdout
-                )["timestamp"]
-                == "stamped"
-            )
+            again = job.run("-w", work, "collect", "--dataset", "snowflake.users", "--jobs", "1", "--json").stdout
+            assert json.loads(again)["timestamp"] == "stamped"
+            sizes.add(json.loads(again)["log_size"])
+    assert sizes == {size + 1}, "another configuration is another state of the pipeline, sealed and stamped once"
     assert len(authority.asked) == 1
-    assert (work / f"store/log/tsr/{size:012d}").is_file()
+    assert (work / f"store/log/tsr/{size + 1:012d}").is_file()
     said = job.run("verify", work / "store", "--trust", work / "trust", "--explain").stdout
     assert "trusted for time-stamps: tsa-test.pem" in said
     assert "0 failed" in said

@@ -154,6 +154,21 @@ def test_an_item_is_seen_since_the_first_night_of_its_run():
     assert rows == [("i", 4, 3, True), ("j", 2, 1, False)]
 
 
+def test_an_item_that_fails_on_for_another_reason_stands_since_its_first_night():
+    nights = {}
+    for back, reason in ((6, "r"), (5, ""), (4, "r"), (3, None), (2, "s"), (1, "s")):
+        night = NIGHT - back * DAY
+        plain = finding("a-b", night, "not-satisfied" if reason else "satisfied" if reason == "" else "not-assessed")
+        seen = (Observation("i", "fail", reason),) if reason else ()
+        found = dataclasses.replace(plain, exceptions=seen)
+        nights[night] = assessed_of([(assessment(night, [found]), "e" * 64)])
+    looked = look(Ops(table="ops.items", lookback_nights=7), Reader({}, nights=nights), CONTRACTS, NIGHT)
+    rows = [(row["reason"], (NIGHT - row["first_seen"]).days, (NIGHT - row["standing_since"]).days, row["open"]) for row in looked.table.to_pylist()]  # fmt: skip
+    assert rows == [("r", 6, 6, False), ("r", 4, 4, False), ("s", 2, 4, True)], (
+        "an unknown night does not break the run"
+    )
+
+
 @pytest.mark.parametrize(("start", "why"), [(NIGHT, "before-coverage"), (NIGHT - DAY, "missing-evidence")])
 def test_without_an_assessment_nothing_is_concluded(start, why):
     for table in ("ops.findings", "ops.items"):

@@ -202,6 +202,9 @@ def test_every_control_has_plants_and_good_nights(small):
     _, key = small
     for control in key.controls:
         statuses = Counter(answer.status for answer in key.nights(control).values())
+        if control == "monitor-pipeline-state":  # nobody recorded how the pipeline stood on nights that were generated
+            assert set(statuses) == {"not-assessed"}
+            continue
         assert statuses["satisfied"] > 0, control
         assert any(part.control == control for part in key.expected)
     assert any(answer.status == "not-assessed" for control in key.controls for answer in key.nights(control).values())

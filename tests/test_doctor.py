@@ -291,10 +291,21 @@ CASES = {
     "source-empty": (remove("exports/snowflake"), ("source",), "source exports", "fail", r"keys under \[sources.exports\]"),
     "source-old": (at(NOW + dt.timedelta(days=9)), ("source",), "source exports", "warn", "what exports"),
     "dataset-stopped": (stopped_export, ("source",), "source exports: snowflake.users", "warn", "export of snowflake.users"),
+    "file-of-none": (write("exports/notes.txt", "x"), ("source",), "source exports: files.unrecognised", "warn", "docs/formats/export.md"),
     "dataset-unknown": (append("evidence.toml", 'datasets = ["snowflake.user"]\n'), ("source",), "source exports", "fail", "docs/datasets.md"),
     "dataset-not-there": (append("evidence.toml", 'datasets = ["snowflake.users", "snowflake.roles"]\n'), ("source",), "source exports", "fail", "export them"),
     "source-none": (toml('[sources.exports]\nkind = "files"\npath = "exports"\n', ""), ("source",), "source", "warn", r"add \[sources\.NAME\]"),
 }  # fmt: skip
+
+
+def test_a_file_of_no_dataset_makes_no_night_newest(doctor, work):
+    """It counts for the day it was written: each real dataset would look stopped beside it."""
+    (work / "exports" / "notes.txt").write_text("x")
+    code, lines = doctor("source")
+    told = {line["what"]: line["outcome"] for line in lines}
+    assert code == 0
+    assert told["source exports: files.unrecognised"] == "warn"
+    assert {told[f"source exports: snowflake.{name}"] for name in ("users", "login_history")} == {"ok"}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -22,6 +22,7 @@ NOUNS = {
     "render": {"control", "snapshot"},
     "review": {"control", "render", "snapshot"},
     "demo": {"datasets", "snapshot"},
+    "terraform": {"datasets", "sources", "store"},
 }
 VERIFY_MAY = {"bag", "signing", "snapshot", "store", "tlog"}
 MAY_IMPORT_VERBS = {"schedule", "reperform", "verifier", "notebook", "cli"}

@@ -36,7 +36,7 @@ def held_row(holder, made):
     return {**names, "holder": holder, "access": "CLAIMS", "created_on": made}
 
 
-def reviews(monkeypatch, decisions, *, period="2026-07", held=(), broken=()):
+def reviews(monkeypatch, decisions, *, period="2026-07", held=(), broken=(), signed=()):
     """Return what a packet of ``period`` shows of ``decisions``, where ``held`` is what the last night's capture has."""
     night = parse_period(period).end
 
@@ -58,7 +58,7 @@ def reviews(monkeypatch, decisions, *, period="2026-07", held=(), broken=()):
         for n in range(3)
     ]
     workspace = SimpleNamespace(
-        registers=Registers({"access_decisions": tuple(decisions), "reviewers": people}),
+        registers=Registers({"access_decisions": tuple(decisions), "access_reviews": tuple(signed), "reviewers": people}),
         index=SimpleNamespace(of_type=lambda _: [], snapshots=lambda: snapshots),
         library=SimpleNamespace(control=lambda _: SimpleNamespace(effective={"due_days": 30, "execute_days": 14})),
     )  # fmt: skip
@@ -87,8 +87,8 @@ def test_what_became_of_each_decision_by_the_periods_end(monkeypatch):
 @pytest.mark.parametrize(
     ("holder", "by", "why"),
     [
-        ("MARTA", "Marta", "is the holder or reports to the holder"),
-        ("BOSS", "Marta", "is the holder or reports to the holder"),
+        ("MARTA", "Marta", "is the holder"),
+        ("BOSS", "Marta", "reports to the holder"),
         ("X", "Eve", "was not registered"),
     ],
 )
@@ -121,6 +121,65 @@ def test_a_capture_that_is_not_whole_shows_no_removal(monkeypatch):
 def test_the_review_is_of_the_period_it_was_performed_in(monkeypatch):
     decided = [decision("A", "keep", july(10))]
     assert reviews(monkeypatch, decided, period="2026-Q2").campaigns == ()
-    assert [q for q, _ in reviews(monkeypatch, decided, period="2026-Q2").pending] == [QUARTER]
+    assert [q for q, _ in reviews(monkeypatch, decided, period="2026-Q2").pending] == [dt.date(2026, 3, 31), QUARTER]
     assert reviews(monkeypatch, decided, period="2026-Q3").campaigns[0].quarter == QUARTER
     assert reviews(monkeypatch, [], period="2026-Q3").campaigns == ()
+
+
+def test_a_removal_that_was_overdue_shows_though_the_decision_was_changed(monkeypatch):
+    old = dt.datetime(2026, 1, 1)  # noqa: DTZ001
+    decided = [decision("A", "remove", july(1)), decision("A", "keep", july(20), "Tobias")]
+    (one,) = reviews(monkeypatch, decided, held=[("A", old)]).campaigns
+    (first,) = one.replaced
+    assert (first.decision, first.reviewer, first.then, first.by) == ("remove", "Marta", "keep", "Tobias")
+    assert first.became == "not removed though due on 2026-07-15; replaced 5 days after that; still there on 2026-07-31"
+    assert (one.overdue_before, one.states["kept"]) == (1, 1)
+    before = reviews(monkeypatch, [decided[0], decision("A", "keep", july(10))], held=[("A", old)]).campaigns[0]
+    assert (before.overdue_before, "replaced before that was due" in before.replaced[0].became) == (0, True)
+
+
+def test_what_is_decided_after_the_review_was_due_is_late_even_after_one_that_does_not_count(monkeypatch):
+    august = dt.date(2026, 8, 10)
+    decided = [
+        decision("IN.TIME", "keep", dt.date(2026, 7, 30)), decision("LATE", "keep", august),
+        decision("MARTA", "keep", july(14)), decision("MARTA", "keep", august, "Tobias"),
+        decision("AGAIN", "keep", july(14)), decision("AGAIN", "keep", august),
+    ]  # fmt: skip
+    (one,) = reviews(monkeypatch, decided, period="2026-Q3").campaigns
+    assert {row.listed["holder"]: row.late for row in one.late} == {"LATE": august, "MARTA": august}
+    assert one.states["decided late"] == 2
+    assert one.replaced[0].became == "did not count: the reviewer is the holder"
+
+
+def test_signatures_say_how_late_they_are_and_which_one_stands(monkeypatch):
+    def signature(on, signed="a", scope="dbt"):
+        row = {
+            "scope": scope,
+            "period_end": QUARTER,
+            "part": 1,
+            "parts": 1,
+            "reviewer": "Marta",
+            "listed": 1,
+            "decided": 1,
+        }
+        return row | {"signed_at": dt.datetime.combine(on, dt.time(9)), "signed_sha256": signed, "list_sha256": "a"}
+
+    signed = [signature(july(21), scope="snowflake"), signature(july(21), "b"), signature(dt.date(2026, 8, 6))]
+    (one,) = reviews(monkeypatch, [decision("A", "keep", july(10))], period="2026-Q3", signed=signed).campaigns
+    assert [(s.scope, s.stands, s.fault) for s in one.signatures] == [
+        ("dbt", False, "what was signed is not the list; replaced by the signature of Marta, 2026-08-06"),
+        ("dbt", True, "signed 7 days after the day it was due"),
+        ("snowflake", True, ""),
+    ]
+    assert (one.others, one.signed_rows) == (["dbt"], 1)
+
+
+def test_a_quarter_due_in_the_period_without_a_review_is_named(monkeypatch):
+    (first, second) = reviews(monkeypatch, [], period="2026-Q3").pending
+    assert (first[0], "was due by 2026-07-30" in first[1]) == (QUARTER, True)
+    assert "after the period's end" in second[1]
+
+
+def test_a_review_is_shown_for_a_removal_that_falls_due_in_the_period(monkeypatch):
+    (one,) = reviews(monkeypatch, [decision("A", "remove", july(25))], period="2026-08").campaigns
+    assert [str(each) for each in one.acts.words] == ["1 removal fell due"]

@@ -17,7 +17,7 @@ from evidence.control.result import Observation
 from evidence.errors import ConfigError, UsageError
 from evidence.packet import _content
 from evidence.render import html
-from evidence.render.campaign import COLUMNS, AccessReview, Campaign, Reviewed, SetAside, Signature
+from evidence.render.campaign import COLUMNS, AccessReview, Campaign, Reviewed, SetAside, Signature, blind_spots
 from evidence.render.exports import exported
 from evidence.render.inputs import Response
 from evidence.render.matrix import matrices
@@ -256,7 +256,7 @@ def campaign(count=60, **changed):
 
 
 def review_content(folder, *campaigns):
-    pending = ((dt.date(2026, 9, 30), "the quarter is over on 2026-09-30, its review is due by 2026-10-30"),)
+    pending = ((dt.date(2026, 9, 30), "its review is due by 2026-10-30"),)
     return content_of("access-review", folder, count=2, review=AccessReview(campaigns, pending))
 
 
@@ -264,13 +264,13 @@ def test_a_review_shows_its_rows_its_reviewers_and_what_does_not_count(tmp_path)
     one = campaign()
     content = review_content(tmp_path, one)
     assert sum(one.states.values()) == len(one.rows)
-    assert one.reviewers == [("Marta", 59, 56, 3)]
+    assert one.reviewers == [("Eve", 0, 0, 0, 0, 1), ("Marta", 59, 56, 3, 0, 0)]
     assert [row.state for row in one.removals] == ["removal overdue", "removal due later", "removal shown"]
     assert one.held("kind") == [("carrier", "role of a user", 60, 60, 30)]
     for page in (html.render_print(content, TEMPLATES), html.render_screen(content, TEMPLATES).decode()):
         assert "due after the period&#39;s end: a subsequent event" in page or "a subsequent event" in page
         assert "1 decision does not count" in page
-        assert "The review of the quarter ending 2026-09-30" in page
+        assert "Quarter ending 2026-09-30: its review" in page
         assert "rows without a decision" in page
         assert 'id="matrix-' not in page
         assert list(forbidden_words(page, TEMPLATES)) == []
@@ -308,13 +308,15 @@ def test_no_review_in_the_period_is_said(tmp_path):
 def test_long_lists_are_cut_and_say_so(tmp_path):
     rows = tuple(replace(row, state="expired", decision="") for row in campaign().rows)
     page = html.render_print(review_content(tmp_path, campaign(rows=rows)), TEMPLATES)
-    assert "First 40 of 60 rows without a decision; every row is in" in page
+    assert "First 40 of 60 rows without a decision; sheet <code>Access and decisions" in page
 
 
 def test_without_a_sealed_list_the_page_says_what_it_cannot_show(tmp_path):
     one = campaign(list_sha256="", entry=None, night=None, looked_at=None, gap="no grants were captured")
     page = html.render_print(review_content(tmp_path, one), TEMPLATES)
     assert "Not sealed in this store." in page
+    assert "2026-06-30" in blind_spots(AccessReview((one,), ()))[0]
+    assert blind_spots(AccessReview((campaign(),), ())) == ()
     assert "not at all: <span data-quoted>no grants were captured" in page
 
 

@@ -131,7 +131,7 @@ def keys(client, bucket, prefix=""):
 def test_what_is_sealed_is_read_back_and_the_entry_says_until_when(work, client, bucket):
     collect(work, "snowflake.users")
     found = entries(work)
-    assert [entry.type for entry in found] == ["store", "retention", "coverage", "snapshot"]
+    assert [entry.type for entry in found] == ["store", "retention", "coverage", "snapshot", "pipeline"]
     assert found[1].body == {"mode": "GOVERNANCE", "days": 30, "datasets": {}}
     sealed = found[3]
     head = client.head_object(Bucket=bucket, Key=f"pre/{sealed.object.path}")
@@ -412,7 +412,9 @@ def test_a_copy_in_a_folder_goes_on_and_says_what_it_does_not_keep(work, client,
     (work / "evidence.toml").write_text(text)
     before = len(entries(work))
     collect(work, "snowflake.roles")
-    assert len(entries(work)) == before + 1
+    assert [entry.type for entry in entries(work)[before:]] == ["snapshot", "pipeline"], (
+        "the lock is gone: another state"
+    )
     answer = evidence("-w", work, "collect", "--source", "products")
     assert "keeps no retention; the log promises GOVERNANCE for 30 days" in answer
     evidence("verify", work / "store", "--trust", work / "trust")
@@ -488,3 +490,27 @@ def test_a_store_in_a_bucket_is_verified_where_it_lies(work, bucket, client, s3_
     assert all(check["ok"] is not False for check in said("verify", f"s3://{bucket}/pre", *words))
     evidence("verify", f"s3://{bucket}/elsewhere", *words, code=10)
     evidence("verify", f"s3://{bucket}/pre", *words, "--reperform", code=2)
+
+
+def test_the_lock_is_recorded_as_the_server_has_it(work, bucket, client):
+    """Each state of the night once: a default lock that is not there, then one that is shorter than the promise."""
+
+    def recorded():
+        collect(work, "snowflake.users")
+        workspace = Workspace.open(work)
+        *_, (_, entry) = workspace.log.entries("pipeline")
+        body = json.loads(workspace.store.get(entry.object.path, sha256=entry.object.sha256))
+        assert entry.body["retention"]["mode"] == "GOVERNANCE", "the record is locked like everything else"
+        (store,) = (part for part in body["state"]["parts"] if part["part"] == "store")
+        (clock,) = (part for part in body["run"]["parts"] if part["part"] == "clock")
+        assert abs(clock["offset_seconds"]) <= 5
+        return store, sum(1 for _ in workspace.log.entries("pipeline"))
+
+    store, count = recorded()
+    assert (store["kind"], store["versioning"], store["lock"], store["lock_mode"]) == ("s3", True, True, None)
+    assert (store["promised_mode"], store["promised_days"]) == ("GOVERNANCE", 30)
+    assert recorded()[1] == count, "the same again is sealed already"
+    rule = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 29}}}
+    client.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=rule)
+    store, more = recorded()
+    assert (store["lock_mode"], store["lock_days"], more) == ("GOVERNANCE", 29, count + 1)

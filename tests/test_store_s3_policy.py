@@ -10,6 +10,8 @@ import fnmatch
 import io
 import itertools
 import json
+import re
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -187,3 +189,14 @@ def test_setup_prints_both_documents_for_a_store_in_a_bucket(tmp_path):
     assert said["store_lifecycle"]["Rules"][0]["Filter"] == {"Prefix": "pre/data/"}  # the log is never removed
     assert said["store_lifecycle"]["Rules"][0]["Expiration"] == {"Days": 90}
     assert said["store_collector_policy"]["Statement"][-1]["Resource"] == ["arn:aws-us-gov:kms:us-gov-west-1:1:key/k"]
+
+
+def test_everything_that_is_sealed_lies_under_a_name_that_the_policy_protects():
+    written = re.compile(r'put_object\([\w.]+, f"([a-z-]+)/')
+    names = {
+        name
+        for file in (Path(__file__).parents[1] / "evidence").rglob("*.py")
+        for name in written.findall(file.read_text())
+    }
+    assert {"pipeline", "checks", "alerts"} <= names
+    assert {f"{name}/*" for name in names} <= set(SEALED)

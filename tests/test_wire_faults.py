@@ -167,10 +167,10 @@ LOST = [  # one dataset of the night is missing
         unavailable(USERS), r"\d+ .* 0 arrived", "proxy",
     ),
     Fault("totals-without-row", [rule(show(TOTALS, USERS), "without", message="rowsetBase64")], unavailable(USERS), "0 arrived", "proxy"),
-    Fault("result-cut", [rule(LOGIN_ROWS, "cut", rows=900)], {LOGINS: "incomplete"}, "rows 4000 / 900", ""),
+    Fault("result-cut", [rule(LOGIN_ROWS, "cut", rows=900)], {LOGINS: "incomplete"}, "rows 4,000 / 900", ""),
     Fault(
         "result-cut-and-not-counted", [rule(LOGIN_ROWS, "without", message="total returned chunks")],
-        {LOGINS: "incomplete"}, "rows 4000 / 500", "",
+        {LOGINS: "incomplete"}, "rows 4,000 / 500", "",
     ),
     Fault("describe-denied", [rule(show("DESCRIBE", USERS), "error")], denied(USERS), "002003", "SECURITY_VIEWER TO ROLE EVIDENCE_COLLECTOR"),
     Fault("select-denied", [rule(USER_ROWS, "error")], denied(USERS), "002003", "SECURITY_VIEWER TO ROLE EVIDENCE_COLLECTOR"),

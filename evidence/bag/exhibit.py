@@ -137,7 +137,7 @@ def check_part(files: BagFiles, name: str, part: Part, hashed: Mapping[str, str]
 def inputs_of(exhibits: Mapping[str, Exhibit]) -> dict[tuple[str, str, str], set[tuple[str, int, str]]]:
     """Return (source, dataset, night) -> the (status, rows, rows_digest) of every revision carried or referenced.
 
-    Assessments and recorded checks are among them: findings about them name them as inputs.
+    Assessments and recorded checks, of the store and of the pipeline, are among them: findings about them name them as inputs.
     """
     found: dict[tuple[str, str, str], set[tuple[str, int, str]]] = {}
     for exhibit in exhibits.values():
@@ -154,4 +154,9 @@ def inputs_of(exhibits: Mapping[str, Exhibit]) -> dict[tuple[str, str, str], set
             place = (assessed.SOURCE, assessed.CHECKS, str(body["checked_at"])[:10])
             failed = sum(step["failed"] for step in body["steps"])
             found.setdefault(place, set()).add(("complete", failed, canonical.sha256_hex(exhibit.body)))
+        elif exhibit.entry.type == "pipeline":
+            body = canonical.decode(exhibit.body, what=exhibit.folder)
+            place = (assessed.SOURCE, assessed.PIPELINE, body["night"])
+            parts = len(body["state"]["parts"])
+            found.setdefault(place, set()).add(("complete", parts, canonical.sha256_hex(exhibit.body)))
     return found

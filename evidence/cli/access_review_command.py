@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -27,6 +27,15 @@ from evidence.review.decisions import (
 )
 from evidence.review.workbook import write_workbook
 from evidence.snapshot.canonical import parse_time
+
+EXAMPLES: Final = {
+    "export": ("evidence -w work access-review export --night 2026-09-30 --out review.xlsx",),
+    "import": ("evidence -w work access-review import review.xlsx --reviewer 'J. Doe'",),
+    "status": (
+        "evidence -w work access-review status",
+        "evidence -w work access-review status --night 2026-09-30 --json",
+    ),
+}
 
 app = typer.Typer(help="The user access review: export, import decisions, follow removals.", no_args_is_help=True)
 CONTROL = "access-review-signoff"

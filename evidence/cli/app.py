@@ -3,9 +3,10 @@
 Only the command that was asked for is imported, with what it needs; help and usage errors import all.
 """
 
+import re
 import resource
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Final
@@ -50,10 +51,22 @@ GROUPS: Final = (
     "requests",
 )
 EVERY: Final = (*COMMANDS, *GROUPS)
+EXAMPLES: Final = (
+    "evidence init work",
+    "evidence -w work collect",
+    "evidence -w work assess",
+    "evidence -w work packet quarterly-hipaa --period 2026-Q3",
+)
+_WIDTH: Final = 74  # of a terminal of 80 columns, less what help is indented by and the sign that a line goes on
+_WORD: Final = r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+"
+_UNITS: Final = re.compile(rf"-{{1,2}}[a-z][a-z-]*(?: (?!-){_WORD})?|{_WORD}")  # an option stays with its value
 
 
 def application(names: Iterable[str] = EVERY) -> typer.Typer:
-    """Return the application with these commands: ``evidence.cli.<name>_command`` (``_`` for ``-``) holds ``<name>``, of a group ``app``."""
+    """Return the application with these commands: ``evidence.cli.<name>_command`` (``_`` for ``-``) holds ``<name>``, of a group ``app``.
+
+    ``EXAMPLES`` of the module end its help: lines of a command, of a group a mapping from subcommand to lines.
+    """
     app = typer.Typer(
         name="evidence",
         help="Compliance evidence as code: collect, seal, assess, packet, verify.",
@@ -62,14 +75,36 @@ def application(names: Iterable[str] = EVERY) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    app.callback(invoke_without_command=True)(root)
+    app.callback(invoke_without_command=True, epilog=epilog(EXAMPLES))(root)
     for name in names:
         module = import_module(f"evidence.cli.{name.replace('-', '_')}_command")
         if name in GROUPS:
-            app.add_typer(module.app, name=name)
+            _end_helps(module.app, module.EXAMPLES)
+            app.add_typer(module.app, name=name, epilog=epilog([lines[0] for lines in module.EXAMPLES.values()]))
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name, epilog=epilog(module.EXAMPLES))(getattr(module, name))
     return app
+
+
+def _end_helps(group: typer.Typer, examples: Mapping[str, Sequence[str]]) -> None:
+    for info in group.registered_commands:
+        name = info.name or getattr(info.callback, "__name__", "").replace("_", "-")
+        info.epilog = epilog(examples.get(name, ()))
+
+
+def epilog(lines: Sequence[str]) -> str | None:
+    r"""Return the end of a help page: the lines under each other, long ones broken before an option. ``\b`` has click wrap none of them."""
+    return "\b\nExamples:\n" + "\n".join(map(_broken, lines)) if lines else None
+
+
+def _broken(line: str) -> str:
+    rows, row = [], " "
+    for part in _UNITS.findall(line):
+        if len(row) + len(part) > _WIDTH and row.strip():
+            rows.append(f"{row} \\")
+            row = "     "
+        row += f" {part}"
+    return "\n".join([*rows, row])
 
 
 def root(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -25,6 +25,11 @@ from evidence.snapshot.check import Verification
 from evidence.snapshot.entry import Entry
 from evidence.store.sealing import append_new, put_object
 from evidence.verify import verify_packet
+
+EXAMPLES: Final = (
+    "evidence -w work approve work/packets/PACKET.zip --role reviewer --key file:ME.pem --certificate ME.crt",
+    "evidence -w work approve work/packets/PACKET.zip --role issuer --key file:ME.pem --certificate ME.crt --encrypt-to auditor.pem",
+)
 
 
 def approve(

@@ -4,7 +4,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -18,7 +18,15 @@ from evidence.control.period import assess_period
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.errors import EXIT_NOT_ASSESSED, EXIT_NOT_SATISFIED, ControlError, UsageError, worst
 from evidence.snapshot import canonical
+from evidence.snapshot.assessed import PIPELINE
 from evidence.store.index import Index
+
+EXAMPLES: Final = (
+    "evidence -w work assess",
+    "evidence -w work assess --period 2026-Q3",
+    "evidence -w work assess --date 2026-07-14 --control identity-mfa-humans",
+    "evidence -w work assess --fail-on critical",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,13 @@ def unassessed(workspace: Workspace) -> list[dt.date]:
     newest: dict[dt.date, int] = {}
     for sealed in index.every_revision():
         newest[sealed.key.night] = sealed.index
+    readers = [c for c in workspace.library.controls.values() if any(each.table == PIPELINE for each in c.ops)]
+    for number, entry in index.of_type("pipeline"):
+        night = dt.date.fromisoformat(entry.body["night"])
+        if night in newest and not all(
+            control.disabled(night) for control in readers
+        ):  # alone it is nothing to judge a night by
+            newest[night] = max(newest[night], number)
     stale = []
     for night, last in sorted(newest.items()):
         assessment = index.assessment(night)

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -11,6 +11,13 @@ from evidence.cli.period import parse_night, parse_period
 from evidence.cli.workspace import Workspace, now
 from evidence.control.registration import append_row
 from evidence.errors import UsageError
+
+EXAMPLES: Final = {
+    "add": (
+        "evidence -w work attest add 164.310(a)(1) --statement 'Doors are locked' --owner Facilities --signed-by 'J. Doe' --effective 2026-07-01 --next-due 2027-07-01",
+    ),
+    "list": ("evidence -w work attest list",),
+}
 
 app = typer.Typer(help="Signed statements on duties that no system shows.", no_args_is_help=True)
 

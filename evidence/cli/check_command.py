@@ -3,7 +3,7 @@
 What the store's own rules removed after its time is recorded first: nobody sits there to do it by hand each week.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,6 +15,11 @@ from evidence.snapshot.ahead import cores
 from evidence.store.expiry import record_disposal
 from evidence.store.record import record_of, seal_record
 from evidence.verify import verify_store
+
+EXAMPLES: Final = (
+    "evidence -w work check",
+    "evidence -w work check --explain --json",
+)
 
 
 def check(

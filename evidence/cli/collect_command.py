@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,6 +14,7 @@ from evidence import collect as verb
 from evidence.cli import output
 from evidence.cli.collect_workers import Bug, Landed, nights_of, place_of, read_here, read_in_workers
 from evidence.cli.period import parse_night
+from evidence.cli.pipeline import record_pipeline
 from evidence.cli.stamping import DONE, stamp_log
 from evidence.cli.workspace import Workspace, new_id
 from evidence.errors import (
@@ -30,6 +31,13 @@ from evidence.seal import seal
 from evidence.snapshot.collected import Collected
 from evidence.snapshot.model import Kind
 from evidence.store.promise import pending, seal_promise
+
+EXAMPLES: Final = (
+    "evidence -w work collect",
+    "evidence -w work collect --date 2026-07-14 --source carrier",
+    "evidence -w work collect --since 2026-07-01 --until 2026-07-31",
+    "evidence -w work collect --dataset snowflake.users --json",
+)
 
 CODES = {
     "incomplete": IncompleteSnapshotError.exit_code,
@@ -116,6 +124,7 @@ def collect_due(workspace: Workspace, sources: Sequence[str], chosen: Chosen, jo
                 _collect_source(workspace, tally, spool / name, chosen, jobs)
             except (SourceError, ConfigError) as failure:
                 tally.failure = failure
+        record_pipeline(workspace)
         stamped = stamp_log(workspace)
     return tallies, stamped
 

@@ -1,7 +1,7 @@
 """``evidence compare``: one period against the one before it."""
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +12,11 @@ from evidence.cli.workspace import Workspace
 from evidence.control import compare as pure
 from evidence.control.result import PeriodFinding
 from evidence.errors import UsageError
+
+EXAMPLES: Final = (
+    "evidence -w work compare 2026-Q2 2026-Q3",
+    "evidence -w work compare 2026-07 2026-08 --json",
+)
 
 
 def compare(

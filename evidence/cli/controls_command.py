@@ -1,7 +1,7 @@
 """``evidence controls``: what is tested, how, and whether the content is sound."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -18,6 +18,28 @@ from evidence.control.mutation import Score, score_control, score_fact
 from evidence.control.overlay import configuration
 from evidence.errors import ControlError, UsageError
 from evidence.snapshot.canonical import sha256_hex
+
+EXAMPLES: Final = {
+    "list": (
+        "evidence controls list",
+        "evidence -w work controls list --json",
+    ),
+    "show": ("evidence controls show identity-mfa-humans",),
+    "coverage": (
+        "evidence controls coverage",
+        "evidence controls coverage --framework hipaa",
+    ),
+    "import-text": ("evidence -w work controls import-text hipaa.csv --framework hipaa --edition 2024",),
+    "lint": (
+        "evidence -w work controls lint",
+        "evidence -w work controls lint org-my-control",
+    ),
+    "lock": ("evidence -w work controls lock",),
+    "test": (
+        "evidence controls test identity-mfa-humans",
+        "evidence -w work controls test --mutants",
+    ),
+}
 
 app = typer.Typer(help="List, show, lint and test controls.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]

@@ -1,7 +1,7 @@
 """``evidence diff``: what drifted between two captures."""
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -11,6 +11,11 @@ from evidence.cli.assess_command import reader_of
 from evidence.cli.period import parse_night
 from evidence.cli.workspace import Workspace, now
 from evidence.errors import UsageError
+
+EXAMPLES: Final = (
+    "evidence -w work diff snowflake.users --from 2026-07-13 --to 2026-07-14",
+    "evidence -w work diff snowflake.grants_to_roles --from 2026-07-01 --to 2026-07-31 --json",
+)
 
 
 def diff(

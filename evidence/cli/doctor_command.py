@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +12,13 @@ from evidence.cli.looks import examinations
 from evidence.cli.workspace import Workspace
 from evidence.doctor import Line, examine
 from evidence.errors import ConfigError, SourceError, UsageError, worst
+
+EXAMPLES: Final = (
+    "evidence -w work doctor",
+    "evidence -w work doctor --offline secret store",
+    "evidence -w work doctor alert --send-test",
+    "evidence -w work doctor 'source carrier' --verbose",
+)
 
 
 def doctor(
@@ -28,10 +35,7 @@ def doctor(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also show each dataset that is well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> int:
-    """Look at everything a nightly run needs; each line says ok, warn or fail, and how to fix it. Warnings do not change the exit code.
-
-    For example: evidence doctor; evidence doctor --offline secret store; evidence doctor alert --send-test
-    """
+    """Look at everything a nightly run needs; each line says ok, warn or fail, and how to fix it. Warnings do not change the exit code."""
     if diagnose is not None:
         return _diagnose(Workspace.open(context.obj), diagnose)
     lines = list(_lines(context, what or (), offline=offline, send_test=send_test))

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Final, get_args
 
 import typer
 
@@ -24,6 +24,18 @@ from evidence.errors import UsageError
 from evidence.render.inputs import DEMO
 from evidence.render.population import Format, Population, nights_csv, write_population
 from evidence.snapshot.ahead import cores
+
+EXAMPLES: Final = {
+    "audit-manager": ("evidence export audit-manager work/packets/PACKET.zip --out folders",),
+    "files": (
+        "evidence -w work export files --out files",
+        "evidence -w work export files --at 3171 --dataset snowflake.users --out files",
+    ),
+    "population": (
+        "evidence -w work export population identity-mfa-humans --night 2026-07-14 --out mfa.csv",
+        "evidence -w work export population change-record --period 2026-Q3 --out changes.xlsx",
+    ),
+}
 
 app = typer.Typer(help="Evidence in the shapes of other tools.", no_args_is_help=True)
 app.command("files")(files)

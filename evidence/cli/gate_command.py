@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import pyarrow as pa
 import typer
@@ -33,6 +33,12 @@ from evidence.sources.contracts import ContractsSource
 from evidence.sources.dbt_manifest import DATASETS as MANIFEST
 from evidence.sources.protocol import Source
 from evidence.sources.pull_request import manifest_source
+
+EXAMPLES: Final = (
+    "evidence -w work gate --manifest target/manifest.json --contracts contracts",
+    "evidence -w work gate --manifest target/manifest.json --fail-on critical --sarif gate.sarif",
+    "evidence -w work gate --manifest target/manifest.json --commit abc1234 --seal",
+)
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}\Z")
 _NO_SECRET = b"evidence gate"  # no row of the pull request is kept: the same change gives the same digests everywhere

@@ -1,7 +1,7 @@
 """``evidence handover``: a packet as CSV for GRC tools and people, with what others call our controls and evidence."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -18,6 +18,11 @@ from evidence.signing.trust import load_trust
 from evidence.snapshot import canonical
 from evidence.snapshot.ahead import cores
 from evidence.verify import verify_packet
+
+EXAMPLES: Final = (
+    "evidence handover work/packets/PACKET.zip --out handover",
+    'evidence handover work/packets/PACKET.zip --out handover --asked-by "Example Auditors"',
+)
 
 
 def handover(

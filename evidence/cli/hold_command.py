@@ -1,7 +1,7 @@
 """``evidence hold``: legal holds, placed and lifted by name, recorded in the log."""
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,6 +13,21 @@ from evidence.store import holding
 from evidence.store.hold import ASKED, LegalHold
 from evidence.store.retention import RetainingStore
 from evidence.store.sealing import holds_of
+
+EXAMPLES: Final = {
+    "add": (
+        "evidence -w work hold add matter-7 --reason 'Subpoena of 2026-09-01' --by 'J. Doe' --dataset snowflake.access_history --since 2026-07-01",
+    ),
+    "release": (
+        "evidence -w work hold release matter-7 --reason 'Settled' --by 'J. Doe'",
+        "evidence -w work hold release matter-7 --confirm --by 'A. Other'",
+    ),
+    "apply": ("evidence -w work hold apply",),
+    "list": (
+        "evidence -w work hold list",
+        "evidence -w work hold list --check",
+    ),
+}
 
 app = typer.Typer(help="Legal holds: what must not be removed while a matter is open.", no_args_is_help=True)
 

@@ -47,3 +47,32 @@ class Journal:
         record = logging.makeLogRecord({"msg": line, "name": "evidence", "levelno": logging.INFO})
         for handler in self._handlers:
             handler.handle(record)
+
+
+def begun(workspace: Path, since: dt.datetime) -> list[dt.datetime] | None:
+    """Return when each run after ``since`` wrote its first line, in order; None where this host keeps no journal, or an unreadable one.
+
+    Counts only: the journal is nobody's evidence, and a line that is not ours is passed over.
+    """
+    path, first = workspace / ".evidence" / FILE, dict[str, dt.datetime]()
+    files = [path, *(path.with_name(f"{FILE}.{number}") for number in range(1, 6))]
+    try:
+        for file in files:
+            if not file.is_file() or dt.datetime.fromtimestamp(file.stat().st_mtime, dt.UTC) < since:
+                continue
+            for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+                words = line.split('"', 8)  # {"at": "…", "run": "…", as it is written above
+                if len(words) == 9 and (words[1], words[5]) == ("at", "run"):
+                    _earliest(first, words[7], words[3])
+    except OSError:
+        return None
+    return sorted(at for at in first.values() if at > since) if path.is_file() else None
+
+
+def _earliest(first: dict[str, dt.datetime], run: str, text: str) -> None:
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return
+    if at.tzinfo is not None:
+        first[run] = min(at, first.get(run, at))

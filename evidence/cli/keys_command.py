@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,6 +15,12 @@ from evidence.signing.keys import NoteKey, PublicNoteKey, write_secret
 from evidence.signing.trust import read_checkpoint
 from evidence.store.log import Log, accept_anchor
 from evidence.tlog.note import Verifier
+
+EXAMPLES: Final = {
+    "list": ("evidence -w work keys list",),
+    "rotate": ("evidence -w work keys rotate --to file:keys/next.key",),
+    "accept-anchor": ("evidence -w work keys accept-anchor kept/checkpoint",),
+}
 
 app = typer.Typer(help="Keys: list them, hand the log over to a new one.", no_args_is_help=True)
 _SOON = dt.timedelta(days=60)

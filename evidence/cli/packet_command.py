@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -29,6 +29,13 @@ from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.store.sealing import append_new, put_object
 from evidence.tlog.checkpoint import open_checkpoint
+
+EXAMPLES: Final = (
+    "evidence -w work packet quarterly-hipaa --period 2026-Q3",
+    "evidence -w work packet nightly-brief --night 2026-07-14 --partial",
+    "evidence -w work packet quarterly-soc2 --period 2026-Q3 --encrypt-to auditor.pem",
+    "evidence -w work packet quarterly-hipaa --period 2026-Q3 --request R-7",
+)
 
 
 def packet(

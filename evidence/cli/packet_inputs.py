@@ -35,6 +35,7 @@ from evidence.control.register import Registers, Row
 from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.packet import ExhibitInput, PacketInputs
+from evidence.render.campaign import blind_spots
 from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Response
 from evidence.render.report import Report
 from evidence.render.text import parameter_text
@@ -120,6 +121,7 @@ def gather(
         before=before_of(workspace, report, period),
         measured=measured_of(workspace, found, mapped) if "trends" in report.sections else [],
         review=shown.review if shown else None,
+        blind_spots=blind_spots(shown.review) if shown else (),
         night=night,
         looks=looks_of(config),
     )
@@ -278,7 +280,7 @@ def _exhibits(
     for _, sealed in sorted(chosen.items()):
         yield _snapshot(workspace, sealed, scratch, rows=sealed.key.dataset in read)
     others = [workspace.index.assessment(night) for night in period.nights]
-    named = (*workspace.log.entries("assessment"), *workspace.log.entries("check"))
+    named = [each for kind in ("assessment", "check", "pipeline") for each in workspace.log.entries(kind)]
     others += [o for o in named if o[1].object and o[1].object.sha256 in used]
     others += beside.objects
     content = [each for each in workspace.index.of_type("register") if each[1].body["register"] in registers]

@@ -5,19 +5,30 @@ day, who is neither the holder nor reports to him.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from evidence.cli.access_review import GRANTS, Reviewing, SealedList
+from evidence.cli.packet_review_acts import acts_of, signatures_of, without_review
 from evidence.cli.period import Period
 from evidence.cli.workspace import Workspace
 from evidence.control.register import Row
 from evidence.errors import EvidenceError
-from evidence.render.campaign import AccessReview, Campaign, Reviewed, SetAside, Signature, State
-from evidence.review.decisions import KEEP, entitled, own, standings
+from evidence.render.campaign import AccessReview, Acts, Campaign, Replaced, Reviewed, SetAside, State
+from evidence.render.words import _
+from evidence.review.course import (
+    Course,
+    Said,
+    became,
+    course_of,
+    fault_of,
+    overdue,
+    removal_due,
+)
+from evidence.review.decisions import KEEP, Standing, standings
 from evidence.review.held import Held
-from evidence.review.listing import identity_of, of_user
+from evidence.review.listing import SCOPE, identity_of, of_user
 from evidence.snapshot.entry import Entry
 from evidence.snapshot.model import DAY
 from evidence.store.sealing import append_new, register_entries
@@ -45,7 +56,7 @@ def seal_decisions(workspace: Workspace) -> None:
 
 
 def reviews_of(workspace: Workspace, period: Period) -> Shown:
-    """Return the reviews performed in ``period``, with the quarters whose review lies after it."""
+    """Return the reviews that anything happened to in ``period``, with the quarters without one."""
     return _Reviews(workspace, period).shown()
 
 
@@ -70,27 +81,34 @@ class _Reviews:
     def shown(self) -> Shown:
         performed = sorted(self._performed())
         campaigns = [campaign for quarter in performed for campaign in self._campaigns(quarter)]
-        self.found.review = AccessReview(tuple(campaigns), tuple(self._pending(performed)))
+        self.found.review = AccessReview(tuple(campaigns), tuple(without_review(self.period, performed, self.due_days)))
         return self.found
 
     def _performed(self) -> set[dt.date]:
-        """Return the quarters that anything was done about in the period: listed, decided or signed."""
-        start = dt.datetime.combine(self.period.start, dt.time())
-        acts = [(row["period_end"], row["decided_at"]) for row in self.decisions]
-        acts += [(row["period_end"], row["signed_at"]) for row in self.signatures]
-        done = {quarter for quarter, moment in acts if start <= moment < self.cutoff}
-        nights = ((entry.body["period_end"], entry.body["night"]) for _, entry in self.lists)
-        return done | {dt.date.fromisoformat(q) for q, n in nights if n >= self.period.start.isoformat()}
+        """Return the quarters about whose review something happened in the period, or a day of it fell there."""
+        told = [(row["period_end"], row["decided_at"]) for row in self.decisions]
+        told += [(row["period_end"], row["signed_at"]) for row in self.signatures]
+        nights = [(entry.body["period_end"], entry.body["night"]) for _, entry in self.lists]
+        known = {quarter for quarter, moment in told if moment < self.cutoff}
+        known |= {dt.date.fromisoformat(quarter) for quarter, _ in nights}
+        return {quarter for quarter in known if self._acts(quarter).any}
 
-    def _pending(self, performed: Sequence[dt.date]) -> Iterator[tuple[dt.date, str]]:
-        """Yield the quarters that end in the period, and the one it lies in, where nothing was done about them yet."""
-        end = _quarter_end(self.period.start)
-        while end <= _quarter_end(self.period.end):
-            if end not in performed:
-                due = end + self.due_days * DAY
-                over = f"the quarter is over on {end}" if end > self.period.end else f"the quarter was over on {end}"
-                yield end, f"{over}, its review is due by {due}, after the period's end: not tested here"
-            end = _quarter_end(end + DAY)
+    def _acts(self, quarter: dt.date) -> Acts:
+        """Return what of the review of a quarter lies in the period."""
+        mine = [row for row in self.decisions if row["period_end"] == quarter]
+        courses = self._courses(mine, _place, lambda row: {**row, "kind": _ROLE})
+        return acts_of(
+            self.period,
+            [each for course in courses.values() for each in course.said],
+            [row["signed_at"].date() for row in self.signatures if row["period_end"] == quarter],
+            [
+                dt.date.fromisoformat(entry.body["night"])
+                for _index, entry in self.lists
+                if entry.body["period_end"] == quarter.isoformat()
+            ],
+            quarter + self.due_days * DAY,
+            self.execute_days,
+        )
 
     def _campaigns(self, quarter: dt.date) -> Iterator[Campaign]:
         lists = [
@@ -116,22 +134,31 @@ class _Reviews:
     ) -> Campaign:
         body = sealed.body
         listed = {row["row"]: row for row in body["rows"]}
-        counted, aside = self._count(decisions, listed, lambda row: row["row"])
+        courses = self._courses(decisions, lambda row: row["row"], lambda row: listed.get(row["row"]))
+        counted = {place: course.counts for place, course in courses.items() if course.counts is not None}
         night = dt.date.fromisoformat(body["night"])
         then, gap = self._held(night)
-        found = {}
+        found: dict[Any, Standing] = {}
+        of_replaced: dict[int, tuple[str, str]] = {}
         if then is not None and self.later is not None:
             found = {each.row["row"]: each for each in standings(body, counted, then, self.later)}
+            for row_of, said in _rounds(courses):
+                before = standings(
+                    {"rows": [listed[place] for place in row_of if place in listed]}, row_of, then, self.later
+                )
+                of_replaced |= {id(said[each.row["row"]]): (each.state, each.why) for each in before}
         rows = []
         for row in body["rows"]:
             decision, standing = counted.get(row["row"]), found.get(row["row"])
             state, why = self._state(quarter, decision, standing.state if standing else "waiting", gap or self.gap)
-            rows.append(self._row(row, decision, state, (standing.why if standing else "") or why))
+            why = (standing.why if standing else "") or why
+            rows.append(self._row(row, decision, state, why, courses.get(row["row"])))
         return self._campaign(
             quarter,
             rows,
-            aside,
+            list(courses.values()),
             decisions,
+            lambda each: of_replaced.get(id(each), ("", "")),
             list_sha256=sealed.digest,
             entry=index,
             night=night,
@@ -143,27 +170,30 @@ class _Reviews:
 
     def _unlisted(self, quarter: dt.date, decisions: Sequence[Row], lists: int) -> Campaign:
         """A review whose list is not sealed here: its decisions are all that is known of it."""
-
-        def place(row: Mapping[str, Any]) -> tuple[str, str, str]:
-            return row["system"], row["holder"], row["access"]
-
         listed = {
-            place(row): {"system": row["system"], "kind": _ROLE, "holder": row["holder"], "access": row["access"]}
+            _place(row): {"system": row["system"], "kind": _ROLE, "holder": row["holder"], "access": row["access"]}
             for row in decisions
             if row["decided_at"] < self.cutoff
         }
-        counted, aside = self._count(decisions, listed, place)
+        courses = self._courses(decisions, _place, lambda row: listed.get(_place(row)))
         now = {}
         if self.later is not None:
             spelled = ((identity_of(row), row) for row in self.later.rows)
             now = {(i[0], i[2], i[3]): row for i, row in spelled if of_user({"kind": i[1]})}
         rows = []
         for key, row in sorted(listed.items()):
-            decision = counted.get(key)
+            decision = courses[key].counts
             standing, why = self._still(decision, now.get(key)) if decision else ("", "")
             state, otherwise = self._state(quarter, decision, standing, self.gap)
-            rows.append(self._row(row, decision, state, why or otherwise))
-        return self._campaign(quarter, rows, aside, decisions, lists=lists)
+            rows.append(self._row(row, decision, state, why or otherwise, courses[key]))
+        return self._campaign(
+            quarter,
+            rows,
+            list(courses.values()),
+            decisions,
+            lambda each: self._still(each.row, now.get(_place(each.row))),
+            lists=lists,
+        )
 
     def _still(self, decision: Row, now: Any) -> tuple[str, str]:
         """Say whether the last capture shows a role still held, as ``evidence.review.decisions`` says it of listed rows."""
@@ -178,40 +208,24 @@ class _Reviews:
             return "reopened", f"granted anew on {made.date()}"
         return "open", f"still there on {self.later.night}"
 
-    def _count(
-        self, decisions: Iterable[Row], listed: Mapping[Any, Mapping[str, Any]], place: Any
-    ) -> tuple[dict[Any, Row], list[SetAside]]:
-        """Return the last decision on each row if it counts, and every decision that does not, with the reason."""
-        counted: dict[Any, Row] = {}
-        aside: list[SetAside] = []
+    def _courses(
+        self, decisions: Iterable[Row], place: Callable[[Row], Any], item: Callable[[Row], Any]
+    ) -> dict[Any, Course]:
+        """Return what was said up to the period's end, by place."""
+        found: dict[Any, list[Row]] = {}
         for row in decisions:
-            if row["decided_at"] >= self.cutoff:
-                continue
-            item = listed.get(place(row))
-            why = "it names no row of the list" if item is None else self._fault(row, item)
-            if why:
-                names = ("system", "holder", "access", "decision", "reviewer", "decided_at")
-                aside.append(SetAside(**{name: row[name] for name in names}, why=why))
-                counted.pop(place(row), None)
-            else:
-                counted[place(row)] = row
-        return counted, aside
-
-    def _fault(self, decision: Row, item: Mapping[str, Any]) -> str:
-        if any(decision[name] != item[name] for name in ("system", "holder", "access")):
-            return "it names another access than the row of the list"
-        reviewer = entitled(self.workspace.registers, decision["reviewer"], decision["decided_at"].date())
-        if reviewer is None:
-            return "the reviewer was not registered for access reviews that day"
-        return "the reviewer is the holder or reports to the holder" if own(reviewer, item) else ""
+            if row["decided_at"] < self.cutoff:
+                found.setdefault(place(row), []).append(row)
+        registers = self.workspace.registers
+        return {key: course_of(rows, lambda row: fault_of(registers, row, item(row))) for key, rows in found.items()}
 
     def _state(self, quarter: dt.date, decision: Row | None, standing: str, gap: str) -> tuple[State, str]:
         if decision is None:
             due = quarter + self.due_days * DAY
-            return ("expired" if due <= self.period.end else "pending"), f"decision due by {due}"
+            return ("expired" if due <= self.period.end else "pending"), _("decision due by {due}", due=due)
         if decision["decision"] == KEEP:
             return "kept", ""
-        later = self._due(decision) > self.period.end
+        later = removal_due(decision, self.execute_days) > self.period.end
         match standing:
             case "closed":
                 return "removal shown", ""
@@ -219,66 +233,65 @@ class _Reviews:
                 return "reopened", ""
             case "open":
                 return ("removal due later" if later else "removal overdue"), ""
-        return ("removal due later" if later else "removal not shown"), gap or "no capture after the decision"
+        return ("removal due later" if later else "removal not shown"), gap or _("no capture after the decision")
 
-    def _due(self, decision: Row) -> dt.date:
-        due: dt.date = decision["decided_at"].date() + self.execute_days * DAY
-        return due
-
-    def _row(self, listed: Mapping[str, Any], decision: Row | None, state: State, why: str) -> Reviewed:
-        if decision is None:
+    def _row(
+        self, listed: Mapping[str, Any], decision: Row | None, state: State, why: str, course: Course | None
+    ) -> Reviewed:
+        if decision is None or course is None:
             return Reviewed(listed, state, why=why)
+        late = course.late(decision["period_end"] + self.due_days * DAY)
         return Reviewed(
             listed=listed,
-            state=state,
+            state="decided late" if late is not None and state == "kept" else state,
             decision=decision["decision"],
             asked=decision["asked"] or "",
             reviewer=decision["reviewer"],
             decided_at=decision["decided_at"],
             decided_on=decision["decided_on"],
             note=decision["note"] or "",
-            due=None if decision["decision"] == KEEP else self._due(decision),
+            due=None if decision["decision"] == KEEP else removal_due(decision, self.execute_days),
             why=why,
+            late=None if late is None else late["decided_at"].date(),
         )
 
     def _campaign(
         self,
         quarter: dt.date,
         rows: Sequence[Reviewed],
-        aside: Sequence[SetAside],
+        courses: Sequence[Course],
         decisions: Sequence[Row],
+        standing: Callable[[Said], tuple[str, str]],
         **more: Any,
     ) -> Campaign:
         signed = [s for s in self.signatures if s["period_end"] == quarter and s["signed_at"] < self.cutoff]
         if more.get("list_sha256"):
-            signed = [s for s in signed if s["scope"] != "snowflake" or s["list_sha256"] == more["list_sha256"]]
+            signed = [s for s in signed if s["scope"] != SCOPE or s["list_sha256"] == more["list_sha256"]]
+        said = sorted((each for course in courses for each in course.said), key=lambda each: each.row["decided_at"])
         return Campaign(
             quarter=quarter,
             due=quarter + self.due_days * DAY,
             execute_days=self.execute_days,
             rows=tuple(rows),
-            set_aside=tuple(aside),
-            signatures=tuple(self._signature(quarter, each) for each in signed),
+            set_aside=tuple(SetAside(**_told(each.row), why=each.fault) for each in said if each.fault),
+            signatures=tuple(signatures_of(self.workspace.registers, quarter, self.due_days, signed)),
             looked_at=self.later.night if self.later else None,
             gap=self.gap,
             later=sum(row["decided_at"] >= self.cutoff for row in decisions),
+            replaced=tuple(self._replaced(each, each.then, *standing(each)) for each in said if each.then is not None),
+            acts=self._acts(quarter),
+            scope=SCOPE,
             **more,
         )
 
-    def _signature(self, quarter: dt.date, row: Row) -> Signature:
-        faults = {
-            "the signer was not registered for access reviews that day": entitled(
-                self.workspace.registers, row["reviewer"], row["signed_at"].date()
-            )
-            is None,
-            "signed before the quarter was over": row["signed_at"].date() <= quarter,
-            "what was signed is not the list": row["signed_sha256"] != row["list_sha256"],
-            "rows without a decision": row["decided"] < row["listed"],
-        }
-        names = ("scope", "part", "parts", "reviewer", "listed", "decided", "signed_at")
-        return Signature(
-            **{name: row[name] for name in names},
-            fault="; ".join(words for words, holds in faults.items() if holds),
+    def _replaced(self, first: Said, then: Row, standing: str, why: str) -> Replaced:
+        return Replaced(
+            **_told(first.row),
+            then=then["decision"],
+            by=then["reviewer"],
+            at=then["decided_at"],
+            became=became(first, self.execute_days, standing, why),
+            overdue=overdue(first, self.execute_days, standing),
         )
 
     def _last_capture(self) -> tuple[Held | None, str]:
@@ -302,6 +315,17 @@ class _Reviews:
         return held, ""
 
 
-def _quarter_end(day: dt.date) -> dt.date:
-    month = (day.month + 2) // 3 * 3
-    return dt.date(day.year + month // 12, month % 12 + 1, 1) - DAY
+def _place(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["system"], row["holder"], row["access"]
+
+
+def _told(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in ("system", "holder", "access", "decision", "reviewer", "decided_at")}
+
+
+def _rounds(courses: Mapping[Any, Course]) -> Iterator[tuple[dict[Any, Row], dict[Any, Said]]]:
+    """Yield decisions that were replaced by row of the list: the first of each row, then the second, so that each has one a round."""
+    most = max((len(course.replaced) for course in courses.values()), default=0)
+    for number in range(most):
+        said = {place: course.replaced[number] for place, course in courses.items() if len(course.replaced) > number}
+        yield {place: each.row for place, each in said.items()}, said

@@ -13,11 +13,18 @@ from evidence import publish as verb
 from evidence.assess import findings_of_entry
 from evidence.cli import output
 from evidence.cli.workspace import Workspace, connect_named
+from evidence.config import PublishConfig
 from evidence.errors import ConfigError, EvidenceError, UsageError, VerificationError
 from evidence.ops.tables import ddl
 from evidence.store.table import refused
 
-SCHEMA: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\.[A-Za-z_][A-Za-z0-9_$]*")
+EXAMPLES: Final = (
+    "evidence -w work publish --create",
+    "evidence -w work publish",
+    "evidence -w work publish --check",
+)
+
+_SCHEMA: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*\.[A-Za-z_][A-Za-z0-9_$]*")
 _SHOWN: Final = 50
 
 
@@ -52,16 +59,22 @@ def _with_mirror(workspace: Workspace, work: Callable[[Any, str], int]) -> int:
     if settings is None:
         fix = "connection = a name in connections.toml, into = DATABASE.SCHEMA"
         raise UsageError("no [publish] in evidence.toml", fix=fix)
-    if not SCHEMA.fullmatch(settings.into):
-        raise ConfigError(f"publish.into {settings.into!r}", fix="write DATABASE.SCHEMA, unquoted")
+    schema = schema_of(settings)
     try:
         with closing(connect_named(settings.connection)) as connection:
-            return work(connection.cursor(), settings.into)
+            return work(connection.cursor(), schema)
     except EvidenceError:
         raise
     except Exception as exc:  # noqa: BLE001 - the connector's messages may hold host, user and statement
         fix = "`evidence setup snowflake --ops` prints the tables and grants"
         raise refused(f"{settings.connection}/{settings.into}", exc, fix) from None
+
+
+def schema_of(settings: PublishConfig) -> str:
+    """Return the schema of the mirror. Raises ``ConfigError`` where it is not DATABASE.SCHEMA."""
+    if not _SCHEMA.fullmatch(settings.into):
+        raise ConfigError(f"publish.into {settings.into!r}", fix="write DATABASE.SCHEMA, unquoted")
+    return settings.into
 
 
 def _work(workspace: Workspace, cursor: Any, schema: str, *, create: bool, check: bool, again: bool, json: bool) -> int:

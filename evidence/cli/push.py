@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from evidence import assess as verb
-from evidence.cli.publish_command import SCHEMA
+from evidence.cli.publish_command import schema_of
 from evidence.cli.workspace import Workspace, connect_named
 from evidence.control.pushdown.night import assess_pushed
 from evidence.control.pushdown.remote import SESSION, Remote
@@ -21,12 +21,13 @@ def in_snowflake(
 ) -> Iterator[verb.Judged]:
     """Yield each night as it was judged; ``engines`` says what ran where. Raises ``ConfigError``, ``SourceUnavailableError``."""
     settings = workspace.config.publish
-    if settings is None or not SCHEMA.fullmatch(settings.into):
+    if settings is None:
         raise ConfigError(
             'assess.engine = "snowflake" runs where [publish] writes',
             fix="set [publish] connection and into = DATABASE.SCHEMA, unquoted",
         )
-    views = settings.into.upper() if workspace.config.assess.rows == "external" else ""
+    schema = schema_of(settings).upper()
+    views = schema if workspace.config.assess.rows == "external" else ""
     try:
         connection = connect_named(settings.connection, _TIMEOUT, SESSION)
     except Exception as exc:  # noqa: BLE001 - the connector's messages may hold host and user
@@ -34,7 +35,7 @@ def in_snowflake(
             f"no session in {settings.connection}: {type(exc).__name__}", fix="evidence doctor looks at the connection"
         ) from None
     with closing(connection):
-        remote = Remote(connection.cursor(), settings.into.upper(), workspace.engine)
+        remote = Remote(connection.cursor(), schema, workspace.engine)
 
         def elsewhere(night: dt.date, controls: Sequence[str]) -> tuple[list[NightFinding], Mapping[str, Any]]:
             library, registers, known_at = workspace.library, workspace.registers, reader.known_at

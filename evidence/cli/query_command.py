@@ -1,6 +1,6 @@
 """``evidence query``: one SELECT over sealed evidence, verified on the way in."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -10,6 +10,11 @@ from evidence.cli.period import parse_night
 from evidence.cli.workspace import Workspace, now
 from evidence.query import query as verb
 from evidence.store.index import Index
+
+EXAMPLES: Final = (
+    "evidence -w work query 'SELECT NAME FROM snowflake.users' --as-of 2026-07-14",
+    "evidence -w work query 'SELECT count(*) FROM snowflake.login_history' --as-of 2026-07-14 --json",
+)
 
 
 def query(

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -22,6 +22,20 @@ from evidence.render.workbook import Heading, write_book
 from evidence.render.worklist import REQUEST_COLUMNS, request_rows, request_table
 from evidence.render.worksheets import RESTRICTED
 from evidence.store.sealing import append_new, register_entries
+
+EXAMPLES: Final = {
+    "import": (
+        "evidence -w work requests import pbc.csv --asked-by 'Example Auditors' --period 2026-Q3",
+        "evidence -w work requests import --ocr --period 2026-Q3",
+    ),
+    "list": (
+        "evidence -w work requests list",
+        "evidence -w work requests list --owner 'J. Doe' --json",
+    ),
+    "assign": ("evidence -w work requests assign R-7 --owner 'J. Doe' --by 'A. Roe' --due 2026-10-15",),
+    "answer": ("evidence -w work requests answer R-7 --by 'J. Doe' --answer 'See exhibit' --packet PKT-7",),
+    "export": ("evidence -w work requests export --out answers.csv",),
+}
 
 app = typer.Typer(help="Requests of auditors, regulators and customers, by number.", no_args_is_help=True)
 

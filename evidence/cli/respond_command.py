@@ -1,6 +1,6 @@
 """``evidence respond``: management's answer to an exception, recorded beside the finding and never altering it."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,6 +11,10 @@ from evidence.cli.workspace import Workspace, now
 from evidence.control.registration import append_row
 from evidence.control.result import Interval
 from evidence.errors import UsageError
+
+EXAMPLES: Final = (
+    "evidence -w work respond identity-mfa-humans 'carrier: ANN' --period 2026-Q3 --cause 'Hired before the policy' --effect 'None seen' --action 'Enrolled' --owner 'IT' --due 2026-10-15 --signed-by 'J. Doe'",
+)
 
 
 def respond(

@@ -4,7 +4,7 @@ Nothing here shortens a lock or removes anything.
 """
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,6 +16,22 @@ from evidence.store.expiry import record_disposal as record
 from evidence.store.promise import extend as lengthen
 from evidence.store.promise import pending, promised, shortfalls
 from evidence.store.retention import RetainingStore, RetentionRule
+
+EXAMPLES: Final = {
+    "show": (
+        "evidence -w work retention show",
+        "evidence -w work retention show --check",
+    ),
+    "extend": (
+        "evidence -w work retention extend",
+        "evidence -w work retention extend --confirm",
+    ),
+    "report": (
+        "evidence -w work retention report",
+        "evidence -w work retention report --within 90 --json",
+    ),
+    "record-disposal": ("evidence -w work retention record-disposal --by 'J. Doe'",),
+}
 
 app = typer.Typer(
     help="How long sealed evidence is kept: show, check, extend, report, record what is gone.", no_args_is_help=True

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -16,6 +16,16 @@ from evidence.control.result import NightFinding, Observation
 from evidence.errors import UsageError
 from evidence.snapshot.model import DAY, start_of
 from evidence.snapshot.people import persons
+
+EXAMPLES: Final = {
+    "list": (
+        "evidence -w work review list",
+        "evidence -w work review list --control access-admin-use --json",
+    ),
+    "record": (
+        "evidence -w work review record access-admin-use 'carrier: 01b2' --night 2026-07-14 --disposition benign --reviewer 'J. Doe' --note 'Ticket 7: month end'",
+    ),
+}
 
 app = typer.Typer(help="The review ledger: what waits for a person, and what a person concluded.", no_args_is_help=True)
 

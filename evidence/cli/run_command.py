@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -19,6 +19,11 @@ from evidence.cli.watch import seen, targets
 from evidence.cli.workspace import Workspace, new_id
 from evidence.control.model import SEVERITIES
 from evidence.errors import EvidenceError, UsageError, worst
+
+EXAMPLES: Final = (
+    "evidence -w work run",
+    "evidence -w work run --fail-on critical --verbose",
+)
 
 UNTOLD = 4  # somebody could not be told: worth a line in cron's mail, and never the reason that collecting stops
 

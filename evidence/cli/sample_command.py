@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 import secrets
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -17,6 +17,11 @@ from evidence.errors import UsageError
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
 from evidence.store.sealing import append_new, put_object
+
+EXAMPLES: Final = (
+    "evidence -w work sample identity-mfa-humans --night 2026-07-14",
+    "evidence -w work sample change-record --period 2026-Q3 --seed 7 --json",
+)
 
 FORMAT = "evidence-sample-v1"
 _CONTROL = "The control whose population is sampled."

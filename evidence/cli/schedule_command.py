@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from typing import Final
 
 import typer
 
@@ -9,6 +10,8 @@ from evidence.cli import output
 from evidence.cli.metrics import serve
 from evidence.cli.workspace import Workspace
 from evidence.schedule import Daemon, Job
+
+EXAMPLES: Final = ("evidence -w work schedule",)
 
 
 def schedule(context: typer.Context) -> int:

@@ -7,14 +7,16 @@ from urllib.parse import urlsplit
 
 import typer
 
+from evidence.cli import init_choices as rules
 from evidence.cli import output
 from evidence.cli.workspace import Workspace
-from evidence.config import AwsSourceConfig, Config
+from evidence.config import AwsSourceConfig, Config, StoreConfig
 from evidence.errors import SourceDeniedError, UsageError
 from evidence.sources.aws import READERS
 from evidence.sources.aws_operations import Place
 from evidence.sources.aws_policy import beyond, caller_policy, reading_policy, trust_policy
-from evidence.store.s3_policy import bucket_policy, collector_policy, lifecycle
+from evidence.store.s3_policy import auditor_policy, bucket_policy, bucket_settings, collector_policy, lifecycle
+from evidence.terraform.store import Bucket
 
 
 def aws(
@@ -39,7 +41,7 @@ def aws(
     datasets = section.datasets or tuple(READERS)
     places = [Place.parse(url) for url in section.inventory]
     roles = [account.role_arn for account in section.accounts if account.role_arn]
-    partition = _partition(roles)
+    partition = partition_of(roles)
     if check is not None:
         return _check(check, beyond(_read(check), datasets, places, partition=partition))
     said: dict[str, Any] = {
@@ -60,19 +62,44 @@ def aws(
 
 
 def _store_policies(config: Config) -> dict[str, Any]:
-    """Return what an administrator puts on the bucket and on the collector's role; nothing for a folder."""
-    settings, parts = config.store, urlsplit(config.store.url)
-    if parts.scheme != "s3":
+    """Return what an administrator puts on the bucket, on the collector's role and on the auditor's; nothing for a folder."""
+    bucket = bucket_of(config.store)
+    if bucket is None:
         return {}
-    partition = "aws-us-gov" if settings.region.startswith("us-gov-") else "aws"
-    partition = "aws-cn" if settings.region.startswith("cn-") else partition
-    place = (parts.netloc, parts.path)
-    tls = not settings.endpoint_url.startswith("http://")
+    place, key = (bucket.name, bucket.prefix), bucket.kms_key_id
     return {
-        "store_bucket_policy": bucket_policy(*place, settings.retention_days, partition=partition, tls=tls),
-        "store_collector_policy": collector_policy(*place, partition=partition, kms_key_id=settings.kms_key_id),
-        "store_lifecycle": lifecycle(parts.path, config.kept.longest),
+        "store_bucket_settings": bucket_settings(bucket.mode, bucket.days, kms_key_id=key),
+        "store_bucket_policy": bucket_policy(*place, bucket.days, partition=bucket.partition, tls=bucket.tls),
+        "store_collector_policy": collector_policy(*place, partition=bucket.partition, kms_key_id=key),
+        "store_auditor_policy": auditor_policy(*place, partition=bucket.partition, kms_key_id=key),
+        "store_lifecycle": lifecycle(bucket.prefix, config.kept.longest),
     }
+
+
+def bucket_of(
+    settings: StoreConfig, url: str = "", mode: str = "", days: int | None = None, region: str = ""
+) -> Bucket | None:
+    """Return the bucket of the store; None for a folder. What is given besides stands for a bucket that is still to be made.
+
+    Raises ``UsageError`` for an address that names no bucket, or a lock that is none.
+    """
+    made = rules.Choices(store=url or settings.url, mode=mode or settings.retention_mode, confirm=True)
+    if not made.store.startswith("s3://"):
+        if url:
+            raise UsageError(f"{url!r} names no bucket", fix="write s3://bucket/prefix")
+        return None
+    rules.lock(made)
+    region, parts = region or settings.region, urlsplit(made.store)
+    partition = "aws-us-gov" if region.startswith("us-gov-") else "aws-cn" if region.startswith("cn-") else "aws"
+    return Bucket(
+        parts.netloc,
+        parts.path,
+        made.mode,
+        days or settings.retention_days,
+        partition,
+        tls=not settings.endpoint_url.startswith("http://"),
+        kms_key_id=settings.kms_key_id,
+    )
 
 
 def _section(workspace: Workspace, source: str) -> tuple[str, AwsSourceConfig]:
@@ -105,5 +132,6 @@ def _read(file: Path) -> dict[str, Any]:
     return document
 
 
-def _partition(roles: list[str]) -> str:
+def partition_of(roles: list[str]) -> str:
+    """Return the partition of the first role's ARN."""
     return roles[0].split(":")[1] if roles else "aws"

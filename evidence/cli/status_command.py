@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -18,6 +18,13 @@ from evidence.errors import EvidenceError, UsageError
 from evidence.snapshot.model import DAY
 from evidence.status import ALL, MARKS, WORDS, Sealed, Span, Standing, sealed_windows, standing
 from evidence.store.telling import Delivery, deliveries
+
+EXAMPLES: Final = (
+    "evidence -w work status",
+    "evidence -w work status --calendar --period 2026-Q3",
+    "evidence -w work status --readiness --period 2026-Q3",
+    "evidence -w work status --packets --json",
+)
 
 CALENDAR_NIGHTS = 31  # without a period
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -22,6 +22,14 @@ Trust = Annotated[
         help="Trusted key or certificate: the folder `trust`, a .vkey or a .pem file (tsa-*.pem: for time-stamps, people-*.pem: for approvals); may be repeated."
     ),
 ]
+
+
+EXAMPLES: Final = (
+    "evidence verify PACKET.zip --trust trust",
+    "evidence verify PACKET.zip --trust trust --reperform",
+    "evidence verify s3://acme-evidence/prod --trust trust --checkpoint kept",
+    "evidence verify part-0000.parquet --trust log.vkey",
+)
 
 
 def verify(

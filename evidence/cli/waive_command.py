@@ -1,6 +1,6 @@
 """``evidence waive``: accept exact exceptions for a time. The test still runs and its true result shows."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -11,6 +11,16 @@ from evidence.control.ledger import TWO_PEOPLE
 from evidence.control.registration import append_row
 from evidence.errors import UsageError
 from evidence.snapshot.people import same_person
+
+EXAMPLES: Final = {
+    "add": (
+        "evidence -w work waive add W-7 --control identity-mfa-humans --item 'carrier: ANN' --reason 'Token is on its way' --requested-by 'A. Roe' --approved-by 'J. Doe' --expires 2026-10-01",
+    ),
+    "list": (
+        "evidence -w work waive list",
+        "evidence -w work waive list --json",
+    ),
+}
 
 app = typer.Typer(help="Waivers: accept exact exceptions for a time, by name.", no_args_is_help=True)
 

@@ -26,8 +26,13 @@ WORST_FIRST: Final[tuple[Rollup, ...]] = (
     "not-applicable",
 )
 RELIABILITY: Final = frozenset(
-    {"monitor-collection-complete", "monitor-collector-visibility", "monitor-evidence-integrity"}
-)  # auditor-rules section 2: reported apart, they cover no requirement
+    {
+        "monitor-collection-complete",
+        "monitor-collector-visibility",
+        "monitor-evidence-integrity",
+        "monitor-pipeline-state",
+    }
+)  # auditor-rules section 2, and what we say of ourselves beside it: reported apart, they cover no requirement
 NO_CONCLUSION: Final[Mapping[Coverage, str]] = {
     "supporting": "no conclusion: supporting evidence only",
     "manual": "no conclusion: needs a signed statement",

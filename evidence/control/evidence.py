@@ -7,14 +7,19 @@ import datetime as dt
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evidence.control.result import Input, NightFinding
+from evidence.datasets.contract import Contract
+from evidence.datasets.timing import overdue_at
 from evidence.snapshot import assessed, canonical
 from evidence.snapshot.manifest import Manifest
+from evidence.snapshot.model import DAY, start_of
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,36 @@ def checked_of(body: Mapping[str, Any], sha256: str) -> Checked:
     return Checked(used, moment, body)
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One sealed record of the pipeline itself (``evidence.store.pipeline``), and what an input names it by."""
+
+    input: Input
+    at: dt.datetime
+    body: Mapping[str, Any]
+
+
+def recorded_of(body: Mapping[str, Any], sha256: str) -> Recorded:
+    """Return a record as the engine sees it; ``sha256`` is the digest of its bytes."""
+    night, parts = dt.date.fromisoformat(body["night"]), len(body["state"]["parts"])
+    used = Input(assessed.SOURCE, assessed.PIPELINE, night, 0, sha256, sha256, "complete", parts)
+    return Recorded(used, canonical.parse_time(body["at"]), body)
+
+
+def chosen_records(records: Mapping[dt.date, Sequence[T]], night: dt.date) -> list[T]:
+    """Return the last of what was recorded for an earlier night, if anything was, then all of ``night``, in order of the log."""
+    before = max((each for each in records if each < night), default=None)
+    return [*(records[before][-1:] if before is not None else ()), *records.get(night, ())]
+
+
+def window_due(contracts: Mapping[str, Contract], dataset: str, night: dt.date, known_at: dt.datetime) -> bool:
+    """Return whether the window should be sealed by ``known_at``. The pipeline's own record can be made until the day after is over."""
+    if dataset == assessed.PIPELINE:
+        return known_at >= start_of(night) + 2 * DAY
+    contract = contracts.get(dataset)
+    return contract is None or overdue_at(contract, night) <= known_at
+
+
 def sealed_of(manifest: Manifest, sha256: str) -> Sealed:
     """Return what the engine sees of a snapshot; ``sha256`` is the digest of the manifest's bytes."""
     receipt, key = manifest.receipt, manifest.key
@@ -123,3 +158,6 @@ class EvidenceReader(Protocol):
 
     def checks(self) -> Sequence[Checked]:
         """Every check of the store that was recorded by then, in order."""
+
+    def pipeline(self, night: dt.date) -> Sequence[Recorded]:
+        """The last record of the pipeline of an earlier night, if there is one, then all of this night, in order."""

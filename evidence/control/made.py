@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from evidence.control.evidence import Assessed, Checked, EvidenceReader, Sealed
+from evidence.control.evidence import Assessed, Checked, EvidenceReader, Recorded, Sealed
 from evidence.control.gate import Gap, Requirement, Why
 from evidence.control.model import Ops
 from evidence.control.ops import TABLES, Looked, table_of
@@ -108,6 +108,10 @@ class MadeEvidence:
         """None: cases give rows of the table made from checks."""
         return ()
 
+    def pipeline(self, night: dt.date) -> Sequence[Recorded]:  # noqa: ARG002 - cases give the table itself
+        """None: cases give rows of the table made from records."""
+        return ()
+
     def look(
         self,
         wanted: Ops,
@@ -139,7 +143,7 @@ def ops_row(wanted: Ops, row: Row, night: dt.date) -> Row:
         raise ControlError(
             f"{wanted.table} has no column {', '.join(strange)}", fix="docs/formats/control.md lists them"
         )
-    if wanted.table in {"ops.items", "ops.checks"}:
+    if wanted.table in {"ops.items", "ops.checks", "ops.pipeline"}:
         return row
     if wanted.table == "ops.findings":
         filled = {"night": night - DAY, **row}

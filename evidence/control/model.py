@@ -74,15 +74,15 @@ class Ops(_Frozen):
     ``tested`` are the columns without whose values no item can pass.
     """
 
-    table: Literal["ops.receipts", "ops.findings", "ops.items", "ops.checks"]
+    table: Literal["ops.receipts", "ops.findings", "ops.items", "ops.checks", "ops.pipeline"]
     lookback_nights: Annotated[int, Field(ge=0, le=366)] = 0
     datasets: tuple[str, ...] = ()
     tested: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _fits_the_table(self) -> Self:
-        if self.table == "ops.checks" and (self.datasets or self.lookback_nights):
-            raise ValueError("ops.checks: neither lookback_nights nor datasets, the record is one")
+        if self.table in {"ops.checks", "ops.pipeline"} and (self.datasets or self.lookback_nights):
+            raise ValueError(f"{self.table}: neither lookback_nights nor datasets, the record is one")
         if self.table in {"ops.findings", "ops.items"} and (self.datasets or not self.lookback_nights):
             raise ValueError(f"{self.table}: give lookback_nights, and no datasets")
         return self

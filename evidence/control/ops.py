@@ -1,5 +1,5 @@
-"""Our own records as tables of control SQL: what was collected (``ops.receipts``) and what was concluded of earlier nights
-(``ops.findings``, ``ops.items``).
+"""Our own records as tables of control SQL: what was collected (``ops.receipts``), how the store and the pipeline stood
+(``ops.checks``, ``ops.pipeline``) and what was concluded of earlier nights (``ops.findings``, ``ops.items``).
 
 A pure function of the :class:`EvidenceReader`, hence of what is sealed at its log size. What should be there and is not is
 a row with the status ``missing``: it fails instead of vanishing. A window that is not due yet is no row but a gap, so that
@@ -8,7 +8,7 @@ the night waits for it. Which records were read stands among the finding's input
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow as pa
 from evidence.control.evidence import Assessed, EvidenceReader, Sealed
 from evidence.control.gate import Gap, Requirement, Why
 from evidence.control.model import Ops
+from evidence.control.ops_pipeline import SCHEMA, pipeline_rows
 from evidence.control.period import intervals
 from evidence.control.result import NightFinding
 from evidence.datasets.contract import Contract
@@ -94,6 +95,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             ("read_back", pa.int64()),
         ]
     ),
+    "ops.pipeline": SCHEMA,
     "ops.items": pa.schema(
         [
             ("control", pa.string()),
@@ -102,6 +104,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             ("reason", pa.string()),
             ("kind", pa.string()),
             ("first_seen", pa.date32()),
+            ("standing_since", pa.date32()),
             ("last_seen", pa.date32()),
             ("nights", pa.int64()),
             ("open", pa.bool_()),
@@ -126,6 +129,9 @@ def look(wanted: Ops, reader: EvidenceReader, contracts: Mapping[str, Contract],
         return _receipts(wanted, reader, contracts, night)
     if wanted.table == "ops.checks":
         return _checks(reader, night)
+    if wanted.table == "ops.pipeline":
+        own, records, lacking = pipeline_rows(reader, night)
+        return Looked(table_of(wanted.table, own), tuple(Sealed(each.input, {}) for each in records), tuple(lacking))
     earlier = [reader.assessed(night - DAY * back) for back in range(wanted.lookback_nights, 0, -1)]
     found = [each for each in earlier if each is not None]
     rows = _findings(found, night) if wanted.table == "ops.findings" else _items(found)
@@ -283,7 +289,10 @@ def _finding(finding: NightFinding, assessed: Assessed) -> Row:
 
 
 def _items(assessed: Sequence[Assessed]) -> list[Row]:
-    """One row for each run of nights on which an item stood among a control's exceptions or open reviews."""
+    """One row for each run of nights on which an item stood among a control's exceptions or open reviews for one reason.
+
+    ``standing_since`` is the first night of the run on which it stood there for any reason: another reason is no new start.
+    """
     by_control: dict[str, list[NightFinding]] = {}
     for finding in (finding for each in assessed for finding in each.findings):
         by_control.setdefault(finding.control, []).append(finding)
@@ -295,6 +304,7 @@ def _items(assessed: Sequence[Assessed]) -> list[Row]:
             "reason": run.reason,
             "kind": kind,
             "first_seen": run.first_seen,
+            "standing_since": max(night for night in starts[run.item] if night <= run.first_seen),
             "last_seen": run.last_seen,
             "nights": run.nights,
             "open": run.open,
@@ -303,8 +313,22 @@ def _items(assessed: Sequence[Assessed]) -> list[Row]:
         for control, nights in sorted(by_control.items())
         for waived in [_waived_last(nights)]
         for kind, field in (("exception", "exceptions"), ("review", "reviews"))
+        for starts in [_starts(nights, field)]
         for run in intervals(nights, field)
     ]
+
+
+def _starts(nights: Sequence[NightFinding], field: str) -> dict[str, list[dt.date]]:
+    """Return, by item, the first nights of its runs with the reasons left aside."""
+    starts: dict[str, list[dt.date]] = {}
+    for run in intervals([_without_reasons(each, field) for each in nights], field):
+        starts.setdefault(run.item, []).append(run.first_seen)
+    return starts
+
+
+def _without_reasons(night: NightFinding, field: str) -> NightFinding:
+    bare: dict[str, Any] = {field: tuple(replace(each, reason="") for each in getattr(night, field))}
+    return replace(night, **bare)
 
 
 def _waived_last(nights: Sequence[NightFinding]) -> set[tuple[str, str]]:

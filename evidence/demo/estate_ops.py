@@ -7,13 +7,13 @@ from typing import Final
 
 from evidence.demo.faults import Rests
 from evidence.demo.ops_answers import ACCEPTED, ANSWERED, FRESH, answer_followed
-from evidence.demo.ops_collected import COMPLETE, LONG, SIGHT, SOUND, TRAILS, answer_collected, plant_sight
+from evidence.demo.ops_collected import COMPLETE, LONG, SIGHT, SOUND, STOOD, TRAILS, answer_collected, plant_sight
 from evidence.demo.ops_people import dispose, open_tickets, waive
 from evidence.demo.ops_releases import RELEASES, change_overlay, plant_releases
 from evidence.demo.world import World
 
 LATE: Final = (ACCEPTED, ANSWERED, FRESH, RELEASES)  # they read earlier findings, and no finding of theirs is read
-CONTROLS: Final[tuple[str, ...]] = (COMPLETE, LONG, SIGHT, SOUND, TRAILS, *LATE)
+CONTROLS: Final[tuple[str, ...]] = (COMPLETE, LONG, SIGHT, SOUND, STOOD, TRAILS, *LATE)
 RESTS_ON: Final[Rests] = {}  # receipts are read here, whatever they say
 
 

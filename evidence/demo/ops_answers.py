@@ -27,6 +27,7 @@ class Stood:
     world: World
     answers: Mapping[str, list[NightAnswer]]
     since: dict[tuple[str, str, str], int] = field(default_factory=dict)  # control, item, reason -> first night seen
+    standing: dict[Pair, int] = field(default_factory=dict)  # control, item -> first night seen, for any reason
     accepted: dict[str, set[Pair]] = field(default_factory=dict)  # control -> item, reason that a waiver accepted then
 
     def add(self, night: int) -> None:
@@ -39,6 +40,9 @@ class Stood:
                 for key in stood - found:
                     del self.since[key]
                 self.since |= dict.fromkeys(found - stood, night)
+                items = {(control, item) for item, _ in answer.exceptions}
+                kept = {pair: first for pair, first in self.standing.items() if pair[0] != control or pair in items}
+                self.standing = dict.fromkeys(items, night) | kept
                 self.accepted[control] = {(item, reason) for item, reason, _ in answer.waived}
 
 
@@ -74,7 +78,7 @@ def _responses(stood: Stood, night: int) -> None:
     if not stood.since:
         world.quiet(ANSWERED, night, night)
     for (control, item, reason), first in stood.since.items():
-        severity, age = world.judges.severities[control] if world.judges else "", night - first
+        severity, age = world.judges.severities[control] if world.judges else "", night - stood.standing[control, item]
         answered = (
             bool({control, f"{control}/{item}"} & named)
             or any(d.control == control and d.item == item and first <= d.night < night and d.recorded <= night for d in world.key.disposed)

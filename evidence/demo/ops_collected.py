@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from evidence.datasets.contract import Contract
+from evidence.demo.answer import BEFORE
 from evidence.demo.events import ACCESSES, LOGINS, QUERIES
 from evidence.demo.faults import DENIED, FAULTS, MISSED, STOPPED
 from evidence.demo.state import ALWAYS
 from evidence.demo.world import World
+from evidence.snapshot.model import DAY
 
-COMPLETE, TRAILS, SIGHT, SOUND, LONG = (
+COMPLETE, TRAILS, SIGHT, SOUND, LONG, STOOD = (
     "monitor-collection-complete",
     "monitor-audit-continuity",
     "monitor-collector-visibility",
     "monitor-evidence-integrity",
     "retention-audit-6y",
+    "monitor-pipeline-state",
 )
 VISIBILITY: Final = "snowflake.collector_visibility"
 SHOW_CAP: Final = 10_000
@@ -69,6 +72,8 @@ def answer_collected(world: World) -> None:
         if read.dataset.startswith("snowflake.") and read.status in {"denied", "missing"}:
             world.expect(read.plant, SIGHT, read.dataset, "not-read", night, night, **there)
     _kept(world)
+    # the run that collects all of it records how the pipeline stands on that day, which is none of these nights
+    world.gap("pipeline-never-recorded", STOOD, BEFORE, (0, world.size.nights - 1), "nothing-concluded")
     world.expect("checkpoint-never-compared", SOUND, "checkpoint", "not-made", world.change_night, source="log")
 
 
@@ -105,14 +110,20 @@ def _failed(world: World) -> Iterator[Failed]:
 
 
 def _kept(world: World) -> None:
-    """A month with a failed read is not whole, from its first night on: the check was made when all was collected.
-
-    A night that is missing at the end of what was collected is not known to be one.
-    """
+    """A month with a failed read is not whole, from the night after its last one on; before that it is not judged."""
+    size = world.size
+    ended = _months_end(size.start)
+    world.quiet(LONG, 0, (ended - size.start).days)
     for read in _failed(world):
-        day = world.size.night(read.night)
-        if read.dataset not in _KEPT or (read.status == "missing" and read.night == world.size.nights - 1):
+        day = size.night(read.night)
+        if read.dataset not in _KEPT:
             continue
-        month = max(0, (dt.date(day.year, day.month, 1) - world.size.start).days)
-        reason = "month-short" if read.status == "missing" else "not-whole"
-        world.expect(read.plant, LONG, f"{read.dataset} {day:%Y-%m}", reason, month, source=read.source)
+        reason, first = (
+            "month-short" if read.status == "missing" else "not-whole",
+            (_months_end(day) - size.start).days + 1,
+        )
+        world.expect(read.plant, LONG, f"{read.dataset} {day:%Y-%m}", reason, first, source=read.source)
+
+
+def _months_end(day: dt.date) -> dt.date:
+    return (day.replace(day=1) + 31 * DAY).replace(day=1) - DAY

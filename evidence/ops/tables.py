@@ -153,11 +153,16 @@ def select(schema: str, table: Table) -> str:
     return f"SELECT {names} FROM {schema}.{table.name} WHERE ORIGIN = ? AND LOG_INDEX >= ? AND LOG_INDEX < ?"
 
 
+def needed(schema: str) -> Iterator[tuple[Sequence[str], str, str]]:
+    """Yield (privileges, kind of object, its name) that whoever publishes needs: no DELETE, no TRUNCATE, no ownership."""
+    yield ("USAGE",), "DATABASE", schema.split(".", maxsplit=1)[0]
+    yield ("USAGE",), "SCHEMA", schema
+    for table in TABLES:
+        yield ("SELECT", "INSERT", "UPDATE"), "TABLE", f"{schema}.{table.name}"
+
+
 def grants(schema: str, role: str) -> Sequence[str]:
-    """Return what ``role`` needs to publish: no DELETE, no TRUNCATE, no ownership."""
-    database = schema.split(".", maxsplit=1)[0]
+    """Return the statements that give ``role`` what it needs to publish."""
     return [
-        f"GRANT USAGE ON DATABASE {database} TO ROLE {role}",
-        f"GRANT USAGE ON SCHEMA {schema} TO ROLE {role}",
-        *(f"GRANT SELECT, INSERT, UPDATE ON TABLE {schema}.{table.name} TO ROLE {role}" for table in TABLES),
+        f"GRANT {', '.join(privileges)} ON {kind} {name} TO ROLE {role}" for privileges, kind, name in needed(schema)
     ]

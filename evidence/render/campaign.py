@@ -4,26 +4,31 @@ Values come from sealed lists, registers and captures; nothing is judged here th
 """
 
 import datetime as dt
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from evidence.render.spreadsheet import Cell
-from evidence.render.words import _
+from evidence.render.words import Phrase, _, ngettext
 
 State = Literal[
-    "kept", "pending", "expired", "removal shown", "removal due later", "removal overdue", "removal not shown", "reopened"
+    "kept", "decided late", "pending", "expired", "removal shown", "removal due later", "removal overdue", "removal not shown",
+    "reopened",
 ]  # fmt: skip
 STATES: Final[Mapping[State, str]] = {
-    "kept": _("kept by a decision that counts"),
+    "kept": _("kept by a decision that counts, in time"),
+    "decided late": _(
+        "kept, but no decision that counts stood on the day the review was due: one was recorded after it"
+    ),
     "removal shown": _("to be removed, and a later capture shows it gone"),
     "removal due later": _("to be removed, due after the period's end: a subsequent event"),
     "removal not shown": _("to be removed, and no capture after the decision shows whether it is gone"),
     "removal overdue": _("to be removed, and still held past the day it was due"),
     "reopened": _("removed and granted anew since the decision"),
     "pending": _("no decision that counts, and the review is not due yet"),
-    "expired": _("no decision that counts by the day the review was due"),
+    "expired": _("no decision that counts up to the period's end, though the review was due"),
 }
 REMOVALS: Final[tuple[State, ...]] = (
     *("removal overdue", "reopened", "removal not shown", "removal due later", "removal shown"),
@@ -31,13 +36,16 @@ REMOVALS: Final[tuple[State, ...]] = (
 COLUMNS: Final = (
     *("quarter", "list_sha256", "row", "system", "kind", "holder", "access", "holder_is", "gravest", "phi", "brings_roles"),
     *("objects", "granted_on", "granted_by", "last_used", "change", "decision", "asked", "reviewer", "decided_at"),
-    *("decided_on", "note", "state", "removal_due", "why"),
+    *("decided_on", "note", "state", "removal_due", "why", "decided_late"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """One row of a list with its decision. ``listed`` are the list's own words by name; without a sealed list it has the identity only."""
+    """One row of a list with its decision. ``listed`` are the list's own words by name; without a sealed list it has the identity only.
+
+    ``late`` is the day of the first decision that counts, where none stood on the day the review was due.
+    """
 
     listed: Mapping[str, str | int]
     state: State
@@ -49,6 +57,7 @@ class Reviewed:
     note: str = ""
     due: dt.date | None = None
     why: str = ""
+    late: dt.date | None = None
 
     def shown(self, name: str) -> str | int:
         """Return a word of the list; ``not known`` where it is not sealed."""
@@ -69,8 +78,29 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """A decision and the next one on the same access. ``became`` says what became of the first, ``overdue`` that a removal was past its day."""
+
+    system: str
+    holder: str
+    access: str
+    decision: str
+    reviewer: str
+    decided_at: dt.datetime
+    then: str
+    by: str
+    at: dt.datetime
+    became: str
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
-    """A signed part of the review of one scope, as the register has it; ``fault`` says what is wrong with it on its face."""
+    """A signed part of the review of one scope, as the register has it.
+
+    ``fault`` says what is wrong with it on its face: the day it is signed on included. ``stands`` is false where another signature of
+    the same part stands for it.
+    """
 
     scope: str
     part: int
@@ -80,6 +110,40 @@ class Signature:
     decided: int
     signed_at: dt.datetime
     fault: str
+    stands: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """What happened in the period, and is why a review is shown: lists sealed, decisions recorded, parts signed; days that fell into it."""
+
+    listed: int = 0
+    decided: int = 0
+    replacing: int = 0  # of the decisions: those that replace an earlier one
+    signed: int = 0
+    removals_due: int = 0
+    review_due: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any reason to show the review."""
+        return bool(self.listed or self.decided or self.signed or self.removals_due or self.review_due)
+
+    @property
+    def words(self) -> tuple[Phrase, ...]:
+        """The reasons, in words."""
+        said = [
+            (self.listed, ngettext("{n} list was sealed", "{n} lists were sealed", self.listed)),
+            (self.decided, ngettext("{n} decision was recorded", "{n} decisions were recorded", self.decided)),
+            (
+                self.replacing,
+                ngettext("{n} of them replaces an earlier one", "{n} of them replace an earlier one", self.replacing),
+            ),
+            (self.signed, ngettext("{n} part was signed", "{n} parts were signed", self.signed)),
+            (self.removals_due, ngettext("{n} removal fell due", "{n} removals fell due", self.removals_due)),
+            (self.review_due, _("the review itself fell due")),
+        ]
+        return tuple(words for holds, words in said if holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +170,31 @@ class Campaign:
     phi_gap: str = ""
     later: int = 0
     lists: int = 0
+    replaced: tuple[Replaced, ...] = ()
+    acts: Acts = Acts()
+    scope: str = "snowflake"  # whose rows are shown
+
+    @property
+    def late(self) -> tuple[Reviewed, ...]:
+        """Rows whose first decision that counts came after the day the review was due, the latest first."""
+        found = [row for row in self.rows if row.late is not None]
+        return tuple(sorted(found, key=lambda row: (-(row.late or self.due).toordinal(), *_identity(row))))
+
+    @property
+    def others(self) -> list[str]:
+        """Scopes that are signed and whose lists are kept elsewhere."""
+        return sorted({each.scope for each in self.signatures} - {self.scope})
+
+    @property
+    def signed_rows(self) -> int | None:
+        """Rows that the parts that stand of the scope shown say they list; None if none is signed, or there are more lists than one."""
+        mine = [each.listed for each in self.signatures if each.scope == self.scope and each.stands]
+        return sum(mine) if mine and self.lists == (1 if self.list_sha256 else 0) else None
+
+    @property
+    def overdue_before(self) -> int:
+        """Removals past their day when another decision replaced them."""
+        return sum(each.overdue for each in self.replaced)
 
     @property
     def states(self) -> dict[State, int]:
@@ -114,13 +203,21 @@ class Campaign:
         return {state: found[state] for state in STATES}
 
     @property
-    def reviewers(self) -> list[tuple[str, int, int, int]]:
-        """Reviewer, rows decided that count, kept, to be removed."""
+    def reviewers(self) -> list[tuple[str, int, int, int, int, int]]:
+        """Reviewer; rows whose last decision is theirs and counts, of them kept, to be removed; their decisions replaced; not counting.
+
+        A decision that does not count and was replaced is among both.
+        """
         found: dict[str, Counter[str]] = {}
-        for row in self.rows:
-            if row.decision:
-                found.setdefault(row.reviewer, Counter())[row.decision] += 1
-        return [(name, kept.total(), kept["keep"], kept["remove"]) for name, kept in sorted(found.items())]
+        said = [(row.reviewer, row.decision) for row in self.rows if row.decision]
+        said += [(each.reviewer, "replaced") for each in self.replaced]
+        said += [(each.reviewer, "aside") for each in self.set_aside]
+        for reviewer, what in said:
+            found.setdefault(reviewer, Counter())[what] += 1
+        return [
+            (name, n["keep"] + n["remove"], n["keep"], n["remove"], n["replaced"], n["aside"])
+            for name, n in sorted(found.items())
+        ]
 
     @property
     def removals(self) -> tuple[Reviewed, ...]:
@@ -149,7 +246,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class AccessReview:
-    """The reviews performed in a period, and the quarters whose review lies after it: ``pending`` with what is known of each."""
+    """The reviews shown for a period, and the quarters without one: ``pending`` with what is known of each."""
 
     campaigns: tuple[Campaign, ...]
     pending: tuple[tuple[dt.date, str], ...]
@@ -167,8 +264,27 @@ def review_rows(review: AccessReview) -> Iterator[list[Cell]]:
                 *(row.listed.get(name, "") for name in (*names, *more)),
                 *(row.decision, row.asked, row.reviewer),
                 row.decided_at.isoformat(timespec="seconds") + "Z" if row.decided_at else "",
-                *(row.decided_on, row.note, row.state, row.due, row.why),
+                *(row.decided_on, row.note, row.state, row.due, row.why, row.late),
             ]
+
+
+def blind_spots(review: AccessReview) -> tuple[Phrase, ...]:
+    """Return what the evidence of the reviews cannot show: access that no sealed list names."""
+    unsealed = dict.fromkeys(each.quarter for each in review.campaigns if not each.list_sha256)
+    return tuple(
+        _(
+            "No list of who held what was sealed in this store for decisions of the access review of the quarter that ended {quarter}: "
+            "that the signed list was complete is not shown, and its signatures are compared with the digest of the list in the register.",
+            quarter=quarter,
+        )
+        for quarter in unsealed
+    )
+
+
+def owned(person: str, owners: Iterable[str]) -> int:
+    """Count the controls whose owner, in management's words, names ``person``; the name as a whole, in any case."""
+    whole = re.compile(rf"(?<!\w){re.escape(person)}(?!\w)", re.IGNORECASE)
+    return sum(bool(person and whole.search(owner)) for owner in owners)
 
 
 def _identity(row: Reviewed) -> Sequence[str]:

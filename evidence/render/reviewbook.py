@@ -19,6 +19,10 @@ _SHEET_ROWS: Final = 1_000_000  # a sheet ends at 1,048,576
 _CELL: Final = 32_000  # characters; a cell ends at 32,767
 _WIDTHS: Final = {"holder": 28, "access": 32, "gravest": 28, "note": 34, "why": 40, "state": 20, "list_sha256": 14}
 _ASIDE: Final = ("quarter", "system", "holder", "access", "decision", "reviewer", "decided_at", "why")
+_REPLACED: Final = (
+    *("quarter", "system", "holder", "access", "decision", "reviewer", "decided_at"),
+    *("then", "then_by", "then_at", "became"),
+)
 _SIGNED: Final = ("quarter", "scope", "part", "parts", "reviewer", "listed", "decided", "signed_at", "fault")
 
 
@@ -45,6 +49,7 @@ def _workbook(review: AccessReview, end: dt.date) -> Iterator[bytes]:
             _counts(book, review)
             _sheet(book, "Access and decisions", COLUMNS, review_rows(review))
             _sheet(book, "Decisions that do not count", _ASIDE, _aside(review))
+            _sheet(book, "Replaced decisions", _REPLACED, _replaced(review))
             _sheet(book, "Signatures", _SIGNED, _signed(review))
         file.seek(0)
         while piece := file.read(1 << 20):
@@ -55,7 +60,7 @@ def _counts(book: Any, review: AccessReview) -> None:
     rows: list[list[Cell]] = []
     for campaign in review.campaigns:
         rows += [[campaign.quarter, state, count, STATES[state]] for state, count in campaign.states.items()]
-    rows += [[quarter, "not performed in the period", None, why] for quarter, why in review.pending]
+    rows += [[quarter, "not performed up to the period's end", None, why] for quarter, why in review.pending]
     _sheet(book, "Counts", ("quarter", "state", "rows", "meaning"), rows)
 
 
@@ -63,6 +68,13 @@ def _aside(review: AccessReview) -> Iterator[list[Cell]]:
     for campaign in review.campaigns:
         for each in campaign.set_aside:
             yield [campaign.quarter, *(getattr(each, name) for name in _ASIDE[1:6]), _moment(each.decided_at), each.why]
+
+
+def _replaced(review: AccessReview) -> Iterator[list[Cell]]:
+    for campaign in review.campaigns:
+        for each in campaign.replaced:
+            first = [campaign.quarter, *(getattr(each, name) for name in _REPLACED[1:6]), _moment(each.decided_at)]
+            yield [*first, each.then, each.by, _moment(each.at), each.became]
 
 
 def _signed(review: AccessReview) -> Iterator[list[Cell]]:

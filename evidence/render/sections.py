@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from evidence.control.result import PeriodFinding
-from evidence.render.campaign import STATES
+from evidence.render.campaign import STATES, owned
 from evidence.render.collected import Evidenced
 from evidence.render.inputs import Content
 from evidence.render.nightly import morning
@@ -37,6 +37,12 @@ def build(content: Content, views: Sequence[ControlView]) -> dict[str, Any]:
         "tested": {view.id: _tested(view) for view in views} if report.by_tests else {},
         "morning": morning(content),
         "review": content.review,
+        "owns": {
+            name: owned(name, (control.owner for control in content.controls))
+            for name in sorted({reviewer for g in content.review.campaigns for reviewer, *_rest in g.reviewers})
+        }
+        if content.review
+        else {},
         "state_words": STATES,
     }
 

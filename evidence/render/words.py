@@ -100,7 +100,7 @@ VOCABULARY: Final = (  # words of findings and registers that pages print; there
     *(N_("critical"), N_("high"), N_("medium"), N_("low")),
     *(N_("primary"), N_("supporting"), N_("manual"), N_("inherited"), N_("none")),
     *(N_("required"), N_("addressable"), N_("Exceptions"), N_("Review items"), N_("exceptions"), N_("review items")),
-    *(N_("kept"), N_("pending"), N_("expired"), N_("removal shown"), N_("removal due later")),
+    *(N_("kept"), N_("decided late"), N_("pending"), N_("expired"), N_("removal shown"), N_("removal due later")),
     *(N_("removal overdue"), N_("removal not shown"), N_("reopened")),
     *(
         N_("missing evidence"),

@@ -44,8 +44,15 @@ def reviewer_of(registers: Registers, person: str, day: dt.date) -> Row:
 
 def own(reviewer: Row, row: Mapping[str, Any]) -> bool:
     """Say whether a row of the list is about the reviewer himself or a superior of his."""
-    names = {name.casefold() for name in (*reviewer["logins"], *reviewer["reports_to"])}
-    return of_user(row) and row["holder"].casefold() in names
+    return bool(own_as(reviewer, row))
+
+
+def own_as(reviewer: Row, row: Mapping[str, Any]) -> Literal["holder", "superior", ""]:
+    """Say what the holder of a row is to the reviewer: the reviewer as ``holder``, a ``superior``, or empty for neither."""
+    holder = row["holder"].casefold() if of_user(row) else None
+    if holder in {name.casefold() for name in reviewer["logins"]}:
+        return "holder"
+    return "superior" if holder in {name.casefold() for name in reviewer["reports_to"]} else ""
 
 
 def decided_rows(

@@ -85,16 +85,41 @@ def kms_packet_key(ref: str, certificate: bytes, chain: Sequence[bytes] = (), cl
     return PacketKey(key, leaf, (*more, *extra))
 
 
-def _client(key_id: str) -> Any:
-    """An ARN names its region (arn:aws:kms:REGION:ACCOUNT:key/ID); else the SDK's own configuration does."""
+def key_standing(key_id: str, *, region: str = "", endpoint_url: str = "", client: Any = None) -> dict[str, Any]:
+    """Return ``enabled``, ``key_state``, ``rotation`` (None: not told, or a key that has none) and ``spec`` of a key, as KMS says now.
+
+    Two read-only calls. Raises ``ConfigError`` with the code of a refusal alone, so that the same refusal reads the same each night.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    asked = client if client is not None else _client(key_id, region, endpoint_url)
+    try:
+        about = asked.describe_key(KeyId=key_id)["KeyMetadata"]
+    except ClientError as exc:
+        code = str(exc.response.get("Error", {}).get("Code", "unknown"))
+        raise ConfigError(f"KMS refused DescribeKey: {code}", fix="grant kms:DescribeKey on this key") from None
+    except (BotoCoreError, KeyError, TypeError) as exc:
+        raise ConfigError(
+            f"KMS cannot be asked for the key: {type(exc).__name__}", fix="check credentials, region and network"
+        ) from None
+    try:
+        rotation = bool(asked.get_key_rotation_status(KeyId=about.get("Arn", key_id))["KeyRotationEnabled"])
+    except (ClientError, BotoCoreError, KeyError, TypeError):  # asymmetric keys have none; the right may be lacking
+        rotation = None
+    spelled = {"key_state": str(about.get("KeyState", "")), "spec": str(about.get("KeySpec", ""))}
+    return {"enabled": bool(about["Enabled"]) if "Enabled" in about else None, "rotation": rotation, **spelled}
+
+
+def _client(key_id: str, region: str = "", endpoint_url: str = "") -> Any:
+    """An ARN names its region (arn:aws:kms:REGION:ACCOUNT:key/ID); else the caller or the SDK's own configuration does."""
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
-    region = key_id.split(":")[3] if key_id.startswith("arn:") and key_id.count(":") >= 5 else None
+    named = key_id.split(":")[3] if key_id.startswith("arn:") and key_id.count(":") >= 5 else region
     bounds = Config(connect_timeout=10, read_timeout=20, retries={"mode": "standard", "max_attempts": 4})
     try:
-        return boto3.client("kms", region_name=region, config=bounds)
+        return boto3.client("kms", region_name=named or None, endpoint_url=endpoint_url or None, config=bounds)
     except BotoCoreError as exc:
         raise ConfigError(f"no KMS client: {exc}", fix="set AWS_REGION, or write the key's ARN") from None
 

@@ -12,6 +12,7 @@ from evidence.snapshot import canonical
 SOURCE: Final = "log"  # the source that inputs name which no source gave: our own log
 FINDINGS: Final = "ops.findings"
 CHECKS: Final = "ops.checks"
+PIPELINE: Final = "ops.pipeline"
 _INPUT: Final = ("source", "dataset", "night", "status", "rows", "rows_digest")
 
 

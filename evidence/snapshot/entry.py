@@ -31,6 +31,7 @@ EntryType = Literal[
     "text",
     "sample",
     "check",
+    "pipeline",
     "access-review",
     "alert",
     "told",

@@ -102,15 +102,15 @@ class Totals:
 
     def differences(self, other: "Totals") -> list[str]:
         """List where the two sides disagree; what one side does not state is not compared."""
-        found = [] if self.rows == other.rows else [f"rows {self.rows} / {other.rows}"]
+        found = [] if self.rows == other.rows else [f"rows {self.rows:,} / {other.rows:,}"]
         if None not in (self.distinct_keys, other.distinct_keys) and self.distinct_keys != other.distinct_keys:
-            found.append(f"distinct keys {self.distinct_keys} / {other.distinct_keys}")
+            found.append(f"distinct keys {self.distinct_keys:,} / {other.distinct_keys:,}")
         for name in sorted(set(self.columns) & set(other.columns)):
             mine, theirs = self.columns[name], other.columns[name]
             for part in ("non_null", "length_sum", "value_sum"):
                 a, b = getattr(mine, part), getattr(theirs, part)
                 if a is not None and b is not None and a != b:
-                    found.append(f"{name} {part} {a} / {b}")
+                    found.append(f"{name} {part} {a:,} / {b:,}")
         return found
 
     def counts(self) -> Iterator[int]:

@@ -79,7 +79,8 @@ def refusal(exc: SourceError) -> Refusal:
 
 def reason_of(exc: SourceError) -> str:
     """One line; the message of a source error names the statement or file and never holds row values."""
-    return " ".join(f"{exc} {exc.fix}".split())[:1000]
+    said = str(exc).rstrip(" .") + (f"; to mend it: {exc.fix}" if exc.fix else "")
+    return " ".join(said.split())[:1000]
 
 
 def add_costs(costs: Iterable[Mapping[str, int]]) -> dict[str, int]:
@@ -134,7 +135,7 @@ def _judge(
         more = f" (and {len(gaps) - 3} more, see the notes)" if len(gaps) > 3 else ""
         problems.append("not answered: " + "; ".join(gaps[:3]) + more)
     if landed.quarantined:
-        problems.append(f"{landed.quarantined} rows quarantined")
+        problems.append(f"{landed.quarantined:,} row{'' if landed.quarantined == 1 else 's'} quarantined")
     if contract.kind == "state" and not known_moment:
         problems.append("the moment of capture is not stated")
     return ("incomplete", "; ".join(problems)) if problems else ("complete", "")

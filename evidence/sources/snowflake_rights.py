@@ -7,6 +7,7 @@ on single objects, and those that hand over more than reading, are printed as co
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from evidence.datasets.contract import Connection, Contract
 from evidence.sources import snowflake_sql as sql
@@ -25,6 +26,22 @@ class Identity:
     role: str
     warehouse: str
     timeout_seconds: int = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the warehouse may cost: its size, seconds of idling, credits a month and at which per cent of them it is told and stopped."""
+
+    monitor: str = "EVIDENCE_MONITOR"
+    credits: int = 10
+    notify: int = 80
+    suspend: int = 100
+    size: str = "XSMALL"
+    idle: int = 60
+
+
+LIMITS: Final = Limits()
+NETWORK_POLICY: Final = "EVIDENCE_ADDRESSES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +112,10 @@ def script(source: str, contracts: Sequence[Contract], base: Identity, elevated:
 
 def _warehouse(who: Identity) -> Iterator[str]:
     name = identifier(who.warehouse)
-    yield "CREATE RESOURCE MONITOR IF NOT EXISTS EVIDENCE_MONITOR WITH CREDIT_QUOTA = 10 FREQUENCY = MONTHLY START_TIMESTAMP = IMMEDIATELY"
-    yield "  TRIGGERS ON 80 PERCENT DO NOTIFY ON 100 PERCENT DO SUSPEND;"
-    yield f"CREATE WAREHOUSE IF NOT EXISTS {name} WAREHOUSE_SIZE = 'XSMALL' AUTO_SUSPEND = 60 AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE;"
-    yield f"ALTER WAREHOUSE {name} SET RESOURCE_MONITOR = EVIDENCE_MONITOR, STATEMENT_TIMEOUT_IN_SECONDS = {who.timeout_seconds};"
+    yield f"CREATE RESOURCE MONITOR IF NOT EXISTS {LIMITS.monitor} WITH CREDIT_QUOTA = {LIMITS.credits} FREQUENCY = MONTHLY START_TIMESTAMP = IMMEDIATELY"
+    yield f"  TRIGGERS ON {LIMITS.notify} PERCENT DO NOTIFY ON {LIMITS.suspend} PERCENT DO SUSPEND;"
+    yield f"CREATE WAREHOUSE IF NOT EXISTS {name} WAREHOUSE_SIZE = '{LIMITS.size}' AUTO_SUSPEND = {LIMITS.idle} AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE;"
+    yield f"ALTER WAREHOUSE {name} SET RESOURCE_MONITOR = {LIMITS.monitor}, STATEMENT_TIMEOUT_IN_SECONDS = {who.timeout_seconds};"
 
 
 def _user(who: Identity) -> Iterator[str]:
@@ -107,7 +124,8 @@ def _user(who: Identity) -> Iterator[str]:
     yield f"CREATE USER IF NOT EXISTS {user} TYPE = SERVICE DEFAULT_ROLE = {role} DEFAULT_WAREHOUSE = {warehouse}"
     yield "  DEFAULT_SECONDARY_ROLES = () COMMENT = 'evidence collector';"
     yield f"-- its public key, without header and line breaks: ALTER USER {user} SET RSA_PUBLIC_KEY = '<key>';"
-    yield f"-- the addresses it comes from, and no others:    ALTER USER {user} SET NETWORK_POLICY = <policy>;"
+    yield f"-- the addresses it comes from, and no others:    CREATE NETWORK POLICY IF NOT EXISTS {NETWORK_POLICY} ALLOWED_IP_LIST = ('<address>');"
+    yield f"--                                                ALTER USER {user} SET NETWORK_POLICY = {NETWORK_POLICY};"
     yield f"GRANT ROLE {role} TO USER {user};"
     yield f"GRANT USAGE ON WAREHOUSE {warehouse} TO ROLE {role};"
 
@@ -116,29 +134,39 @@ def _grants(who: Identity, needed: Needs) -> Iterator[str]:
     role = identifier(who.role)
     for kind, roles in (("DATABASE", needed.database_roles), ("APPLICATION", needed.application_roles)):
         for name, datasets in roles.items():
-            yield f"GRANT {kind} ROLE SNOWFLAKE.{name} TO ROLE {role}; -- {_named(datasets)}"
+            yield f"GRANT {kind} ROLE SNOWFLAKE.{name} TO ROLE {role}; -- {named(datasets)}"
     for grant, datasets in needed.grants.items():
-        spelled = _PLACEHOLDER.sub(r"<\1>", grant)
-        statement = f"GRANT {spelled} TO ROLE {role};"
-        aside = [
-            *(["for each"] if "{" in grant else []),
-            *(["more than reading, your decision"] if _is_power(grant) else []),
-        ]
-        before = f"-- {', '.join(aside)}: " if aside else ""
-        yield f"{before}{statement} -- {_named(datasets)}"
+        words, _ = aside(grant)
+        before = f"-- {', '.join(words)}: " if words else ""
+        yield f"{before}{statement(grant, who.role)} -- {named(datasets)}"
 
 
-def _is_power(grant: str) -> bool:
-    return grant.startswith(POWERFUL)
+def statement(grant: str, role: str) -> str:
+    """Return the statement of a contract's grant; what it is on stands as ``<kind>``."""
+    spelled = _PLACEHOLDER.sub(r"<\1>", grant)
+    return f"GRANT {spelled} TO ROLE {identifier(role)};"
 
 
-def _named(datasets: Sequence[str]) -> str:
+def aside(grant: str) -> tuple[list[str], bool]:
+    """Return why a grant is not simply made, in words, and whether it hands over more than reading."""
+    powerful = grant.startswith(POWERFUL)
+    words = [*(["for each"] if "{" in grant else []), *(["more than reading, your decision"] if powerful else [])]
+    return words, powerful
+
+
+def named(datasets: Sequence[str]) -> str:
+    """Return datasets in a line."""
     return ", ".join(dataset.removeprefix("snowflake.") for dataset in datasets)
 
 
 def identifier(name: str) -> str:
     """Spell a name of the configuration: as it is where that is enough, else quoted."""
     return name if _PLAIN.match(name) else sql.quoted(name)
+
+
+def folded(name: str) -> str:
+    """Return the name as Snowflake keeps it: a plain one in upper case."""
+    return name.upper() if _PLAIN.match(name) else name
 
 
 def beyond(held: Iterable[Held], needed: Needs, who: Identity) -> tuple[list[Held], list[Held]]:

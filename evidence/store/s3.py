@@ -70,6 +70,13 @@ class S3Store:
         """Seconds that the server's clock was ahead of ours at its last answer."""
         return self._bucket.offset
 
+    def protection(self) -> tuple[bool, bool]:
+        """Return whether the bucket's versioning and its Object Lock are on, as the server says now."""
+        versioning = self._bucket.call("get_bucket_versioning") or {}
+        lock = self._bucket.call("get_object_lock_configuration", missing_ok=True) or {}
+        locked = (lock.get("ObjectLockConfiguration") or {}).get("ObjectLockEnabled") == "Enabled"
+        return versioning.get("Status") == "Enabled", locked
+
     def default_retention(self) -> tuple[str, int] | None:
         """Return mode and days of the bucket's own default; None for none. Ours name their lock themselves, whatever it is."""
         answer = self._bucket.call("get_object_lock_configuration", missing_ok=True) or {}
@@ -182,15 +189,13 @@ class S3Store:
         self._bucket.call("put_object", Key=key, Body=body, ChecksumSHA256=sha256_header(body), **self._encryption())
 
     def _check_bucket(self) -> None:
-        name = self._bucket.name
-        answer = self._bucket.call("get_bucket_versioning")
-        if (answer or {}).get("Status") != "Enabled":
+        name, (versioning, lock) = self._bucket.name, self.protection()
+        if not versioning:
             raise ConfigError(
                 f"bucket {name} has no versioning",
                 fix=f"aws s3api put-bucket-versioning --bucket {name} --versioning-configuration Status=Enabled",
             )
-        lock = self._bucket.call("get_object_lock_configuration", missing_ok=True)
-        if ((lock or {}).get("ObjectLockConfiguration") or {}).get("ObjectLockEnabled") != "Enabled":
+        if not lock:
             raise ConfigError(
                 f"bucket {name} has no Object Lock",
                 fix="create the bucket with --object-lock-enabled-for-bucket, or enable Object Lock on it",

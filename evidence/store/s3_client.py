@@ -117,6 +117,14 @@ class Bucket:
             return f"check that account {self._owner['ExpectedBucketOwner']} owns it, its policy and this role's rights"
         return "check the bucket's policy and this role's rights" if code != "NoSuchBucket" else "create the bucket"
 
+    def _unanswered(self, what: str) -> StoreError:
+        """Return the error for a request that had no answer, or was never sent: AWS's own chain holds no credentials."""
+        if "Credential" in what:
+            fix = "give this user AWS credentials: aws configure, AWS_… variables, or the machine's role"
+            return StoreError(f"s3://{self.name} was not asked: {what}", fix=fix)
+        fix = "check endpoint, region and network; try again"
+        return StoreError(f"s3://{self.name} gave no answer that can be read: {what}", fix=fix)
+
     def _guard(self, action: Callable[[], Any], tries: int = 1) -> Any:
         """Run ``action``; transport failures become ``StoreError`` (the object may have been created).
 
@@ -132,8 +140,5 @@ class Bucket:
             except (BotoCoreError, HTTPClientError, ResponseParserError, HTTPError, OSError) as exc:
                 if left and isinstance(exc, (ResponseParserError, HTTPError)):
                     continue
-                raise StoreError(
-                    f"s3://{self.name} gave no answer that can be read: {type(exc).__name__}",
-                    fix="check endpoint, region and network; try again",
-                ) from exc
+                raise self._unanswered(type(exc).__name__) from exc
         raise AssertionError("unreachable")  # pragma: no cover

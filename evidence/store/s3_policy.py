@@ -1,4 +1,4 @@
-"""What the bucket of an ``s3://`` store allows: the bucket policy that denies, and the policy of the collector's role.
+"""What the bucket of an ``s3://`` store allows: its settings, the policy that denies, and the policies of the collector's and the auditor's roles.
 
 Pure: documents out, nothing sent. The denials hold for everybody, the bucket's administrator included, until somebody with
 ``s3:PutBucketPolicy`` removes them; Object Lock holds without them. Sources: Amazon S3 User Guide, "Enforce conditional writes",
@@ -12,13 +12,18 @@ from typing import Any, Final
 VERSION: Final = "2012-10-17"
 SEALED: Final = (
     "data/*", "findings/*", "registers/*", "packets/*", "log/commit/*", "log/tile/*", "log/entries/*", "log/tsr/*", "store.json",
+    "access-reviews/*", "alerts/*", "approvals/*", "changes/*", "checks/*", "configurations/*", "pipeline/*", "samples/*", "texts/*",
 )  # fmt: skip
 DELETES: Final = ("s3:DeleteObject", "s3:DeleteObjectVersion")
 READS: Final = ("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:GetObjectLegalHold")
 WRITES: Final = ("s3:PutObject", "s3:PutObjectRetention", "s3:PutObjectLegalHold")
 LISTS: Final = ("s3:ListBucket", "s3:ListBucketVersions")
 SETTINGS: Final = ("s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration")
+PROTECTION: Final = (
+    "s3:GetBucketPolicy", "s3:GetEncryptionConfiguration", "s3:GetBucketPublicAccessBlock", "s3:GetBucketOwnershipControls",
+)  # fmt: skip
 KMS: Final = ("kms:GenerateDataKey", "kms:Decrypt")
+KMS_STATE: Final = ("kms:DescribeKey", "kms:GetKeyRotationStatus")  # read for the nightly record of the pipeline
 Document = dict[str, Any]
 
 
@@ -62,7 +67,7 @@ def collector_policy(bucket: str, prefix: str, *, partition: str = "aws", kms_ke
         _allow("EvidenceReadsLock", SETTINGS, [arn]),
     ]
     if kms_key_id.startswith("arn:"):
-        statements.append(_allow("EvidenceEncrypts", KMS, [kms_key_id]))
+        statements.append(_allow("EvidenceEncrypts", [*KMS, *KMS_STATE], [kms_key_id]))
     return {"Version": VERSION, "Statement": statements}
 
 
@@ -79,6 +84,47 @@ def lifecycle(prefix: str, days: int) -> Document:
         "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
     }
     return {"Rules": [rule]}
+
+
+def auditor_policy(bucket: str, prefix: str, *, partition: str = "aws", kms_key_id: str = "") -> Document:
+    """Return what an auditor's identity needs to verify the store: it reads objects, versions, locks and settings, and nothing else."""
+    arn = f"arn:{partition}:s3:::{bucket}"
+    statements = [
+        _allow("EvidenceReads", READS, [f"{arn}/{_folder(prefix)}*"]),
+        _allow("EvidenceLists", LISTS, [arn]),
+        _allow("EvidenceReadsSettings", [*SETTINGS, *PROTECTION], [arn]),
+    ]
+    if kms_key_id.startswith("arn:"):
+        statements.append(_allow("EvidenceDecrypts", ["kms:Decrypt"], [kms_key_id]))
+    return {"Version": VERSION, "Statement": statements}
+
+
+def bucket_settings(mode: str, days: int, *, kms_key_id: str = "") -> Document:
+    """Return what the bucket is set to, each as the request of its S3 operation takes it: ``put-bucket-versioning`` and so on.
+
+    The bucket key spares a call to KMS per object (User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys"). Without
+    ``kms_key_id`` S3 takes the account's own key for S3, whose policy nobody can narrow.
+    """
+    key = {"KMSMasterKeyID": kms_key_id} if kms_key_id else {}
+    return {
+        "versioning": {"Status": "Enabled"},
+        "object_lock": {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": mode, "Days": days}}},
+        "encryption": {
+            "Rules": [
+                {
+                    "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", **key},
+                    "BucketKeyEnabled": True,
+                }
+            ]
+        },
+        "public_access_block": {
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+        "ownership": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+    }
 
 
 def _folder(prefix: str) -> str:

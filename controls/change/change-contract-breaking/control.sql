@@ -73,6 +73,6 @@ select
   item,
   case when reason = '' then 'pass' when reason = 'nothing-to-compare' then 'review' else 'fail' end as result,
   reason,
-  'version ' || coalesce(old_version, 'none') || ' to ' || coalesce(new_version, 'none') || case when breaks then ', breaking' else '' end || case when widens then ', widening access' else '' end as observed,
+  case when reason = 'nothing-to-compare' then 'version ' || coalesce(new_version, 'none') || ', nothing to compare it with' else 'version ' || coalesce(old_version, 'none') || ' to ' || coalesce(new_version, 'none') || case when breaks then ', breaking' else '' end || case when widens then ', widening access' else '' end end as observed,
   'no break, or a new major version with its approvals' as expected
 from reasoned

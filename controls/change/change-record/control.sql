@@ -25,7 +25,10 @@ select
     when r.rank = 0 then '' when r.rank = 1 then 'approval-due' when r.rank = 2 then 'closed-without-result' when r.rank = 3 then 'approved-late' when r.rank = 4 then 'self-approved'
     else 'no-record'
   end as reason,
-  coalesce(p.what || ', ', '') || 'between ' || coalesce(strftime(p.since, '%Y-%m-%d %H:%M'), 'no earlier capture') || ' and ' || strftime(p.until, '%Y-%m-%d %H:%M') as observed,
+  case when p.since is null then 'captured at ' || strftime(p.until, '%Y-%m-%d %H:%M') || ', no earlier capture to compare with' else
+    coalesce(replace(replace(p.what, '-retyped', ' of another type'), '-', ' ') || ', ', 'no change to a served object that needs a record, ') || 'between ' || strftime(p.since, '%Y-%m-%d %H:%M') || ' and ' || strftime(p.until, '%Y-%m-%d %H:%M')
+    || case r.rank when 1 then ', an emergency not approved yet' when 2 then ', the record closed without an outcome' when 3 then ', the record approved late' when 4 then ', the record approved by its requester or by nobody' else '' end
+  end as observed,
   'a change record, approved before its window' as expected
 from population p
 left join records r on r.item = p.item

@@ -59,6 +59,8 @@ history as (
   select
     a.item,
     bool_or(l.enabled) filter (where l.night = c.night) as enabled,
+    string_agg(distinct l.login, ', ' order by l.login) as logins,
+    string_agg(distinct l.login, ', ' order by l.login) filter (where l.night = c.night and l.enabled) as open_logins,
     max(l.captured_at) filter (where l.night = c.night) as seen,
     max(l.captured_at) filter (where l.night < c.night and l.enabled) as last_enabled,
     bool_or(l.night < c.night) as seen_before,
@@ -72,7 +74,7 @@ history as (
 ),
 looked_at as (
   select
-    p.*, h.enabled, h.seen, h.last_enabled, h.closed_at, h.last_use, s.orphans, s.system is not null as collected,
+    p.*, h.enabled, h.logins, h.open_logins, h.seen, h.last_enabled, h.closed_at, h.last_use, s.orphans, s.system is not null as collected,
     h.seen <= p.deadline
       or (not h.enabled and h.closed_at <= p.deadline and coalesce(h.closed_at > h.last_enabled, true))
       or (not h.enabled and h.last_enabled is null and not p.news and (h.seen_before or p.deadline < c.night)) as in_time,
@@ -103,9 +105,9 @@ select
   case when reason = '' then 'pass' when reason in ('time-unclear', 'orphan-logins', 'system-not-collected') then 'review' else 'fail' end as result,
   reason,
   case
-    when seen is null then 'no login of the person, ' || coalesce(orphans || ' logins that answer to nobody', 'no accounts known')
-    else case when enabled then 'enabled' else 'closed' end || ' at ' || strftime(seen, '%Y-%m-%d %H:%M')
-      || coalesce(', enabled at ' || strftime(last_enabled, '%Y-%m-%d %H:%M'), '') || coalesce(', closed at ' || strftime(closed_at, '%Y-%m-%d %H:%M'), '')
+    when seen is null then 'no login of the person, ' || coalesce(orphans || ' login' || if(orphans = 1, ' that answers', 's that answer') || ' to nobody', 'no accounts known')
+    else if(enabled, open_logins || ' enabled', logins || ' closed') || ' in the capture of ' || strftime(seen, '%Y-%m-%d %H:%M')
+      || coalesce(', still enabled in that of ' || strftime(last_enabled, '%Y-%m-%d %H:%M'), '') || coalesce(', closed at ' || strftime(closed_at, '%Y-%m-%d %H:%M') || ' as the source says', '')
       || coalesce(', last used ' || strftime(last_use, '%Y-%m-%d %H:%M'), '')
   end as observed,
   'closed by ' || coalesce(strftime(deadline, '%Y-%m-%d %H:%M'), 'an unknown time') || ' and not used after departure' as expected

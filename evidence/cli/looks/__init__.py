@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from evidence.cli.looks import clock, content, keys, night, secrets, services, sources, store
+from evidence.cli.looks import clock, content, keys, mirror, night, secrets, services, sources, store
 from evidence.cli.looks.clock import Clocks
 from evidence.cli.workspace import Workspace
 from evidence.doctor import Examination
@@ -20,5 +20,6 @@ def examinations(workspace: Workspace, *, send_test: bool = False) -> Sequence[E
         *night.looks(workspace),
         *content.looks(workspace),
         *sources.looks(workspace, clocks),
+        *mirror.looks(workspace),
         *clock.looks(clocks),
     ]

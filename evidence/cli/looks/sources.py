@@ -11,6 +11,7 @@ from evidence.cli.looks.clock import Clocks
 from evidence.cli.workspace import Workspace
 from evidence.config import AwsSourceConfig, DbtSourceConfig, SnowflakeSourceConfig
 from evidence.doctor import NETWORK, Examination, Line, fail, ok, warn
+from evidence.sources.files import UNRECOGNISED
 from evidence.sources.protocol import Source
 
 OLD: Final = 2  # nights; an export of yesterday may still be on its way
@@ -67,7 +68,10 @@ def _exports(workspace: Workspace, name: str, place: Path | None) -> Iterator[Li
     if missing := sorted(set(workspace.wanted(name)) - set(datasets)):
         fix = f"export them, or take them out of [sources.{name}] datasets"
         yield fail(what, f"configured and not there: {', '.join(missing)}", fix, 4)
-    newest = {dataset: _newest(workspace, source, dataset) for dataset in datasets}
+    if UNRECOGNISED in datasets:
+        fix = "docs/formats/export.md says where files lie; `evidence collect` seals what it could not place, by name"
+        yield warn(f"{what}: {UNRECOGNISED}", "files lie in it that fit no dataset", fix)
+    newest = {dataset: _newest(workspace, source, dataset) for dataset in datasets if dataset != UNRECOGNISED}
     kind = workspace.config.sources[name].kind
     yield from _ages(what, kind, newest, workspace.clock().date())
 

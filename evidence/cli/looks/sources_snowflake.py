@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from evidence.cli.looks.clock import Clocks
-from evidence.cli.setup_command import identity
+from evidence.cli.setup_snowflake import identity
 from evidence.cli.workspace import Workspace
 from evidence.config import SnowflakeLoginConfig, SnowflakeSourceConfig
 from evidence.datasets.contract import Connection, Contract
