@@ -44,6 +44,9 @@ from evidence.store.sealing import append_new, configuration_entries, put_object
 
 FORMAT = "evidence-assessment-v1"
 Judged = tuple[dt.date, list[NightFinding]]
+Elsewhere = Callable[
+    [dt.date, Sequence[str]], tuple[list[NightFinding], Mapping[str, Any]]
+]  # judges a night, and says what ran where
 
 
 @dataclass(slots=True)
@@ -168,6 +171,16 @@ def judge(
         yield night, assess_night(library, registers, reader, night, known_at=known_at, controls=chosen, engine=engine)
 
 
+def judge_elsewhere(
+    library: Library, nights: Iterable[dt.date], elsewhere: Elsewhere, engines: dict[dt.date, Mapping[str, Any]]
+) -> Iterator[Judged]:
+    """Yield as :func:`judge` does what another engine judged; what ran where goes to ``engines``, for :func:`seal`."""
+    chosen = [control.id for control in library.controls.values() if not control.late]
+    for night in nights:
+        findings, engines[night] = elsewhere(night, chosen)
+        yield night, findings
+
+
 def seal(
     log: Log,
     library: Library,
@@ -178,6 +191,7 @@ def seal(
     *,
     batch: int = 10,
     engine: Engine | None = None,
+    engines: Mapping[dt.date, Mapping[str, Any]] | None = None,
 ) -> Iterator[Judged]:
     """Seal the findings that are new, ``batch`` nights to a commit; yield each night when its object is put.
 
@@ -207,7 +221,8 @@ def seal(
 
         findings = side_by_side(library, findings, last.before(night), run, partial(last.revisions, night))
         last.take(night, findings)
-        entry = _put(log, library, in_force, registers, reader, night, findings, new_id())
+        ran = (engines or {}).get(night)
+        entry = _put(log, library, in_force, registers, reader, night, findings, new_id(), ran)
         if entry is not None:
             pending.append(entry)
         if len(pending) >= batch:
@@ -259,6 +274,7 @@ def _put(
     night: dt.date,
     findings: Sequence[NightFinding],
     unique: str,
+    ran: Mapping[str, Any] | None = None,
 ) -> Entry | None:
     index, known_at = reader.index, reader.known_at
     previous = index.assessment(night)
@@ -280,6 +296,7 @@ def _put(
         "configuration": in_force,
         "registers": dict(registers.digests),
         "findings": spelled,
+        **({"engine": ran} if ran else {}),
     }
     body = canonical.encode(value)
     path = f"findings/{night.isoformat()}/{revision}-{unique}.json"

@@ -230,6 +230,8 @@ class AssessConfig(_Section):
     profile: Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]*)?$")] = ""
     organisation: str = "organisation.toml"
     overlay: str = "overlay.toml"
+    engine: Literal["duckdb", "snowflake"] = "duckdb"
+    rows: Literal["loaded", "external"] = "loaded"
 
 
 class MaskingConfig(_Section):

@@ -3,7 +3,7 @@
 import datetime as dt
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -73,16 +73,29 @@ def assess_nights(workspace: Workspace, nights: list[dt.date], jobs: int) -> dic
     found: dict[dt.date, list[NightFinding]] = {}
     reader = reader_of(workspace, workspace.clock())
     with workspace.lease(), output.progress("assess", len(nights)) as step:
-        judged = _judged(workspace, reader, nights, jobs)
-        log, library, registers = workspace.log, workspace.library, workspace.registers
-        for night, findings in verb.seal(log, library, registers, reader, judged, new_id, engine=workspace.engine):
+        engines: dict[dt.date, Mapping[str, Any]] = {}
+        judged = _judged(workspace, reader, nights, jobs, engines)
+        log, library, registers, engine = workspace.log, workspace.library, workspace.registers, workspace.engine
+        for night, findings in verb.seal(
+            log, library, registers, reader, judged, new_id, engine=engine, engines=engines
+        ):
             found[night] = findings
             step(str(night))
     return found
 
 
-def _judged(workspace: Workspace, reader: verb.StoreReader, nights: list[dt.date], jobs: int) -> Iterator[verb.Judged]:
-    """Judge here, or in workers that see the log as it is now and no further."""
+def _judged(
+    workspace: Workspace,
+    reader: verb.StoreReader,
+    nights: list[dt.date],
+    jobs: int,
+    engines: dict[dt.date, Mapping[str, Any]],
+) -> Iterator[verb.Judged]:
+    """Judge here, or in workers that see the log as it is now and no further, or in Snowflake, which has workers of its own."""
+    if workspace.config.assess.engine == "snowflake":
+        from evidence.cli.push import in_snowflake
+
+        return in_snowflake(workspace, reader, nights, engines)
     if jobs == 1 or len(nights) < 4 * jobs:
         return verb.judge(workspace.library, workspace.registers, reader, nights, workspace.engine)
     orders = [Order(each, reader.known_at, reader.index.size) for each in stretches(nights, jobs)]

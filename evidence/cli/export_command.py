@@ -1,4 +1,4 @@
-"""``evidence export``: a packet's evidence in the shapes of other tools, a control's population as a file."""
+"""``evidence export``: a packet's evidence in the shapes of other tools, a control's population as a file, the list of sealed files."""
 
 import datetime as dt
 import hashlib
@@ -14,6 +14,7 @@ from evidence.bag.files import open_bag
 from evidence.bag.folders import by_control
 from evidence.cli import output
 from evidence.cli.assess_command import reader_of
+from evidence.cli.export_files import files
 from evidence.cli.tested import items_tested, nights_asked, tested_on
 from evidence.cli.workspace import Workspace, now
 from evidence.control.population import items_of
@@ -26,6 +27,10 @@ from evidence.snapshot.ahead import cores
 
 EXAMPLES: Final = {
     "audit-manager": ("evidence export audit-manager work/packets/PACKET.zip --out folders",),
+    "files": (
+        "evidence -w work export files --out files",
+        "evidence -w work export files --at 3171 --dataset snowflake.users --out files",
+    ),
     "population": (
         "evidence -w work export population identity-mfa-humans --night 2026-07-14 --out mfa.csv",
         "evidence -w work export population change-record --period 2026-Q3 --out changes.xlsx",
@@ -33,6 +38,7 @@ EXAMPLES: Final = {
 }
 
 app = typer.Typer(help="Evidence in the shapes of other tools.", no_args_is_help=True)
+app.command("files")(files)
 
 
 @app.callback()

@@ -9,6 +9,7 @@ from evidence.cli.workspace import Workspace
 from evidence.config import PublishConfig, SnowflakeLoginConfig, SnowflakeSourceConfig
 from evidence.datasets.contract import Connection, Contract
 from evidence.errors import ConfigError, SourceDeniedError, UsageError, worst
+from evidence.ops.external import snowflake as external
 from evidence.ops.script import script as ops_script
 from evidence.sources.snowflake_rights import Held, Identity, beyond, needs, script
 from evidence.sources.snowflake_texts import calls, documented, statements
@@ -43,6 +44,10 @@ def snowflake(
 def _print_ops(workspace: Workspace, *, json: bool) -> int:
     settings = workspace.config.publish or PublishConfig(connection="publisher")
     text = ops_script(settings.into)
+    url = workspace.config.store.url
+    if url.startswith("s3://"):  # elsewhere Snowflake cannot read it
+        schemas = {name: contract.landed_schema for name, contract in workspace.contracts.items()}
+        text += "\n" + external(schemas, url, settings.into)
     output.as_json({"schema": settings.into, "script": text}) if json else print(text, end="")
     return 0
 

@@ -389,14 +389,16 @@ def _witness(section: WitnessConfig, secret: Callable[[str], bytes]) -> HttpWitn
         ) from exc
 
 
-def connect_named(name: str) -> Any:
-    """Open a connection of connections.toml to write by: short times, few tries."""
+def connect_named(name: str, timeout_seconds: int = 20, parameters: Mapping[str, str] | None = None) -> Any:
+    """Open a connection of connections.toml to write by: short times, few tries; ``parameters`` of the session."""
     import snowflake.connector
 
     from evidence.sources.snowflake_login import Login
 
-    login = Login(connection=name, timeout_seconds=20, login_timeout_seconds=10, attempts=2)
-    return snowflake.connector.connect(**login.options(f"publish-{new_id()}"))
+    login = Login(connection=name, timeout_seconds=timeout_seconds, login_timeout_seconds=10, attempts=2)
+    options = login.options(f"publish-{new_id()}")
+    options["session_parameters"] = {**options.get("session_parameters", {}), **(parameters or {})}
+    return snowflake.connector.connect(**options)
 
 
 def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:

@@ -1,0 +1,1 @@
+"""Control SQL for another engine: what is said faithfully in Snowflake's dialect, and what is refused by name."""
