@@ -185,9 +185,8 @@ def test_a_year_of_nights(tmp_path, monkeypatch, capsys, length):
     assert world.outcomes[4] > length // 12
     assert world.outcomes[9] > length // 20
     assert set(world.outage.befallen) == set(KINDS)
-    assert (
-        world.outage.befallen.total() > world.outcomes[9]
-    )  # an answer that was lost is looked up, and the run goes on
+    # a run ends so only by an outage, and not by each: the lost answer to a commit is looked up, and the run goes on
+    assert world.outage.befallen.total() >= world.outcomes[9]
     assert world.authority.refused > length // 8
 
     # every night is settled, with what the source shows now, or explained
