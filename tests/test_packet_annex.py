@@ -113,7 +113,7 @@ def test_headings_and_owners_are_choices(content):
     ]
     page = html.render_screen(content, TEMPLATES).decode()
     assert "<script>alert" not in page
-    assert "Owner, as management names one: <span data-quoted>&lt;script&gt;" in page
+    assert "Owner, as named by management: <span data-quoted>&lt;script&gt;" in page
 
 
 def test_static_rows_stay_few_whatever_a_report_asks_for(content):

@@ -248,7 +248,8 @@ def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tupl
                 ),
             ),
         ]
-    rows.append((_("Longest run of nights not assessed"), number(finding.longest_gap)))
+    if finding.expected:
+        rows.append((_("Longest run of nights not assessed"), number(finding.longest_gap)))
     return tuple(rows)
 
 
