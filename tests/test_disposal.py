@@ -224,4 +224,4 @@ def test_nothing_is_kept_for_less_than_the_law_asks_for(work, tmp_path):
     assert "is shorter than store.retention_days = 2557" in evidence("-w", work, "status", code=3)
     config.write_text(f'{text}\n[retention]\n"snowflake.users" = 3653\n')
     assert {night["days"] for night in said("-w", work, "retention", "report")["nights"]} == {3653}
-    assert "--demo" in evidence("init", tmp_path / "w", "--store", "s3://b/p", "--retention-mode", "GOVERNANCE", "--retention-days", 30, code=2)  # fmt: skip
+    assert "--demo" in evidence("init", tmp_path / "w", "--store", "s3://bucket/p", "--retention-mode", "GOVERNANCE", "--retention-days", 30, code=2)  # fmt: skip

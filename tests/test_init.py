@@ -71,7 +71,7 @@ def test_the_questions_are_asked_again_until_the_answers_can_be(tmp_path):
         ("Store (file:DIR or s3://bucket/prefix) [file:store]:", "s3://No_Bucket"),
         ("Lock, GOVERNANCE or COMPLIANCE [GOVERNANCE]:", "compliance"),
         ("Days that each object is locked [2557]:", "0"),
-        ("write 1 to 36500", "7"),
+        ("seven are 2557", "2557"),
         ("Region", ""),
         ("Endpoint", ""),
         ("the root account included.", "n"),

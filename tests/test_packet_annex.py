@@ -122,7 +122,7 @@ def test_static_rows_stay_few_whatever_a_report_asks_for(content):
     others = tuple(q for q in content.periods if q is not p)
     greedy = replace(content, periods=(many, *others), report=replace(content.report, html_rows=10**6))
     page = html.render_screen(greedy, TEMPLATES).decode()
-    assert f"{5000 // len(content.controls)} of 3,000 exceptions, open ones before others; all 3,000 are in" in page
+    assert f"{5000 // len(content.controls)} of 3,000 exceptions, open ones among them; all 3,000 are in" in page
     assert page.count("data-record=") < 1000
 
 

@@ -59,7 +59,7 @@ def reviews(monkeypatch, decisions, *, period="2026-07", held=(), broken=(), sig
     ]
     workspace = SimpleNamespace(
         registers=Registers({"access_decisions": tuple(decisions), "access_reviews": tuple(signed), "reviewers": people}),
-        index=SimpleNamespace(of_type=lambda _: [], snapshots=lambda: snapshots),
+        index=SimpleNamespace(of_type=lambda _: [], snapshots=lambda: snapshots, windows=lambda: [("s", e.key.dataset, e.key.night) for e in snapshots]),
         library=SimpleNamespace(control=lambda _: SimpleNamespace(effective={"due_days": 30, "execute_days": 14})),
     )  # fmt: skip
     return packet_review.reviews_of(workspace, parse_period(period)).review

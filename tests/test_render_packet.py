@@ -195,7 +195,7 @@ def test_caps_are_said(content):
     small = replace(content, report=replace(content.report, pdf_rows=5))
     page = html.render_print(small, TEMPLATES)
     most = max(len(p.exceptions) for p in content.periods)
-    assert f"5 of {most} exceptions, open ones before others; all {most} are in" in page
+    assert f"5 of {most} exceptions, open ones among them; all {most} are in" in page
 
 
 def test_every_requirement_and_every_gap_is_shown(content, screen):

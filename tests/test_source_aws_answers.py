@@ -349,7 +349,10 @@ def test_all_accounts_denied_is_denied(receipt):
 def test_a_refused_listing_is_denied_with_the_action_to_grant(receipt):
     said = receipt(account().on("iam:GetAccountAuthorizationDetails", Fault("AccessDenied")), "iam_roles")
     assert said.status == "denied"
-    assert "iam:GetAccountAuthorizationDetails: AccessDenied allow iam:GetAccountAuthorizationDetails" in said.reason
+    assert (
+        "iam:GetAccountAuthorizationDetails: AccessDenied; to mend it: allow iam:GetAccountAuthorizationDetails"
+        in said.reason
+    )
     assert f"account {HOME}" in said.reason
 
 

@@ -50,9 +50,9 @@ def every(tree, first, last):
     return [spelled(tree, size, range(size), range(1, size + 1)) for size in range(first, last + 1)]
 
 
-def test_every_proof_of_sizes_up_to_120():
-    tree = grown(120)
-    compare(tree, every(tree, 1, 120))
+def test_every_proof_of_sizes_up_to_80():
+    tree = grown(80)
+    compare(tree, every(tree, 1, 80))
 
 
 @pytest.mark.slow

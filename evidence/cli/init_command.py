@@ -99,12 +99,12 @@ def init(
             profile=profile,
             alert=alert,
         )  # fmt: skip
-    chosen = checked(chosen, directory)
     if chosen.days < FLOOR_DAYS and not demo:
         raise UsageError(
             f"--retention-days {chosen.days} is less than six years (45 CFR 164.316(b)(2)(i)): {FLOOR_DAYS} days",
             fix=f"{FLOOR_DAYS} or more; a demonstration keeps less: --demo --size none",
         )
+    chosen = checked(chosen, directory)
     body = rendered(chosen, directory, demo=demo)
     directory.mkdir(parents=True, exist_ok=True)
     _skeleton(directory, body)

@@ -1,6 +1,6 @@
 """What the templates need to know of a report's own sections. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,17 +52,19 @@ def _tested(view: ControlView) -> Tested:
     answered = {(each.item, each.reason) for each in view.responses}
     return Tested(
         population=tuple(join(": ", each) for each in view.populations),
-        checked=tuple(_checked(finding, view.evidence)),
+        checked=tuple(_checked(finding, view.evidence, view.text.optional)),
         sample=_sample(finding),
         result=_result(finding),
         unanswered=sum((each.item, each.reason) not in answered for each in finding.exceptions),
     )
 
 
-def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced]) -> list[Phrase]:
+def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced], optional: Collection[str]) -> list[Phrase]:
     """Say how it was checked that the population is all there: read by read, and where it was not."""
     sealed, matched = sum(e.nights for e in evidence), sum(e.matched for e in evidence)
-    missing = sum(e.missing for e in evidence)
+    required = [e for e in evidence if e.dataset not in optional]
+    other, missing = sum(e.nights - e.matched for e in required), sum(e.missing for e in required)
+    beside = sum(e.nights - e.matched + e.missing for e in evidence if e.dataset in optional and e.nights)
     said = [
         _(
             "It rests on no read of a source, but on what this store itself holds, as it was sealed: receipts, findings, checks or registers."
@@ -75,12 +77,20 @@ def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced]) -> list[Phra
             datasets=ngettext("{n} dataset", "{n} datasets", len({e.dataset for e in evidence})),
         ),
     ]
-    if sealed - matched or missing:
+    if other or missing:
         said.append(
             _(
                 "Not matching or refused: {n}; missing: {missing}. Nights that rest on these are never counted as without exceptions.",
-                n=number(sealed - matched),
+                n=number(other),
                 missing=number(missing),
+            )
+        )
+    if beside:
+        said.append(
+            ngettext(
+                "{n} read of optional evidence does not match or is missing: it could only have turned a failure into a pass.",
+                "{n} reads of optional evidence do not match or are missing: they could only have turned a failure into a pass.",
+                beside,
             )
         )
     tested = finding.satisfied + finding.not_satisfied

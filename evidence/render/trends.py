@@ -171,7 +171,7 @@ def _ages(content: Content) -> Trend:
                     age = (night - each.first_seen).days
                     found[next(label for least, label in reversed(_AGES) if age >= least)][night] += 1
     about = _(
-        "Exceptions of every control in this packet by the days since they were first seen in the period. One counts until the night on "
+        "Exceptions of every control in this packet by the days since they were first seen for their reason in the period. One counts until the night on "
         "which its control was tested without it; a night on which the control was not assessed ends none."
     )
     rows = [Row(label, {night: counts[night] for night in nights}, stock=True) for label, counts in found.items()]
