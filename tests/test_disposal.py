@@ -1,18 +1,15 @@
 """Retention as its keeper meets it in a folder: what ends when, what was removed by rule and recorded, and what is lost."""
 
-import contextlib
 import dataclasses
 import datetime as dt
-import io
-import json
 import shutil
 
 import pytest
+from commands import evidence, said
 from fakes.memory_store import MemoryAnchor, MemoryStore
 from fakes.sealed_store import FIRST, KEY, put_snapshot
 
 from evidence.cli import workspace as workspace_module
-from evidence.cli.app import run
 from evidence.cli.workspace import Workspace
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import Entry
@@ -131,18 +128,6 @@ def checked(store, now):
 
 
 # --- the command line ----------------------------------------------------------------------------------------------
-
-
-def evidence(*arguments, code=0):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        got = run([str(a) for a in arguments])
-    assert got == code, f"{arguments} ended with {got}\n{out.getvalue()}\n{err.getvalue()}"
-    return out.getvalue() + err.getvalue()
-
-
-def said(*arguments, code=0):
-    return json.loads(evidence(*arguments, "--json", code=code))
 
 
 @pytest.fixture

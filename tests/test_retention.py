@@ -1,8 +1,6 @@
 """Retention and legal holds as a user meets them: the command line on a bucket with Object Lock (LocalStack)."""
 
-import contextlib
 import datetime as dt
-import io
 import itertools
 import json
 import re
@@ -11,9 +9,9 @@ import types
 
 import pytest
 from botocore.exceptions import ClientError
+from commands import evidence, said
 
 from evidence.cli import workspace as workspace_module
-from evidence.cli.app import run
 from evidence.cli.init_command import arrange
 from evidence.cli.workspace import Workspace
 from evidence.demo import Size, generate
@@ -31,18 +29,6 @@ NUMBER = itertools.count()
 FEW = Size(nights=2, users=60, roles=50, tables=60, columns=200, queries=60)
 DAY = dt.timedelta(days=1)
 SLOW_FAULTS = [pytest.param(fault, marks=pytest.mark.slow) for fault in ("503 after", "slow down", "wrong byte")]
-
-
-def evidence(*arguments, code=0):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        got = run([str(a) for a in arguments])
-    assert got == code, f"{arguments} ended with {got}\n{out.getvalue()}\n{err.getvalue()}"
-    return out.getvalue() + err.getvalue()
-
-
-def said(*arguments, code=0):
-    return json.loads(evidence(*arguments, "--json", code=code))
 
 
 @pytest.fixture(scope="module", autouse=True)

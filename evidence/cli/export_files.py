@@ -75,7 +75,7 @@ def _windows(workspace: Workspace, size: int, datasets: Sequence[str]) -> list[W
     """Return the last revision of every window at that size; each manifest is verified against its log entry."""
     reader = reader_of(workspace, now())
     if size != reader.index.size:
-        reader.index = Index.of(entry for _, entry in workspace.log.entries(before=size))
+        reader.index = Index.at(workspace.log, size)
     wanted = set(datasets)
     found = [each for each in reader.index.snapshots() if each.key.dataset in wanted]
     with output.progress("manifests", len(found)) as step:

@@ -18,7 +18,7 @@ from evidence.cli.workspace import Workspace
 from evidence.config import content_root
 from evidence.errors import EvidenceError
 from evidence.signing import kms
-from evidence.signing.certificate import load_certificates
+from evidence.signing.certificate import fingerprint, load_certificates
 from evidence.snapshot import canonical
 from evidence.store.promise import promised
 from evidence.store.s3 import S3Store
@@ -88,12 +88,10 @@ def certificates(workspace: Workspace) -> Iterator[tuple[str, Callable[[], Part]
 def _certificate(path: Path) -> Part:
     if not path.is_file():
         return absent("no certificate lies here: packets are signed elsewhere")
-    from cryptography.hazmat.primitives import hashes
-
     found = load_certificates(path.read_bytes(), path.name)
     first = min(found, key=lambda each: each.not_valid_after_utc)  # a file may hold its chain
     ends = canonical.format_time(first.not_valid_after_utc)
-    return {"kind": "x509", "expires_at": ends, "sha256": first.fingerprint(hashes.SHA256()).hex()}
+    return {"kind": "x509", "expires_at": ends, "sha256": fingerprint(first)}
 
 
 def packages() -> Part:

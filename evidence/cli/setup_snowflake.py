@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from evidence.cli import output
-from evidence.cli.workspace import Workspace
+from evidence.cli.workspace import Workspace, choice_of
 from evidence.config import PublishConfig, SnowflakeLoginConfig, SnowflakeSourceConfig
 from evidence.datasets.contract import Connection, Contract
 from evidence.errors import ConfigError, SourceDeniedError, UsageError, worst
@@ -29,7 +29,7 @@ def snowflake(
     workspace = Workspace.open(context.obj)
     if ops:
         return _print_ops(workspace, json=json)
-    name, section = _chosen(workspace, source)
+    name, section = chosen_source(workspace, source)
     contracts = contracts_of(workspace, name, section)
     if texts:
         return _print_statements(contracts, json=json)
@@ -52,7 +52,7 @@ def _print_ops(workspace: Workspace, *, json: bool) -> int:
     return 0
 
 
-def _chosen(workspace: Workspace, source: str | None) -> tuple[str, SnowflakeSourceConfig]:
+def chosen_source(workspace: Workspace, source: str | None) -> tuple[str, SnowflakeSourceConfig]:
     """Return the source that is meant. Raises ``UsageError`` if there is none or several."""
     found = {
         name: section
@@ -69,16 +69,7 @@ def _chosen(workspace: Workspace, source: str | None) -> tuple[str, SnowflakeSou
 
 def contracts_of(workspace: Workspace, name: str, section: SnowflakeSourceConfig) -> list[Contract]:
     """Return the contracts that the source reads with the sign-ins it has."""
-    from evidence.sources.snowflake_datasets import choose
-
-    choice = choose(
-        name,
-        workspace.contracts,
-        section.datasets,
-        organization=section.organization,
-        elevated=section.elevated is not None,
-    )
-    return [workspace.contracts[dataset] for dataset in choice.datasets]
+    return [workspace.contracts[dataset] for dataset in choice_of(workspace, name, section).datasets]
 
 
 def identity(section: SnowflakeLoginConfig, user: str) -> Identity:

@@ -7,7 +7,7 @@ import typer
 
 from evidence.cli import output
 from evidence.cli.setup_aws import bucket_of, partition_of
-from evidence.cli.setup_snowflake import contracts_of, identity
+from evidence.cli.setup_snowflake import chosen_source, contracts_of, identity
 from evidence.cli.workspace import Workspace
 from evidence.config import AwsSourceConfig, SnowflakeSourceConfig
 from evidence.errors import UsageError
@@ -67,19 +67,11 @@ def _partition(sections: list[AwsSourceConfig], of_bucket: str) -> str:
 
 
 def _account(workspace: Workspace, source: str) -> Account | None:
-    found = {
-        name: section
-        for name, section in workspace.config.sources.items()
-        if isinstance(section, SnowflakeSourceConfig) and source in {"", name}
-    }
-    if len(found) > 1 or (source and not found):
-        known = ", ".join(n for n, s in workspace.config.sources.items() if isinstance(s, SnowflakeSourceConfig))
-        raise UsageError("say which source is meant", fix=f"--source NAME; of kind snowflake: {known or 'none'}")
-    for name, section in found.items():
-        elevated = identity(section.elevated, "EVIDENCE_ELEVATED") if section.elevated else None
-        base = identity(section, "EVIDENCE_COLLECTOR")
-        return Account(name, contracts_of(workspace, name, section), base, elevated)
-    return None
+    if not source and not any(isinstance(each, SnowflakeSourceConfig) for each in workspace.config.sources.values()):
+        return None
+    name, section = chosen_source(workspace, source or None)
+    elevated = identity(section.elevated, "EVIDENCE_ELEVATED") if section.elevated else None
+    return Account(name, contracts_of(workspace, name, section), identity(section, "EVIDENCE_COLLECTOR"), elevated)
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

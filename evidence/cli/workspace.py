@@ -62,6 +62,7 @@ from evidence.tlog.note import Verifier
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
+    from evidence.sources.snowflake_datasets import Choice
     from evidence.sources.snowflake_login import Login
 
 
@@ -401,17 +402,18 @@ def connect_named(name: str, timeout_seconds: int = 20, parameters: Mapping[str,
     return snowflake.connector.connect(**options)
 
 
-def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:
-    from evidence.sources.snowflake import SnowflakeSource
+def choice_of(workspace: Workspace, name: str, section: SnowflakeSourceConfig) -> "Choice":
+    """Return which datasets a Snowflake source reads with the sign-ins it has."""
     from evidence.sources.snowflake_datasets import choose
 
-    choice = choose(
-        name,
-        workspace.contracts,
-        section.datasets,
-        organization=section.organization,
-        elevated=section.elevated is not None,
-    )
+    elevated = section.elevated is not None
+    return choose(name, workspace.contracts, section.datasets, organization=section.organization, elevated=elevated)
+
+
+def _open_snowflake(name: str, section: SnowflakeSourceConfig, workspace: Workspace) -> Source:
+    from evidence.sources.snowflake import SnowflakeSource
+
+    choice = choice_of(workspace, name, section)
     return SnowflakeSource(
         name,
         _login(section, workspace.config),

@@ -77,7 +77,7 @@ def _column(values: list[Any]) -> dict[str, Any]:
 def _rows(content: Content) -> Iterator[_Row]:
     """Yield exceptions and reviews in the order of ``data/findings.csv``."""
     said = {text.id: text.reasons for text in content.controls}
-    states = {text.id for text in content.controls if text.mode == "state"}
+    states = {text.id for text in content.controls if text.lasting}
     answers = {
         (r.control, r.item, r.reason): content.words.say(_("{owner}, due {due}", owner=r.owner, due=r.due.isoformat()))
         for r in content.responses

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from evidence.render import annex, explore, sections, text, view
+from evidence.render.age import accepted
 from evidence.render.inputs import Content
 from evidence.render.segments import script_messages, speaking
 from evidence.render.words import Phrase, Words, _, join, ngettext
@@ -131,6 +132,7 @@ def _environment(templates: Path, words: Words, clean: Callable[[str], str], *, 
         "said": said,
         "join": _join,
         "ticks": lambda value: _ticks(clean(value)),
+        "accepted": accepted,
         "unbroken": lambda value: _unbroken(clean(value)),
         "known": lambda value: _FRAMEWORKS.get(value, value.upper()),
     }

@@ -119,6 +119,11 @@ class ControlText:
     registers: tuple[str, ...] = ()
     judges_findings: bool = False
 
+    @property
+    def lasting(self) -> bool:
+        """True if what fails is a state, that can be mended; an event is its nights' own."""
+        return self.mode == "state"
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFact:

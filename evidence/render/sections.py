@@ -7,10 +7,10 @@ from typing import Any, Final
 from evidence.control.result import PeriodFinding
 from evidence.render.campaign import STATES, owned
 from evidence.render.collected import Evidenced
+from evidence.render.control_view import ControlView
 from evidence.render.inputs import Content
 from evidence.render.nightly import morning
 from evidence.render.text import number
-from evidence.render.view import ControlView
 from evidence.render.words import Phrase, _, concluded, join, ngettext
 
 PAGES: Final = frozenset({"controls", "tests"})

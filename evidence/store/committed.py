@@ -114,6 +114,11 @@ def _parts(entry: Entry, body: bytes) -> list[ObjectRef]:
     manifest = Manifest.from_bytes(body)
     if snapshot_entry_key(manifest.key) != entry.key:
         raise VerificationError(f"is of {snapshot_entry_key(manifest.key)}, not {entry.key}", step="key")
+    return refs_of(manifest)
+
+
+def refs_of(manifest: Manifest) -> list[ObjectRef]:
+    """Return every file that a manifest names, quarantined ones last."""
     return [ObjectRef(part.path, part.sha256, part.size) for part in (*manifest.parts, *manifest.quarantine)]
 
 

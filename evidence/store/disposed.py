@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from evidence.errors import EvidenceError
 from evidence.snapshot.check import Check, failed, proved, unmade
-from evidence.snapshot.entry import Entry, ObjectRef
+from evidence.snapshot.entry import Entry
 from evidence.snapshot.manifest import Manifest
-from evidence.store.committed import STEP, fault_of
+from evidence.store.committed import STEP, fault_of, refs_of
 from evidence.store.disposal import Disposals
 from evidence.store.history import History
 from evidence.store.objects import ObjectStore
@@ -69,7 +69,7 @@ def _look(
             folders.add(folder)
             yield failed(STEP, str(exc), ref.path)
             return
-        refs += [ObjectRef(part.path, part.sha256, part.size) for part in (*manifest.parts, *manifest.quarantine)]
+        refs += refs_of(manifest)
     else:
         folders.add(folder)
         tally.unknown += sum(path.startswith(f"{folder}/") for path in present)

@@ -1,0 +1,227 @@
+"""One control as its pages show it: finding, calendar, population, evidence, requirements, what changed. Pure."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from evidence.control.result import Disposed, Interval, NightFinding, PeriodFinding
+from evidence.render import chart
+from evidence.render.age import Ages, failing_since
+from evidence.render.changes import ChangeView, changes
+from evidence.render.collected import Evidenced, evidenced
+from evidence.render.inputs import Content, ControlText, Requirement, Response
+from evidence.render.text import number, parameter_text, reason_once
+from evidence.render.words import Phrase, _, join, ngettext
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A run of not-assessed nights with one reason."""
+
+    first: str
+    last: str
+    nights: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A mapping of a control as printed: requirement, strength, and why it does not count where it does not."""
+
+    framework: str
+    requirement: Requirement
+    strength: str
+    refused: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlView:
+    """One control's page."""
+
+    text: ControlText
+    finding: PeriodFinding
+    sentence: str
+    calendar: Markup
+    populations: tuple[tuple[str, str], ...]
+    unknown: tuple[Unknown, ...]
+    evidence: tuple[Evidenced, ...]
+    cited: tuple[Cited, ...]
+    reviews_shown: tuple[Interval, ...]
+    disposed: tuple[tuple[dt.date, Disposed], ...]
+    responses: tuple[Response, ...]
+    versions: tuple[str, ...]
+    changes: tuple[ChangeView, ...]
+    ages: Ages
+    judged_on_less: tuple[Unknown, ...]
+
+    @property
+    def id(self) -> str:
+        """The control's id, also its anchor."""
+        return self.text.id
+
+    def first_of(self, rows: Sequence[Interval], most: int) -> list[tuple[int, Interval]]:
+        """Return at most so many of ``rows`` with their places, in their order; where some are left out open ones come in first."""
+        chosen = sorted(enumerate(rows), key=lambda each: (not each[1].open, each[0]))[:most]
+        return sorted(chosen, key=lambda each: each[0])
+
+    def earlier(self, parameter: str) -> list[tuple[dt.date, str]]:
+        """Return other values that a parameter had before, each with the last night it was used on."""
+        used = [(each.end, each.parameters.get(parameter)) for each in self.finding.stretches]
+        last = used[-1][1] if used else None
+        return [(end, parameter_text(value)) for end, value in used[:-1] if value != last]
+
+    def failing_since(self, each: Interval) -> dt.date | None:
+        """Return since when the item has failed for any reason, if that is longer than for this one."""
+        since = self.ages.get((each.item, each.reason, each.first_seen), each.first_seen)
+        return since if since < each.first_seen else None
+
+    def ruled_out(self, each: Interval) -> bool:
+        """Say whether the exception ended with a change of the rule: the old one still notes the item on that night."""
+        ended = each.remediated_on.isoformat() if each.remediated_on else ""
+        return any(ended == change.night and (each.item, each.reason) in change.only_old for change in self.changes)
+
+    @property
+    def open_exceptions(self) -> int:
+        """Exceptions that still failed on the last assessed night."""
+        return sum(1 for item in self.finding.exceptions if item.open)
+
+
+def control_view(
+    content: Content, text: ControlText, finding: PeriodFinding, nights: Sequence[NightFinding]
+) -> ControlView:
+    """Return what the pages show of one control; ``nights`` are its findings in the period."""
+    facts = [fact for fact in content.snapshots if fact.dataset in text.datasets]
+    entries = {(c.id, r.id): r for c in content.catalogues for r in c.requirements}
+    cited = [
+        Cited(m.framework, entries[m.framework, m.requirement], m.strength, m.refused)
+        for m in text.maps
+        if (m.framework, m.requirement) in entries
+    ]
+    return ControlView(
+        text=text,
+        finding=finding,
+        sentence=_sentence(finding),
+        calendar=chart.calendar(
+            finding.strip,
+            content.start,
+            content.end,
+            title=_("Status of {control} on each night", control=text.id),
+            words=content.words,
+        ),
+        populations=_populations(finding, nights),
+        unknown=_unknown(finding),
+        evidence=evidenced(content, text, facts),
+        cited=tuple(sorted(cited, key=lambda item: (item.framework, item.strength, item.requirement.id))),
+        reviews_shown=finding.reviews,
+        disposed=tuple((night.night, record) for night in nights for record in night.disposed),
+        responses=_responses(content, finding),
+        versions=tuple(sorted({night.version for night in nights} | {text.version})),
+        changes=changes(finding),
+        ages=failing_since(finding),
+        judged_on_less=_on_less(nights),
+    )
+
+
+def _responses(content: Content, finding: PeriodFinding) -> tuple[Response, ...]:
+    noted = {(run.item, run.reason) for run in finding.exceptions}
+    return tuple(r for r in content.responses if r.control == finding.control and (r.item, r.reason) in noted)
+
+
+def _sentence(finding: PeriodFinding) -> Phrase:
+    tested = number(finding.satisfied + finding.not_satisfied)
+    nights = {"n": tested, "all": number(finding.expected)}
+    parts = [
+        _("Tested on {n} of {all} nights that were covered.", **nights)
+        if finding.before_coverage
+        else _("Tested on {n} of {all} nights of the period.", **nights)
+    ]
+    if finding.exceptions:
+        still = sum(1 for item in finding.exceptions if item.open)
+        if len(finding.exceptions) > 1:
+            parts.append(
+                ngettext(
+                    "{n} exception noted, {open} of them still open on the last night tested.",
+                    "{n} exceptions noted, {open} of them still open on the last night tested.",
+                    len(finding.exceptions),
+                    open=number(still),
+                )
+            )
+        elif still:
+            parts.append(_("1 exception noted, still open on the last night tested."))
+        else:
+            parts.append(_("1 exception noted, no longer open on the last night tested."))
+    elif finding.status == "satisfied":
+        parts.append(_("No exceptions noted in {n} item tests.", n=number(finding.tested_items)))
+    if count := finding.not_assessed:
+        parts.append(ngettext("{n} night not assessed.", "{n} nights not assessed.", count))
+    if count := finding.not_applicable:
+        parts.append(ngettext("{n} night not applicable.", "{n} nights not applicable.", count))
+    if count := finding.before_coverage:
+        parts.append(
+            ngettext(
+                "{n} night before coverage began, counted apart.",
+                "{n} nights before coverage began, counted apart.",
+                count,
+            )
+        )
+    return join(" ", parts)
+
+
+def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tuple[tuple[str, str], ...]:
+    tested = [night for night in nights if night.status in {"satisfied", "not-satisfied"}]
+    sizes = [night.population for night in tested]
+    rows: list[tuple[str, str]] = [(_("Item tests in the period"), number(finding.tested_items))]
+    if sizes:
+        last = max(tested, key=lambda night: night.night)
+        rows += [
+            (
+                _("Population, smallest and largest night"),
+                ngettext("{least} and {n} item", "{least} and {n} items", max(sizes), least=number(min(sizes))),
+            ),
+            (
+                _("Population on {night}", night=last.night),
+                ngettext(
+                    "{n} item, {passed} passed",
+                    "{n} items, {passed} passed",
+                    last.population,
+                    passed=number(last.passed),
+                ),
+            ),
+            (
+                _("Distinct populations"),
+                ngettext(
+                    "{distinct} over {n} night",
+                    "{distinct} over {n} nights",
+                    len(tested),
+                    distinct=number(len({n.fingerprint for n in tested})),
+                ),
+            ),
+        ]
+    if finding.expected:
+        rows.append((_("Longest run of nights not assessed"), number(finding.longest_gap)))
+    return tuple(rows)
+
+
+def _unknown(finding: PeriodFinding) -> tuple[Unknown, ...]:
+    return _runs((night, reason_once(told)) for night, told in sorted(finding.unknown.items()))
+
+
+def _on_less(nights: Iterable[NightFinding]) -> tuple[Unknown, ...]:
+    """Return the nights on which exceptions were found though required evidence was not whole."""
+    told = ((n.night.isoformat(), reason_once(n.detail)) for n in nights if n.status == "not-satisfied" and n.detail)
+    return _runs(sorted(told))
+
+
+def _runs(told: Iterable[tuple[str, str]]) -> tuple[Unknown, ...]:
+    """Join (night, reason) of nights that follow each other with one reason."""
+    found: list[Unknown] = []
+    for night, reason in told:
+        day = dt.date.fromisoformat(night)
+        last = found[-1] if found else None
+        if last and last.reason == reason and day - dt.date.fromisoformat(last.last) == dt.timedelta(days=1):
+            found[-1] = Unknown(last.first, night, last.nights + 1, reason)
+        else:
+            found.append(Unknown(night, night, 1, reason))
+    return tuple(found)
