@@ -4,7 +4,7 @@ from pathlib import Path
 
 LONG = (
     "year", "short_job", "wire", "packet_build", "wire_faults", "gate_command", "review_command", "controls", "render_packet",
-    "kill_collector", "two_collectors", "own_control", "retention", "verify_limits", "check_command", "demo",
+    "kill_collector", "two_collectors", "retention", "verify_limits", "check_command", "demo",
 )  # fmt: skip
 
 

@@ -148,6 +148,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_the_environment_is_made_once_and_never_half(tmp_path, monkeypatch):
     monkeypatch.setattr(venvs, "ROOT", tmp_path)
     monkeypatch.setattr(venvs, "FOLDER", tmp_path / ".venvs")

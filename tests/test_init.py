@@ -9,6 +9,7 @@ import sys
 import time
 import tomllib
 
+import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,6 +161,7 @@ def test_a_bucket_without_credentials_says_so(tmp_path, monkeypatch, capsys):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that another test gave it
     assert app.run(["init", "work", "--store", "s3://acme/p", "--retention-mode", "GOVERNANCE"]) == 9
     assert "aws configure" in capsys.readouterr().err
     assert not (tmp_path / "work").exists()

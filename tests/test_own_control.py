@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import job
+import pytest
 
 from evidence.demo import Size
 
@@ -26,6 +27,7 @@ FRAMEWORK = {
 REPORT = 'name = "house"\ntitle = "House rules"\nsubtitle = "Tested"\nframeworks = ["house"]\naudience = "internal"\npdf_rows = 10\nhtml_rows = 10\n'
 
 
+@pytest.mark.slow
 def test_the_control_of_the_page_works_as_the_page_says(tmp_path):
     work = tmp_path / "work"
     job.workspace(work, FEW, only=())
