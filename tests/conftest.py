@@ -3,8 +3,9 @@
 from pathlib import Path
 
 LONG = (
-    "year", "short_job", "wire", "packet_build", "wire_faults", "gate_command", "review_command", "controls", "render_packet",
-    "kill_collector", "two_collectors", "retention", "verify_limits", "check_command", "demo",
+    "year", "wire", "short_job", "demo", "review_command", "verify_packet", "retention", "packet_build", "wire_faults", "gate_command",
+    "controls", "kill_collector", "tamper_matrix", "verifier", "tlog_peer", "verify_exhibit", "two_collectors", "check_command",
+    "render_packet", "source_snowflake", "control_lock", "doctor_mirror", "store_processes", "verify_limits", "wire_secrets",
 )  # fmt: skip
 
 
