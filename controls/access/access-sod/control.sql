@@ -5,9 +5,9 @@ with held as (
     bool_or(list_contains(c.admin_roles, h.role)) as admin,
     bool_or(h.role is null) as unknown,
     concat_ws('; ',
-      'of one side ' || string_agg(distinct h.role, ', ' order by h.role) filter (where list_contains(r."left", h.role)),
-      'of the other side ' || string_agg(distinct h.role, ', ' order by h.role) filter (where list_contains(r."right", h.role)),
-      'as administrator ' || string_agg(distinct h.role, ', ' order by h.role) filter (where list_contains(c.admin_roles, h.role)),
+      string_agg(distinct h.role, ', ' order by h.role) filter (where list_contains(r."left", h.role)) || ' on one side',
+      string_agg(distinct h.role, ', ' order by h.role) filter (where list_contains(r."right", h.role)) || ' on the other side',
+      'administrator role ' || string_agg(distinct h.role, ', ' order by h.role) filter (where list_contains(c.admin_roles, h.role)),
       case when bool_or(h.role is null) then 'a role that is not known' end
     ) as observed
   from fact.role_closure h
@@ -64,8 +64,8 @@ select
   reason,
   case
     when kind = 'rule' then flaws
-    when both_sides and admin then 'both sides: ' || roles || case when in_force then '; compensated by ' || compensation when once_compensated then '; the compensation on record has run out' else '; no compensation on record' end
-    when both_sides then 'both sides: ' || roles
+    when both_sides and admin then roles || case when in_force then '; compensated by ' || compensation when once_compensated then '; the compensation on record has run out' else '; no compensation on record' end
+    when both_sides then roles
     when unknown is distinct from false then coalesce(nullif(roles, ''), 'roles not known')
     else 'one side at most'
   end as observed,
