@@ -12,7 +12,7 @@ sets as (
       'set ' || s.id,
       case
         when p.schedule is null then 'no schedule'
-        when regexp_full_match(upper(p.schedule), '\d+ MINUTES?') then 'every ' || split_part(p.schedule, ' ', 1) || ' minute' || if(split_part(p.schedule, ' ', 1) = '1', '', 's')
+        when regexp_full_match(upper(p.schedule), '\d+ MINUTES?') then 'every ' || regexp_extract(p.schedule, '^\d+') || ' minute' || if(regexp_extract(p.schedule, '^\d+') = '1', '', 's')
         else 'schedule ' || p.schedule
       end,
       case upper(p.has_retention_lock) when 'Y' then 'under a lock' when 'N' then 'under no lock' else 'lock not known' end,

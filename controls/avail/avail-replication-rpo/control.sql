@@ -66,7 +66,7 @@ select
         else case when object_types is null then 'its object types are not known' when len(types_missing) > 0 then 'object types left out: ' || array_to_string(types_missing, ', ') else 'no object type left out' end
           || '; ' || case
             when replication_schedule is null then 'no schedule'
-            when regexp_full_match(upper(replication_schedule), '\d+ MINUTES?') then 'refreshed every ' || split_part(replication_schedule, ' ', 1) || ' minute' || if(split_part(replication_schedule, ' ', 1) = '1', '', 's')
+            when regexp_full_match(upper(replication_schedule), '\d+ MINUTES?') then 'refreshed every ' || regexp_extract(replication_schedule, '^\d+') || ' minute' || if(regexp_extract(replication_schedule, '^\d+') = '1', '', 's')
             else 'schedule ' || replication_schedule
           end
       end,
