@@ -79,7 +79,7 @@ select
     end
     when 'missing' then 'no such role'
     when 'unknown' then 'a grant that does not say who holds which role'
-    else coalesce(nullif(concat_ws('; ', nullif(held, ''), reached), ''), 'held by services and system roles only, reaches no administrator role')
+    else coalesce(nullif(concat_ws('; ', nullif(left(held, 300) || if(length(held) > 300, '…', ''), ''), reached), ''), 'held by services and system roles only, reaches no administrator role')
   end as observed,
   case kind when 'hold' then 'on record for the role and place' else 'held by services and system roles only, no administrator role' end as expected
 from judged
