@@ -25,7 +25,6 @@ foreigners as (
   select
     a.source, a.bucket,
     bool_and(e.account is not null) as expired,
-    min(coalesce(nullif(a.account, ''), a.principal)) as example,
     concat_ws('; ',
       'allows, not registered: ' || string_agg(distinct coalesce(nullif(a.account, ''), a.principal), ', ' order by coalesce(nullif(a.account, ''), a.principal)) filter (where e.account is null),
       'allows, registration run out: ' || string_agg(distinct coalesce(nullif(a.account, ''), a.principal), ', ' order by coalesce(nullif(a.account, ''), a.principal)) filter (where e.account is not null)
@@ -49,7 +48,7 @@ policies as (
 ),
 looked_at as (
   select
-    p.*, b.policy_is_public, b.ownership, o.readable, o.open_to_all, o.tls, o.private, o.observed as http_open, f.example, f.observed as foreigners, f.expired as account_expired, c.require_vpce,
+    p.*, b.policy_is_public, b.ownership, o.readable, o.open_to_all, o.tls, o.private, o.observed as http_open, f.observed as foreigners, f.expired as account_expired, c.require_vpce,
     concat_ws('; ',
       'not blocked: ' || nullif(concat_ws(', ',
         case when not (b.block_public_acls or coalesce(a.block_public_acls, false)) then 'BlockPublicAcls' end, case when not (b.ignore_public_acls or coalesce(a.ignore_public_acls, false)) then 'IgnorePublicAcls' end,
@@ -73,7 +72,7 @@ judged as (
   select
     *,
     case
-      when not expired and blocked and not policy_is_public and ownership = 'BucketOwnerEnforced' and readable and not open_to_all and example is null and tls and (private or not require_vpce) then ''
+      when not expired and blocked and not policy_is_public and ownership = 'BucketOwnerEnforced' and readable and not open_to_all and account_expired is null and tls and (private or not require_vpce) then ''
       when not found then 'bucket-not-found'
       when expired then 'registration-expired'
       when policy_is_public then 'public'
@@ -81,7 +80,7 @@ judged as (
       when ownership <> 'BucketOwnerEnforced' then 'acls-enabled'
       when open_to_all then 'open-principal'
       when account_expired then 'account-expired'
-      when example is not null then 'foreign-account'
+      when not account_expired then 'foreign-account'
       when blocked is null or policy_is_public is null or ownership is null or not readable then 'unknown-value'
       when tls then 'not-private'
       else 'no-tls-deny'
