@@ -314,6 +314,19 @@ def test_a_review_shows_its_rows_its_reviewers_and_what_does_not_count(tmp_path)
         assert list(forbidden_words(page, TEMPLATES)) == []
 
 
+def test_a_signature_without_a_fault_points_to_the_rows_that_were_decided_after_it(tmp_path):
+    one = campaign()
+    early = Signature("snowflake", 1, 1, "Marta", 60, 59, one.rows[0].decided_at, "")
+    again = replace(one.rows[9], decided_at=early.signed_at + dt.timedelta(hours=1))
+    other = replace(early, scope="aws", reviewer="Ingrid")
+    one = replace(one, rows=(*one.rows[:9], again, *one.rows[10:]), signatures=(early, other))
+    assert [one.decided_after(each) for each in one.signatures] == [1, 0]
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.render_print(review_content(tmp_path, one), TEMPLATES)))
+    assert page.count("nothing wrong on its face") == 2
+    assert page.count("nothing wrong on its face 1 row of the list was decided, or decided anew, after it") == 1
+    assert "0 decisions were replaced by a later one, 1 row has no decision that counts" in page
+
+
 def test_every_row_is_in_the_csv_and_the_workbook_and_none_is_a_formula(tmp_path):
     content = review_content(tmp_path, campaign())
     files = {name: b"".join(pieces) for name, pieces in exported(content, {})}
@@ -389,7 +402,7 @@ def test_tests_of_controls_have_the_rows_an_auditor_looks_for(tmp_path):
     assert part.count("Exceptions, with dates") == 1
     assert part.count("<h3>Exceptions</h3>") == 0
     left = len(failing.exceptions) - 1
-    assert f"no response in writing to {left} of {left + 1} exceptions" in part
+    assert f"no response in writing to {left} of the {left + 1} exceptions" in part
     assert "In management's words, not tested" in part
     assert "Full population: every item on 31 of 31 nights; no sample was drawn." in part
     assert list(forbidden_words(page, TEMPLATES)) == []
