@@ -55,6 +55,10 @@ def test_the_pdf_prints_alike_rows_once_and_the_page_prints_each(tmp_path):
     assert "These 1 rows are all 42 exceptions" not in page
     assert "One row is all 42 exceptions; each with its item is in data/findings.csv" in page
     assert "app/03" not in page
+    assert "the days for a disposition count from the night itself" not in page
+    late = replace(periods[0], exceptions=tuple(many(2, expected="decided; a disposition within 5 days")))
+    late = replace(content, periods=(late, *periods[1:]))
+    assert "the days for a disposition count from the night itself" in text_of(html.render_print(late, TEMPLATES))
     assert "app/03" in html.render_screen(content, TEMPLATES).decode()
 
 

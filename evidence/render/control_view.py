@@ -89,6 +89,11 @@ class ControlView:
             for run in self.finding.exceptions
         )
 
+    @property
+    def undisposed(self) -> bool:
+        """Say whether a hit that nobody judged in time is among the exceptions (``evidence.control.verdict``)."""
+        return any("a disposition within " in each.expected for each in self.finding.exceptions)
+
     def ruled_out(self, each: Interval) -> bool:
         """Say whether the exception ended with a change of the rule: the old one still notes the item on that night."""
         ended = each.remediated_on.isoformat() if each.remediated_on else ""
