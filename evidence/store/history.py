@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from evidence.errors import ForkError, MalformedError, RollbackError, StoreConflictError, VerificationError
 from evidence.snapshot.entry import Entry
+from evidence.store.known import Known
 from evidence.tlog.checkpoint import Checkpoint, parse_unverified
 from evidence.tlog.merkle import Tree, leaf_hash
 from evidence.tlog.note import Signer, Verifier
@@ -22,12 +23,18 @@ _STOP = "stop; keep the store and the anchors as they are and find out who else 
 
 
 class History:
-    """All entries of one log, their tree, its keys, and where each (type, key) stands. ``verifier`` is the first key."""
+    """All entries of one log, their tree, its keys, and where each (type, key) stands. ``verifier`` is the first key.
 
-    def __init__(self, verifier: Verifier) -> None:
+    What is ``known`` of the first entries from an earlier run is not held here but asked for; it counts for nothing either until a
+    signed record proves it.
+    """
+
+    def __init__(self, verifier: Verifier, known: Known | None = None) -> None:
         self.verifier = verifier
+        self.known = known
         self.keys = LogKeys(verifier)
-        self.tree = Tree()
+        self._base = known.size if known else 0
+        self.tree = Tree(base=known.size, lower=known.subtree) if known else Tree()
         self.tip = ""  # signed checkpoint of the whole, once a record proved it
         self._raw: list[bytes] = []
         self._names: list[tuple[str, str]] = []
@@ -38,7 +45,7 @@ class History:
     @property
     def size(self) -> int:
         """Number of entries."""
-        return len(self._raw)
+        return self._base + len(self._raw)
 
     @property
     def place(self) -> int:
@@ -47,27 +54,41 @@ class History:
 
     def raw(self, index: int) -> bytes:
         """Return the bytes of an entry."""
-        return self._raw[index]
+        if self.known and 0 <= index < self._base:
+            return self.known.raw(index)
+        return self._raw[index - self._base]
 
     def slice(self, start: int, end: int) -> list[bytes]:
         """Return the bytes of the entries ``[start, end)``."""
-        return self._raw[start:end]
+        if start >= self._base:
+            return self._raw[start - self._base : end - self._base]
+        return [self.raw(index) for index in range(start, min(end, self.size))]
 
     def find(self, type_: str, key: str) -> int | None:
         """Return the index of the entry of that type and key."""
-        return self._index.get((type_, key))
+        found = self._index.get((type_, key))
+        return self.known.find(type_, key) if found is None and self.known else found
 
     def name(self, index: int) -> tuple[str, str]:
         """Return type and key of an entry."""
-        return self._names[index]
+        if self.known and index < self._base:
+            return self.known.name(index)
+        return self._names[index - self._base]
 
     def numbers(self, type_: str) -> Sequence[int]:
         """Return the indexes of all entries of a type, oldest first."""
-        return self._of_type.get(type_, ())
+        new = self._of_type.get(type_, ())
+        return [*self.known.numbers(type_), *new] if self.known else new
+
+    def last(self, type_: str) -> tuple[int, int]:
+        """Return the index of the last entry of a type (-1: none) and how many there are."""
+        new = self._of_type.get(type_, ())
+        number, count = self.known.last(type_) if self.known else (-1, 0)
+        return (new[-1] if new else number), count + len(new)
 
     def of_type(self, type_: str) -> Iterator[int]:
         """Yield the indexes of all entries of a type, oldest first."""
-        return iter(self._of_type.get(type_, ()))
+        return iter(self.numbers(type_))
 
     def preload(self, entries: Iterable[bytes], what: str) -> None:
         """Take entries of full bundles, in order, before the first record; ``what`` is named in errors."""
@@ -83,7 +104,7 @@ class History:
         checkpoint = self._open(record)
         self._check_place(record)
         kept = self.size
-        overlap = self._raw[record.before : record.size]
+        overlap = self.slice(record.before, record.size)
         if tuple(overlap) != record.entries[: len(overlap)]:
             raise VerificationError(f"entries of {record.path} and of the bundles differ", step="entries")
         try:
@@ -113,7 +134,7 @@ class History:
         Raises ``VerificationError`` unless it holds that entry alone, over the entries before it, signed by both keys.
         """
         checkpoint = self._open(record)
-        if self._raw[record.before : record.size] != list(record.entries):
+        if self.slice(record.before, record.size) != list(record.entries):
             raise VerificationError(f"entries of {record.path} and of the bundles differ", step="entries")
         self._check_root(record, checkpoint)
         self._turn(record)
@@ -133,7 +154,7 @@ class History:
         bodies = [entry.to_bytes() for entry in entries]
         new: set[tuple[str, str]] = set()
         for entry in entries:
-            if (entry.type, entry.key) in self._index or (entry.type, entry.key) in new:
+            if self.find(entry.type, entry.key) is not None or (entry.type, entry.key) in new:
                 raise StoreConflictError(f"{entry.type} {entry.key} is already sealed in {self.verifier.name}")
             new.add((entry.type, entry.key))
         size = self.size
@@ -212,7 +233,7 @@ class History:
             key = (str(value["type"]), str(value["key"]))
         except (ValueError, KeyError, TypeError, RecursionError) as exc:
             raise MalformedError(f"{what}: entry {self.size} does not parse: {exc!r}") from exc
-        if key in self._index:
+        if self.find(*key) is not None:
             raise VerificationError(f"{what}: {key[0]} {key[1]} stands twice in the log", step="keys")
         self._index[key] = self.size
         self._of_type[key[0]].append(self.size)
