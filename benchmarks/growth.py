@@ -25,6 +25,7 @@ from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.status import sealed_windows
 from evidence.store.anchor import FileAnchor
 from evidence.store.index import Index
+from evidence.store.keeping import KeptIndex
 from evidence.store.kept import KeptBundles
 from evidence.store.local import LocalStore
 from evidence.store.log import Log
@@ -43,7 +44,7 @@ def nights(more, count):
         body = {
             "night": f"{night}",
             "revision": 0,
-            "log_size": 0,
+            "log_size": 2 + (number + 1) * (PER_NIGHT + 1),  # all of the night is judged
             "known_at": f"{night}T03:00:00.000Z",
             "open_reviews": 0,
         }
@@ -54,7 +55,7 @@ def night(index, day):
     """Look up what one night needs of what was sealed."""
     for number in range(PER_NIGHT):
         index.latest("prod", f"snowflake.dataset_{number}", day)
-    return [each for each, last in index.newest().items() if index.assessment(each) is None]
+    return [each for each in index.waiting() if index.assessment(each) is None]
 
 
 def measure(count, rounds, folder):
@@ -66,20 +67,25 @@ def measure(count, rounds, folder):
         log.append(lambda _, batch=batch: batch)
     last = FIRST + dt.timedelta(days=count - 1)
     kept = KeptBundles(folder / "bundles", log.verifier)
-    opened = [Log.open(store, signer=KEY, anchors=[anchor], kept=kept)]  # kept bundles are there from now on
+    known = KeptIndex(folder / "index", KEY)
+
+    def reopen():
+        return Log.open(store, signer=KEY, anchors=[anchor], kept=kept, index=known)
+
+    reopen()  # bundles and index are kept from now on
+    opened = [reopen()]
 
     def append():
         batch = next(coming)
         log.append(lambda _: batch)
 
-    index = Index().catch_up(log)
     actions = {
         "append a night": append,
-        "open, bundles kept": lambda: opened.append(Log.open(store, signer=KEY, anchors=[anchor], kept=kept)),
-        "index": lambda: Index().catch_up(opened[0]),
-        "look up a night": lambda: night(index, last),
-        "windows of conditions": lambda: sealed_windows(index, last - REACH),
-        "status, whole": lambda: sealed_windows(Index().catch_up(opened[0])),
+        "open, all kept": lambda: opened.append(reopen()),
+        "index": lambda: Index().catch_up(opened[-1]),
+        "open and look up a night": lambda: night(Index().catch_up(reopen()), last),
+        "open, windows of conditions": lambda: sealed_windows(Index().catch_up(reopen()), last - REACH),
+        "status, whole": lambda: sealed_windows(Index().catch_up(reopen())),
         "verify --since": since(count, folder),
     }
     return common.in_turn(actions, rounds)
