@@ -7,10 +7,11 @@ nothing until a signed record proves them.
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from evidence.errors import ForkError, MalformedError, RollbackError, StoreConflictError, VerificationError
 from evidence.snapshot.entry import Entry
-from evidence.store.known import Known
+from evidence.store.before import Before
 from evidence.tlog.checkpoint import Checkpoint, parse_unverified
 from evidence.tlog.merkle import Tree, leaf_hash
 from evidence.tlog.note import Signer, Verifier
@@ -22,14 +23,38 @@ RETIRED = "point [log] key to the key that the rotation introduced; `evidence ke
 _STOP = "stop; keep the store and the anchors as they are and find out who else writes or signs"
 
 
+class Base(Protocol):
+    """What stands for the first entries of a history: full bundles of them."""
+
+    size: int
+
+    def find(self, type_: str, key: str) -> int | None:
+        """See :meth:`History.find`."""
+
+    def numbers(self, type_: str) -> list[int]:
+        """See :meth:`History.numbers`."""
+
+    def last(self, type_: str) -> tuple[int, int]:
+        """See :meth:`History.last`."""
+
+    def raw(self, number: int) -> bytes:
+        """See :meth:`History.raw`."""
+
+    def name(self, number: int) -> tuple[str, str]:
+        """See :meth:`History.name`."""
+
+    def subtree(self, level: int, index: int) -> bytes:
+        """Return the hash of a full subtree."""
+
+
 class History:
     """All entries of one log, their tree, its keys, and where each (type, key) stands. ``verifier`` is the first key.
 
-    What is ``known`` of the first entries from an earlier run is not held here but asked for; it counts for nothing either until a
+    What is ``known`` of the first entries, from an earlier run or under a kept checkpoint, is not held here but asked for; it counts for nothing either until a
     signed record proves it.
     """
 
-    def __init__(self, verifier: Verifier, known: Known | None = None) -> None:
+    def __init__(self, verifier: Verifier, known: Base | None = None) -> None:
         self.verifier = verifier
         self.known = known
         self.keys = LogKeys(verifier)
@@ -104,11 +129,14 @@ class History:
         checkpoint = self._open(record)
         self._check_place(record)
         kept = self.size
-        overlap = self.slice(record.before, record.size)
-        if tuple(overlap) != record.entries[: len(overlap)]:
+        unread = self._base if isinstance(self.known, Before) else 0  # entries that a kept checkpoint stands for
+        begin = max(record.before, unread)
+        overlap = self.slice(begin, record.size)
+        rest = record.entries[begin - record.before :]
+        if tuple(overlap) != rest[: len(overlap)]:
             raise VerificationError(f"entries of {record.path} and of the bundles differ", step="entries")
         try:
-            for entry in record.entries[len(overlap) :]:
+            for entry in rest[len(overlap) :]:
                 Entry.from_bytes(entry)
                 self._add(entry, record.path)
             self._check_root(record, checkpoint)

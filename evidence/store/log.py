@@ -209,7 +209,8 @@ class Log:
     @property
     def known(self) -> Known | None:
         """What an earlier run kept of the first entries, proved by now."""
-        return self._history.known
+        known = self._history.known
+        return known if isinstance(known, Known) else None
 
     def last(self, type_: str) -> tuple[int, int]:
         """Return the index of the last entry of a type (-1: none) and how many there are."""
