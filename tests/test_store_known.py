@@ -16,6 +16,7 @@ from evidence.signing.keys import NoteKey
 from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.snapshot.model import DAY
 from evidence.store import keeping
+from evidence.store.check import check_store
 from evidence.store.index import Index
 from evidence.store.keeping import KeptIndex
 from evidence.store.known import row_key
@@ -261,20 +262,37 @@ def test_one_that_is_signed_by_another_key_or_of_another_log_is_not_believed(tmp
     assert says(again) == expected
 
 
+def hiding(log, kept, folder, signer):
+    """Rewrite what is kept so that it leaves a sealed window out, signed by ``signer``; return the window's key."""
+    hidden = f"prod/snowflake.d1/{FIRST}/0"
+    known = opened(log, kept).known
+    rows, _, _ = known.rows.changed({row_key("snapshot", hidden): None})
+    (head,) = folder.rglob("head")
+    text = open_note(head.read_text(), [log.verifier]).text.replace(known.rows.root, rows.root)
+    head.write_text(sign_note(text, signer))
+    return hidden
+
+
 def test_rows_that_leave_an_entry_out_need_the_key(tmp_path):
     """What only the signature stands against: a folder whose pages are all whole and hide a sealed window."""
     log, kept = sealed(30), KeptIndex(tmp_path, KEY)
     opened(log, kept)
-    hidden = f"prod/snowflake.d1/{FIRST}/0"
-    known = opened(log, kept).known
-    rows, _, _ = known.rows.changed({row_key("snapshot", hidden): None})
-    (head,) = tmp_path.rglob("head")
-    text = open_note(head.read_text(), [log.verifier]).text.replace(known.rows.root, rows.root)
-    head.write_text(sign_note(text, NoteKey(KEY.name, b"\x07" * 32)))
+    hidden = hiding(log, kept, tmp_path, NoteKey(KEY.name, b"\x07" * 32))
     again = opened(log, kept)
     assert again.find("snapshot", hidden) is not None
     with pytest.raises(StoreConflictError, match="already sealed"):
         again.append(lambda _: [Entry("snapshot", hidden, REF, {})])
+
+
+def test_a_thief_of_the_key_can_deceive_a_run_by_it_and_not_a_verification(tmp_path):
+    log, kept = sealed(30), KeptIndex(tmp_path, KEY)
+    opened(log, kept)
+    hidden = hiding(log, kept, tmp_path, KEY)
+    again = opened(log, kept)
+    assert again.find("snapshot", hidden) is None
+    again.append(lambda _: [Entry("snapshot", hidden, REF, {})])
+    found = [check.detail for check in check_store(log.store, trust=KEY.vkey) if check.step == "log"]
+    assert ["stands twice" in each for each in found] == [True]
 
 
 def test_an_older_one_means_that_more_is_read_and_the_rest_is_found(tmp_path):

@@ -31,7 +31,9 @@ _HASH, _LAST, _DATASET = "\x01hash\0", "\x01last\0", "\x01dataset\0"
 _NEWEST, _RECORD, _JUDGED, _OPEN, _GONE = "\x01newest\0", "\x01record\0", "\x01judged\0", "\x01open\0", "\x01gone\0"
 _BY_NIGHT: Final = {"snapshot": (4,), "recount": (4, 5)}  # parts of a key: source, dataset, night, revision and number
 _AT_ONCE: Final = 64  # bundles whose rows are made at a time
-_VERIFY: Final = "stop; `evidence verify` says what was altered"
+_VERIFY: Final = (
+    "delete .evidence/bundles if it is there; if it stays so, stop: `evidence verify` says what was altered"
+)
 _STRANGE: Final = (EvidenceError, KeyError, ValueError, TypeError, AttributeError)
 
 

@@ -51,7 +51,7 @@ def continued(store: ObjectStore, trusted: Sequence[Verifier], checkpoint: str) 
         key = _signer(own, trusted, checkpoint)
         stamped = Stamped(store, after=size)
         history = History(key, Before(store, size // tile.WIDTH * tile.WIDTH))
-        records = _read(store, history, stamped)
+        records = _read(store, history, size, stamped)
         history.check_proved()
         history.check_remembered(checkpoint, "the kept checkpoint")
     except (EvidenceError, OSError):
@@ -124,8 +124,11 @@ def _trust(found: Continued, trusted: Sequence[Verifier]) -> Check:
     return proved("trust", detail, STORE_PATH)
 
 
-def _read(store: ObjectStore, history: History, stamped: Stamped) -> int:
-    """Read the records from the one that covers the end of what is known; return how many. Raises ``EvidenceError``."""
+def _read(store: ObjectStore, history: History, size: int, stamped: Stamped) -> int:
+    """Read the records from the one that covers the end of what is known; return how many. Raises ``EvidenceError``.
+
+    Those that end before ``size`` give their entries and nothing else: the kept root proves them.
+    """
     start = history.size - MAX_ENTRIES - 1
     names = store.list(PREFIX, start_after=record_path(start) if start >= 0 else "")
     listed = [parse_record_path(path) for path in names]
@@ -135,10 +138,13 @@ def _read(store: ObjectStore, history: History, stamped: Stamped) -> int:
     while place in wanted or not read:
         path = record_path(place)
         record = Record.from_bytes(small(store, path, MAX_RECORD), path)
-        history.extend(record)
-        stamped.keep(record)
+        if record.size < size:
+            history.preload(record.entries[history.size - place :], path)
+        else:
+            history.extend(record)
+            stamped.keep(record)
         read.add(place)
-        place = history.place
+        place = record.size
     if wanted - read:
         raise VerificationError("records lie beside the log", step="records")
     return len(read)
