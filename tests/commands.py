@@ -1,18 +1,13 @@
 """Commands run in this process, as their users read them."""
 
-import contextlib
-import io
 import json
 
-from evidence.cli.app import run
+import job
 
 
 def evidence(*arguments, code=0):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        got = run([str(a) for a in arguments])
-    assert got == code, f"{arguments} ended with {got}\n{out.getvalue()}\n{err.getvalue()}"
-    return out.getvalue() + err.getvalue()
+    done = job.here(*arguments, codes=(code,))
+    return done.stdout + done.stderr
 
 
 def said(*arguments, code=0):

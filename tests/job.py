@@ -1,11 +1,14 @@
 """The main job as a user runs it: the command line on a workspace of the demo; and what tests read from its store."""
 
+import contextlib
 import datetime as dt
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+from evidence.cli.app import run as in_process
 from evidence.demo import Size, generate
 from evidence.snapshot.manifest import Manifest
 from evidence.store.index import Index
@@ -29,6 +32,15 @@ def run(*arguments, codes=(0,), **options):
     return done
 
 
+def here(*arguments, codes=(0,), cwd="."):
+    """Run one command as :func:`run` does, in this process: without the second a new interpreter takes to import everything."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = in_process([str(argument) for argument in arguments])
+    assert code in codes, f"{arguments} ended with {code}\n{out.getvalue()}\n{err.getvalue()}"
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
 CONTROLS = sorted(path.parent.name for path in (Path(__file__).parent.parent / "controls").glob("*/*/control.toml"))
 
 
@@ -37,7 +49,7 @@ def workspace(folder: Path, size: Size, only=None):
 
     ``only`` names the controls that are judged: the overlay switches the others off, which spares a test most of its time.
     """
-    run("init", folder, "--demo", "--size", "none")
+    here("init", folder, "--demo", "--size", "none")
     from evidence.cli.init_command import demo_judges
     from evidence.cli.workspace import Workspace
 

@@ -19,7 +19,7 @@ MARTA, TOBIAS = "Marta Oyelaran", "Tobias Renwick"  # Marta holds administrator 
 def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "work"
     job.workspace(folder, FEW)
-    job.run("-w", folder, "collect", "--jobs", "1")
+    job.here("-w", folder, "collect", "--jobs", "1")
     return folder
 
 
@@ -76,4 +76,4 @@ def test_exported_decided_by_two_signed_and_followed(work, tmp_path, capsys):
         after.replace(f"decided_at = {dt.datetime.now(dt.UTC).date()}T", "decided_at = 2026-07-03T")
     )
     assert "still there on 2026-07-03" in command("status", "--night", "2026-07-03").out
-    job.run("verify", work / "store", "--trust", work / "trust")
+    job.here("verify", work / "store", "--trust", work / "trust")

@@ -30,22 +30,22 @@ def configure(work, url, authority):
 def test_a_run_is_stamped_and_no_authority_stops_one(work):
     authority = Authority(lambda: dt.datetime.now(dt.UTC))
     configure(work, "http://127.0.0.1:9/", authority)
-    made = json.loads(job.run("-w", work, "collect", "--dataset", "snowflake.users", "--jobs", "1", "--json").stdout)
+    made = json.loads(job.here("-w", work, "collect", "--dataset", "snowflake.users", "--jobs", "1", "--json").stdout)
     assert "did not answer" in made["timestamp"]
     size = made["log_size"]
     assert size > 1
     assert not (work / "store/log/tsr").exists()
-    assert "not time-stamped" in job.run("-w", work, "collect", "--dataset", "snowflake.users", "--jobs", "1").stdout
+    assert "not time-stamped" in job.here("-w", work, "collect", "--dataset", "snowflake.users", "--jobs", "1").stdout
     with serve(authority.respond) as url:
         configure(work, url, authority)
         sizes = set()
         for _ in range(2):
-            again = job.run("-w", work, "collect", "--dataset", "snowflake.users", "--jobs", "1", "--json").stdout
+            again = job.here("-w", work, "collect", "--dataset", "snowflake.users", "--jobs", "1", "--json").stdout
             assert json.loads(again)["timestamp"] == "stamped"
             sizes.add(json.loads(again)["log_size"])
     assert sizes == {size + 1}, "another configuration is another state of the pipeline, sealed and stamped once"
     assert len(authority.asked) == 1
     assert (work / f"store/log/tsr/{size + 1:012d}").is_file()
-    said = job.run("verify", work / "store", "--trust", work / "trust", "--explain").stdout
+    said = job.here("verify", work / "store", "--trust", work / "trust", "--explain").stdout
     assert "trusted for time-stamps: tsa-test.pem" in said
     assert "0 failed" in said

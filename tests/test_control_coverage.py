@@ -335,21 +335,21 @@ def test_the_collecting_itself_covers_no_requirement():
 
 
 def test_the_command_lists_every_requirement_and_what_does_not_count(tmp_path):
-    job.run("init", tmp_path / "w", "--demo", "--size", "none")
+    job.here("init", tmp_path / "w", "--demo", "--size", "none")
     (tmp_path / "w" / "overlay.toml").write_text(
         '[controls.identity-mfa-humans]\nreason = "agreed 2026-07-01"\nparameters = { grace_hours = 168 }\n'
     )
-    both = json.loads(job.run("-w", tmp_path / "w", "controls", "coverage", "--json").stdout)
+    both = json.loads(job.here("-w", tmp_path / "w", "controls", "coverage", "--json").stdout)
     rows = {row["requirement"]: row for row in both["hipaa"]["requirements"]}
     assert (len(rows), len(both["soc2"]["requirements"])) == (165, 74)
     assert {"control": "identity-mfa-humans", "strength": "primary", "why": "grace_hours = 168 (counts to 72)"} in rows[
         "164.312(d)"
     ]["not_counted"]
     assert "identity-mfa-humans" not in rows["164.312(d)"]["primary"]
-    table = job.run("-w", tmp_path / "w", "controls", "coverage", "--framework", "hipaa").stdout
+    table = job.here("-w", tmp_path / "w", "controls", "coverage", "--framework", "hipaa").stdout
     assert "not counted: 164.312(d) by identity-mfa-humans (primary): grace_hours = 168 (counts to 72)" in table
     assert "CC6.1" not in table
-    assert "frameworks: hipaa, soc2" in job.run("controls", "coverage", "--framework", "iso", codes=(2,)).stderr
+    assert "frameworks: hipaa, soc2" in job.here("controls", "coverage", "--framework", "iso", codes=(2,)).stderr
 
 
 def test_a_packet_is_given_the_reason_a_mapping_does_not_count():

@@ -115,7 +115,7 @@ def test_a_broken_lock_is_an_error_that_names_it(tmp_path, body):
 
 def test_the_commands_hold_a_workspace_to_its_own_lock_if_it_has_one(tmp_path):
     work = tmp_path / "w"
-    job.run("init", work, "--demo", "--size", "none")
+    job.here("init", work, "--demo", "--size", "none")
     config = work / "evidence.toml"
     config.write_text(config.read_text() + '\n[assess]\ncontrols = ["controls"]\n')
     source = Path(__file__).parents[1] / "controls" / "identity" / "identity-mfa-humans"
@@ -128,15 +128,15 @@ def test_the_commands_hold_a_workspace_to_its_own_lock_if_it_has_one(tmp_path):
     (own / "cases").mkdir()
     for case in (source / "cases").glob("*.toml"):
         (own / "cases" / case.name).write_text(case.read_text())
-    assert "0 problems" in job.run("-w", work, "controls", "lint", "org-mfa").stdout
-    assert "controls.org-mfa" in job.run("-w", work, "controls", "lock").stdout
+    assert "0 problems" in job.here("-w", work, "controls", "lint", "org-mfa").stdout
+    assert "controls.org-mfa" in job.here("-w", work, "controls", "lock").stdout
     assert "org-mfa" in (work / "controls" / LOCK).read_text()
-    assert "0 lines renewed" in job.run("-w", work, "controls", "lock").stdout
+    assert "0 lines renewed" in job.here("-w", work, "controls", "lock").stdout
     (own / "control.toml").write_text(text + "\n# moved\n")
-    assert "org-mfa: content moved" in job.run("-w", work, "controls", "lint", "org-mfa", codes=(3,)).stdout
-    assert "raise the version" in job.run("-w", work, "controls", "lock", codes=(3,)).stderr
-    job.run("-w", work, "controls", "lock", "--amend")
-    assert "0 problems" in job.run("-w", work, "controls", "lint", "org-mfa").stdout
+    assert "org-mfa: content moved" in job.here("-w", work, "controls", "lint", "org-mfa", codes=(3,)).stdout
+    assert "raise the version" in job.here("-w", work, "controls", "lock", codes=(3,)).stderr
+    job.here("-w", work, "controls", "lock", "--amend")
+    assert "0 problems" in job.here("-w", work, "controls", "lint", "org-mfa").stdout
 
 
 @pytest.mark.parametrize(

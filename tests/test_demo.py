@@ -111,6 +111,7 @@ def test_every_view_is_exported_every_night(small):
     assert {p.name for p in (out / "exports/snowflake").iterdir()} >= TWENTY
 
 
+@pytest.mark.slow
 def test_what_is_exported_lands_whole_but_for_the_faults(small, tmp_path):
     out, _ = small
     numbers = {0, 1, SMALL.nights - 1, *(number for _, number in FAULTS)}
@@ -156,6 +157,7 @@ def test_no_planted_health_data_leaves_the_exports(small, tmp_path):
     assert [literal for literal in literals if literal in kept] == []
 
 
+@pytest.mark.slow
 def test_every_planted_literal_stands_in_the_exports(small):
     out, _ = small
     views = out / "exports/snowflake"

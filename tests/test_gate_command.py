@@ -21,10 +21,10 @@ def assessed(tmp_path_factory):
     manifest = next(work.glob("dbt-artifacts/2026-07-03*/manifest.json"))
     (work / "pr" / "target").mkdir(parents=True)
     shutil.copy(manifest, work / "pr" / "target" / "manifest.json")
-    bare = job.run("-w", work, "gate", "--manifest", manifest, *CONTROLS, codes=(8,))
+    bare = job.here("-w", work, "gate", "--manifest", manifest, *CONTROLS, codes=(8,))
     assert "no night is assessed yet" in bare.stdout
-    job.run("-w", work, "collect", "--jobs", "1")
-    job.run("-w", work, "assess", "--jobs", "1")
+    job.here("-w", work, "collect", "--jobs", "1")
+    job.here("-w", work, "assess", "--jobs", "1")
     return work
 
 
@@ -45,7 +45,7 @@ def change(work, edit):
 def gate(work, *more, codes, night=NIGHT):
     given = ("--night", night) if night else ()
     manifest = work / "pr" / "target" / "manifest.json"
-    return job.run("-w", work, "gate", "--manifest", manifest, *given, *CONTROLS, *more, codes=codes, cwd=work)
+    return job.here("-w", work, "gate", "--manifest", manifest, *given, *CONTROLS, *more, codes=codes, cwd=work)
 
 
 def the_test(value, kind="unique", model="model.fernhollow.dim_member"):
@@ -164,7 +164,7 @@ def test_what_it_saw_is_sealed_once_and_nothing_without_being_asked(work):
     worse = {each["control"]: [one["item"] for one in each["worse"]] for each in body["controls"]}
     assert worse["quality-key-tests"] == ["dbt/model.fernhollow.dim_member"]
     assert any("sha256:" in each["text"] for one in body["inputs"] for each in one["receipt"]["statements"])
-    assert "0 failed" in job.run("verify", work / "store", "--trust", work / "trust").stdout
+    assert "0 failed" in job.here("verify", work / "store", "--trust", work / "trust").stdout
 
 
 def test_phi_that_the_projects_macros_leave_out_fails(work):
@@ -181,7 +181,7 @@ def test_phi_that_the_projects_macros_leave_out_fails(work):
     change(work, masked)
     change(work, lambda value: value["nodes"]["model.fernhollow.stg_members"].update(raw_code="select ssn from t"))
     asked = ("-w", work, "gate", "--manifest", manifest, "--night", NIGHT, "--json")
-    found = json.loads(job.run(*asked, codes=(7,), cwd=work).stdout)
+    found = json.loads(job.here(*asked, codes=(7,), cwd=work).stdout)
     (each,) = [each for each in found["controls"] if each["control"] == "gate-phi-masked"]
     assert each["outcome"] == "worse"
     assert {o["item"].rsplit(".", 1)[0] for o in each["worse"]} == {"dbt/model.fernhollow.stg_members"}

@@ -129,25 +129,27 @@ def test_it_is_sealed_printed_and_refused_when_it_was_changed(tmp_path):
     job.workspace(work, FEW)
     file = tmp_path / "title-45.xml"
     file.write_text(XML)
-    found = json.loads(job.run("-w", work, "controls", "import-text", file, "--note", "as downloaded", "--json").stdout)
+    found = json.loads(
+        job.here("-w", work, "controls", "import-text", file, "--note", "as downloaded", "--json").stdout
+    )
     assert found["requirements"] > 10
     assert "164.312(c)(1)" in found["without"]
     log = job.open_log(work)
     ((_, entry),) = log.entries("text")
     assert entry.body["file_sha256"] == found["file_sha256"]
     assert log.store.get(entry.object.path, sha256=entry.object.sha256) == (work / "texts" / "hipaa.json").read_bytes()
-    job.run("-w", work, "collect", "--jobs", "1")
-    job.run("-w", work, "assess", "--period", PERIOD, "--jobs", "1")
-    job.run("-w", work, "packet", "quarterly-hipaa", "--period", PERIOD, "--partial")
+    job.here("-w", work, "collect", "--jobs", "1")
+    job.here("-w", work, "assess", "--period", PERIOD, "--jobs", "1")
+    job.here("-w", work, "packet", "quarterly-hipaa", "--period", PERIOD, "--partial")
     (packet,) = (work / "packets").glob("*.zip")
     page = (packet.with_suffix("") / "data" / "packet.html").read_text()
     assert "Fourth words." in page
     assert "title-45.xml, July 1, 2026" in page
-    assert "0 failed" in job.run("verify", packet, "--trust", work / "trust").stdout
+    assert "0 failed" in job.here("verify", packet, "--trust", work / "trust").stdout
     shutil.rmtree(work / "packets")
     kept = work / "texts" / "hipaa.json"
     kept.write_text(kept.read_text().replace("Fourth words", "Other words"))
     assert (
         "not the text that was sealed"
-        in job.run("-w", work, "packet", "quarterly-hipaa", "--period", PERIOD, "--partial", codes=(3,)).stderr
+        in job.here("-w", work, "packet", "quarterly-hipaa", "--period", PERIOD, "--partial", codes=(3,)).stderr
     )

@@ -43,13 +43,13 @@ def test_the_control_of_the_page_works_as_the_page_says(tmp_path):
     (work / "controls" / "frameworks" / "house.json").write_text(json.dumps(FRAMEWORK))
     (work / "reports").mkdir()
     (work / "reports" / "house.toml").write_text(REPORT)
-    assert "0 problems" in job.run("-w", work, "controls", "lint").stdout
-    assert ", 0 not" in job.run("-w", work, "controls", "test", "org-owned-users").stdout
-    job.run("-w", work, "collect", "--jobs", "1")
-    job.run("-w", work, "assess", "--period", PERIOD, "--jobs", "1")
-    job.run("-w", work, "packet", "house", "--period", PERIOD)
+    assert "0 problems" in job.here("-w", work, "controls", "lint").stdout
+    assert ", 0 not" in job.here("-w", work, "controls", "test", "org-owned-users").stdout
+    job.here("-w", work, "collect", "--jobs", "1")
+    job.here("-w", work, "assess", "--period", PERIOD, "--jobs", "1")
+    job.here("-w", work, "packet", "house", "--period", PERIOD)
     (packet,) = (work / "packets").glob("*.zip")
-    assert "0 failed" in job.run("verify", packet, "--trust", work / "trust", "--reperform").stdout
+    assert "0 failed" in job.here("verify", packet, "--trust", work / "trust", "--reperform").stdout
     data = packet.with_suffix("") / "data"
     found = json.loads((data / "findings.json").read_bytes())["nights"]
     assert {each["control"] for each in found} == {"org-owned-users"}

@@ -16,6 +16,7 @@ from evidence.render.inputs import Response
 from evidence.render.records import findings_csv
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from tests.hostile import CORPUS
+from tests.paper import torn
 from tests.servers import axe
 from tests.servers.chromium import Page, browser_or_skip
 from tests.test_reports import brief_content, campaign, content_of, review_content
@@ -217,6 +218,34 @@ def test_cards_of_a_brief_share_pages_and_none_is_broken_by_one(tmp_path):
 
 
 @pytest.mark.slow
+def test_contents_follow_the_reader_and_a_phone_reads_lists(content, tmp_path):
+    path = written(content, tmp_path)
+    here = "document.querySelector('#contents [aria-current=location]')"
+    with Page(height=500) as page:
+        opened(page, path)
+        for address in (content.controls[-1].id, content.controls[3].id, "annex", "glossary"):
+            page.run(f"location.hash = {json.dumps('#' + address)}")
+            page.until(f"{here} && {here}.hash === {json.dumps('#' + address)}", 10)
+            assert (
+                page.run(f"Math.abs(document.getElementById({json.dumps(address)}).getBoundingClientRect().top - 64)")
+                < 2
+            )
+            inside = "r.top >= n.top && r.bottom <= n.bottom"
+            frame = "document.getElementById('contents').getBoundingClientRect()"
+            assert page.run(f"(() => {{ const r = {here}.getBoundingClientRect(), n = {frame}; return {inside}; }})()")
+        assert page.run("document.querySelectorAll('[aria-current]').length") == 1
+        assert page.log == []
+    with Page(width=360) as page:
+        opened(page, path)
+        assert page.run("[...document.querySelectorAll('table.grid')].every(t => t.offsetWidth <= 360)")
+        cell = "document.querySelector('.exceptions tbody tr td:nth-child(3)')"
+        assert page.run(f"[{cell}.dataset.head, {cell}.getAttribute('role')]") == ["First seen", "cell"]
+        broken = "[...document.querySelectorAll('main .date')].filter(d => d.textContent.length === 10 && d.getClientRects().length > 1)"
+        assert page.run(f"{broken}.length") == 0
+        assert page.log == []
+
+
+@pytest.mark.slow
 def test_keys_alone_lead_there_and_back(content, tmp_path):
     with Page() as page:
         opened(page, written(content, tmp_path))
@@ -353,11 +382,13 @@ def test_without_scripts_there_is_a_summary_and_a_pointer_to_the_csv(content, tm
 def test_paper_says_what_it_leaves_out_and_is_light(content, tmp_path):
     with Page(dark=True) as page:
         opened(page, written(content, tmp_path))
+        page.paper(tmp_path / "whole.pdf")
         choose(page, v="critical")
         page.look(1280, 900, dark=True, media="print")
         assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert page.run("getComputedStyle(document.body).color") == "rgb(28, 39, 51)"
         page.paper(tmp_path / "page.pdf")
+    assert list(torn(tmp_path / "whole.pdf")) == []
     said = printed(tmp_path / "page.pdf")
     critical = sum(c.severity == "critical" for c in content.controls)
     assert f"Severity: critical): {critical} of 12 controls are printed" in said

@@ -120,18 +120,18 @@ def test_a_workspace_layers_them_seals_the_outcome_and_a_packet_runs_again(tmp_p
     )
     plain = toml.read_text()
     toml.write_text(plain + '\n[assess]\nprofile = "none-such"\n')
-    assert "phi-business-critical" in job.run("-w", work, "controls", "list", codes=(3,)).stderr
+    assert "phi-business-critical" in job.here("-w", work, "controls", "list", codes=(3,)).stderr
     toml.write_text(plain + f'\n[assess]\nprofile = "phi-business-critical"\norganisation = "{shared}"\n')
     (work / "overlay.toml").write_text(
         '[controls.identity-dormant]\nreason = "field staff"\nparameters = { max_idle_days = 85 }\n'
     )
-    listed = job.run("-w", work, "controls", "list").stdout
+    listed = job.here("-w", work, "controls", "list").stdout
     assert "library < profile phi-business-critical < organisation < account" in listed
-    shown = job.run("-w", work, "controls", "show", "identity-dormant").stdout
+    shown = job.here("-w", work, "controls", "show", "identity-dormant").stdout
     assert "max_idle_days = 85, library 90" in shown
     assert "changed by organisation CISO on 2026-06-01: max_idle_days 90 to 80, tighter: agreed by the board" in shown
-    job.run("-w", work, "collect", "--jobs", "1")
-    job.run("-w", work, "assess", "--date", "2026-07-01", "--jobs", "1")
+    job.here("-w", work, "collect", "--jobs", "1")
+    job.here("-w", work, "assess", "--date", "2026-07-01", "--jobs", "1")
     log = job.open_log(work)
     ((_, sealed),) = log.entries("configuration")
     body = log.store.get(sealed.object.path, sha256=sealed.object.sha256)
@@ -143,10 +143,10 @@ def test_a_workspace_layers_them_seals_the_outcome_and_a_packet_runs_again(tmp_p
     (work / "overlay.toml").write_text(
         '[controls.identity-dormant]\nreason = "board wants less"\nrequested_by = "Audit committee"\nby = "CISO"\nparameters = { max_idle_days = 30 }\n'
     )
-    job.run("-w", work, "assess", "--date", "2026-07-02", "--jobs", "1")
-    job.run("-w", work, "packet", "quarterly-hipaa", "--period", "2026-07-01..2026-07-02", "--partial")
+    job.here("-w", work, "assess", "--date", "2026-07-02", "--jobs", "1")
+    job.here("-w", work, "packet", "quarterly-hipaa", "--period", "2026-07-01..2026-07-02", "--partial")
     (packet,) = (work / "packets").glob("*.zip")
-    out = job.run("verify", packet, "--trust", work / "trust", "--reperform").stdout
+    out = job.here("verify", packet, "--trust", work / "trust", "--reperform").stdout
     assert "0 failed" in out
     data = packet.with_suffix("") / "data"
     assert {"profile.toml", "organisation.toml", "overlay.toml"} <= {

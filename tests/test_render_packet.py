@@ -20,6 +20,7 @@ from evidence.render.report import Report
 from evidence.signing.pades import sign_pdf
 from tests.fakes.packet_inputs import REASONS, ROOT, TEMPLATES, build_inputs, packet_key
 from tests.paper import faults as faults_of_paper
+from tests.paper import torn
 from tests.pdf_structure import faults
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=file:///etc/hostname>{{7*7}}\u202eabc\x1b[0m"
@@ -126,6 +127,7 @@ def test_pdf_a_structure(content, tmp_path):
     rendered = pdf.render(html.render_print(content, TEMPLATES), attachments, content.end)
     path = tmp_path / "a.pdf"
     path.write_bytes(rendered.body)
+    assert list(torn(path)) == []
     with pikepdf.open(path) as document:
         root = document.Root
         assert str(root.Lang) == "en"
@@ -325,3 +327,4 @@ def test_no_page_is_nearly_empty_and_no_heading_stands_last(tmp_path):
         re.sub(r"<[^>]+>", "", each).strip() for each in re.findall(r"<h[123][^>]*>(.*?)</h[123]>", page, re.DOTALL)
     }
     assert list(faults_of_paper(tmp_path / "packet.pdf", headings | {"population.sql: what is tested"})) == []
+    assert list(torn(tmp_path / "packet.pdf")) == []

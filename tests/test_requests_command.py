@@ -29,18 +29,18 @@ ASKED = ("packet", "quarterly-hipaa", "--period", PERIOD, "--request", NUMBER)
 def work(tmp_path_factory):
     work = tmp_path_factory.mktemp("demo") / "work"
     job.workspace(work, FEW, only=(CONTROL, OTHER, DORMANT))
-    job.run("-w", work, "collect", "--jobs", "1")
-    job.run("-w", work, "assess", "--period", PERIOD, "--jobs", "1")
-    job.run("-w", work, "requests", "import", "--ocr")
+    job.here("-w", work, "collect", "--jobs", "1")
+    job.here("-w", work, "assess", "--period", PERIOD, "--jobs", "1")
+    job.here("-w", work, "requests", "import", "--ocr")
     return work
 
 
 @pytest.fixture(scope="module")
 def packet(work):
-    job.run("-w", work, *ASKED, codes=(2,))  # nothing was answered yet
+    job.here("-w", work, *ASKED, codes=(2,))  # nothing was answered yet
     exhibits = ("--exhibit", f"control:{CONTROL}", "--exhibit", f"control:{DORMANT}", "--exhibit", "register:zones")
-    job.run("-w", work, "requests", "answer", NUMBER, "--by", WHO, "--answer", "=see the page", *exhibits)
-    job.run("-w", work, *ASKED)
+    job.here("-w", work, "requests", "answer", NUMBER, "--by", WHO, "--answer", "=see the page", *exhibits)
+    job.here("-w", work, *ASKED)
     (made,) = (work / "packets").glob("*-request-*.zip")
     return made
 
@@ -48,20 +48,20 @@ def packet(work):
 def test_a_list_is_recorded_once_assigned_and_exported(work, tmp_path):
     assert (
         "0 requests recorded in requests.toml, 96 there already"
-        in job.run("-w", work, "requests", "import", "--ocr").stdout
+        in job.here("-w", work, "requests", "import", "--ocr").stdout
     )
     before = (work / "registers" / "requests.toml").read_bytes()
     (tmp_path / "bad.csv").write_text("number,inquiry\n9,new\nOCR-308.a2,rewritten\n")
-    job.run("-w", work, "requests", "import", tmp_path / "bad.csv", codes=(2,))
+    job.here("-w", work, "requests", "import", tmp_path / "bad.csv", codes=(2,))
     assert (work / "registers" / "requests.toml").read_bytes() == before
-    job.run("-w", work, "requests", "assign", "OCR-308.a2", "--owner", "Bo", "--by", "Ole", "--due", "2026-01-01")
-    assert re.search(r"OCR-308\.a2 +assigned +Bo +2026-01-01 +overdue", job.run("-w", work, "requests", "list").stdout)
-    job.run("-w", work, "requests", "answer", "OCR-308.a2", "--by", "Bo", "--exhibit", "control:nobody", codes=(2,))
-    job.run("-w", work, "requests", "answer", "OCR-308.a2", "--by", "Bo", "--status", "gap")
-    job.run("-w", work, "requests", "export", "--out", tmp_path / "all.csv")
+    job.here("-w", work, "requests", "assign", "OCR-308.a2", "--owner", "Bo", "--by", "Ole", "--due", "2026-01-01")
+    assert re.search(r"OCR-308\.a2 +assigned +Bo +2026-01-01 +overdue", job.here("-w", work, "requests", "list").stdout)
+    job.here("-w", work, "requests", "answer", "OCR-308.a2", "--by", "Bo", "--exhibit", "control:nobody", codes=(2,))
+    job.here("-w", work, "requests", "answer", "OCR-308.a2", "--by", "Bo", "--status", "gap")
+    job.here("-w", work, "requests", "export", "--out", tmp_path / "all.csv")
     rows = {row["number"]: row for row in csv.DictReader((tmp_path / "all.csv").open(newline=""))}
     assert len(rows) == 96
-    job.run("-w", work, "requests", "export", "--out", tmp_path / "all.xlsx")
+    job.here("-w", work, "requests", "export", "--out", tmp_path / "all.xlsx")
     sheet = openpyxl.load_workbook(tmp_path / "all.xlsx")["Requests"]
     assert [row[0] for row in sheet.iter_rows(min_row=3, values_only=True)] == list(rows)
     assert "DEMONSTRATION KEYS" in sheet["A1"].value
@@ -70,7 +70,7 @@ def test_a_list_is_recorded_once_assigned_and_exported(work, tmp_path):
 
 
 def test_the_packet_of_one_answer_verifies_comes_out_again_and_holds_nothing_else(work, packet):
-    assert "0 failed" in job.run("verify", packet, "--trust", work / "trust", "--reperform").stdout
+    assert "0 failed" in job.here("verify", packet, "--trust", work / "trust", "--reperform").stdout
     data = packet.with_suffix("") / "data"
     findings = json.loads((data / "findings.json").read_bytes())
     assert {finding["control"] for finding in findings["nights"]} == {CONTROL, DORMANT}
@@ -91,7 +91,7 @@ def test_the_packet_of_one_answer_verifies_comes_out_again_and_holds_nothing_els
 
 def test_a_customers_copy_has_the_counts_and_no_name(work, packet, tmp_path):
     out = tmp_path / "customer"
-    job.run("-w", work, "handover", packet, "--out", out, "--audience", "customer", "--asked-by", "OCR")
+    job.here("-w", work, "handover", packet, "--out", out, "--audience", "customer", "--asked-by", "OCR")
     found = json.loads((packet.with_suffix("") / "data" / "findings.json").read_bytes())
     tests, issues = (list(csv.DictReader((out / name).open(newline=""))) for name in ("tests.csv", "issues.csv"))
     assert [int(row["exceptions"]) for row in tests] == [len(each["exceptions"]) for each in found["nights"]]
@@ -104,7 +104,7 @@ def test_a_customers_copy_has_the_counts_and_no_name(work, packet, tmp_path):
     assert not [name for name in people if re.search(rf"\b{re.escape(name)}\b", whole, re.IGNORECASE)]
     broken = tmp_path / packet.name
     broken.write_bytes(packet.read_bytes().replace(b'"passed":', b'"passes":', 1))
-    job.run("-w", work, "handover", broken, "--out", tmp_path / "none", codes=(10,))
+    job.here("-w", work, "handover", broken, "--out", tmp_path / "none", codes=(10,))
     assert not (tmp_path / "none").exists()
 
 

@@ -35,8 +35,8 @@ def assessed(tmp_path_factory):
     )
     for name in ("dispositions", "waivers"):  # nobody has decided anything yet
         (work / "registers" / f"{name}.toml").unlink()
-    job.run("-w", work, "collect", "--jobs", "1")
-    job.run("-w", work, "assess", "--jobs", "1")
+    job.here("-w", work, "collect", "--jobs", "1")
+    job.here("-w", work, "assess", "--jobs", "1")
     return work
 
 
@@ -49,19 +49,19 @@ def work(assessed, tmp_path):
 
 
 def assess(work, night):
-    found = json.loads(job.run("-w", work, "assess", "--date", night, "--json").stdout)
+    found = json.loads(job.here("-w", work, "assess", "--date", night, "--json").stdout)
     return {finding["control"]: finding for finding in found}
 
 
 def record(work, row, *more, **options):
-    return job.run(
+    return job.here(
         "-w", work, "review", "record", row["control"], row["item"], "--night", row["night"], "--reviewer", "Ivo",
         "--note", "a job that retries", *more, **options,
     )  # fmt: skip
 
 
 def test_an_item_is_looked_at_recorded_and_counted(work):
-    listed = json.loads(job.run("-w", work, "review", "list", "--json", codes=(7,)).stdout)["waiting"]
+    listed = json.loads(job.here("-w", work, "review", "list", "--json", codes=(7,)).stdout)["waiting"]
     row = next(row for row in listed if row["control"] == "monitor-bruteforce")
     assert row["overdue"]
     refused = record(work, row, "--disposition", "benign", codes=(2,))
@@ -73,12 +73,12 @@ def test_an_item_is_looked_at_recorded_and_counted(work):
     assert "ssn" in leaky.stderr
     assert not (work / "registers" / "dispositions.toml").exists()
     record(work, row, "--disposition", "benign", "--second", "Ole")
-    job.run("-w", work, "assess", "--jobs", "1")
+    job.here("-w", work, "assess", "--jobs", "1")
     finding = assess(work, row["night"])["monitor-bruteforce"]
     (disposed,) = finding["disposed"]
     assert (disposed["item"], disposed["outcome"], disposed["reviewer"]) == (row["item"], "late", "Ivo")
     assert row["item"] in [each["item"] for each in finding["exceptions"]]
-    left = json.loads(job.run("-w", work, "review", "list", "--json", codes=(0, 7)).stdout)["waiting"]
+    left = json.loads(job.here("-w", work, "review", "list", "--json", codes=(0, 7)).stdout)["waiting"]
     assert row not in left
     assert len(left) == len(listed) - 1
     assert "dispositions" in json.dumps([str(path) for path in (work / "store" / "registers").iterdir()])
@@ -96,21 +96,21 @@ def test_a_waiver_is_recorded_listed_and_refused_where_it_should_be(work):
         "-w", work, "waive", "add", "W-1", "--control", "access-no-raw-grants", "--item", item, "--reason", "migration",
         "--requested-by", "Ivo", "--expires", "2030-01-01",
     )  # fmt: skip
-    assert "does not approve" in job.run(*given, "--approved-by", "Ivo", codes=(2,)).stderr
-    assert "makes up for it" in job.run(*given, "--approved-by", "Ole", codes=(2,)).stderr
-    wide = job.run(
+    assert "does not approve" in job.here(*given, "--approved-by", "Ivo", codes=(2,)).stderr
+    assert "makes up for it" in job.here(*given, "--approved-by", "Ole", codes=(2,)).stderr
+    wide = job.here(
         *given, "--approved-by", "Ole", "--compensating-control", "quality-key-tests", "--item", "*", codes=(2,)
     )
     assert "exact items" in wide.stderr
     register = work / "registers" / "waivers.toml"
     register.write_text("# ours\n")
-    job.run(
+    job.here(
         *given, "--approved-by", "Ole", "--compensating-control", "quality-key-tests", "--approved-on", "2026-07-01"
     )
     assert register.read_text().startswith("# ours\n")
-    again = job.run(*given, "--approved-by", "Ole", "--compensating-control", "quality-key-tests", codes=(3,))
+    again = job.here(*given, "--approved-by", "Ole", "--compensating-control", "quality-key-tests", codes=(3,))
     assert "stands twice" in again.stderr
-    (row,) = json.loads(job.run("-w", work, "waive", "list", "--json").stdout)["waivers"]
+    (row,) = json.loads(job.here("-w", work, "waive", "list", "--json").stdout)["waivers"]
     assert (row["id"], row["items"], row["in_force"]) == ("W-1", [item], True)
     assert "waived" not in assess(work, "2026-07-06")["access-no-raw-grants"]  # approved then, recorded only now
     text = register.read_text()
@@ -132,7 +132,7 @@ def test_a_packet_carries_what_people_decided_and_can_be_re_performed(work):
     )
     (row,) = (
         row
-        for row in json.loads(job.run("-w", work, "review", "list", "--json", codes=(7,)).stdout)["waiting"]
+        for row in json.loads(job.here("-w", work, "review", "list", "--json", codes=(7,)).stdout)["waiting"]
         if row["control"] == "monitor-bruteforce"
     )
     record(work, row, "--disposition", "confirmed")
@@ -140,12 +140,12 @@ def test_a_packet_carries_what_people_decided_and_can_be_re_performed(work):
         "--period", f"{night}..{night}", "--cause", "a migration", "--effect", "none found", "--action", "revoke", "--owner", "Ivo",
         "--due", "2026-12-01", "--signed-by", "Ole",
     )  # fmt: skip
-    assert "no exception" in job.run("-w", work, "respond", "access-no-raw-grants", "x", *answer, codes=(2,)).stderr
-    job.run("-w", work, "respond", "access-no-raw-grants", item, *answer)
-    job.run("-w", work, "assess", "--period", f"{night}..{night}", "--jobs", "1")
-    job.run("-w", work, "packet", "quarterly-hipaa", "--period", f"{night}..{night}")
+    assert "no exception" in job.here("-w", work, "respond", "access-no-raw-grants", "x", *answer, codes=(2,)).stderr
+    job.here("-w", work, "respond", "access-no-raw-grants", item, *answer)
+    job.here("-w", work, "assess", "--period", f"{night}..{night}", "--jobs", "1")
+    job.here("-w", work, "packet", "quarterly-hipaa", "--period", f"{night}..{night}")
     (packet,) = (work / "packets").glob("*.zip")
-    assert "0 failed" in job.run("verify", packet, "--trust", work / "trust", "--reperform").stdout
+    assert "0 failed" in job.here("verify", packet, "--trust", work / "trust", "--reperform").stdout
     data = packet.with_suffix("") / "data"
     found = {each["control"]: each for each in json.loads((data / "findings.json").read_bytes())["nights"]}
     assert [each["waiver"] for each in found["access-no-raw-grants"]["waived"]] == ["W-7"]
@@ -159,24 +159,24 @@ def test_a_packet_carries_what_people_decided_and_can_be_re_performed(work):
 
 def test_two_periods_are_compared_and_statements_recorded(work):
     first, second = "2026-07-01..2026-07-05", "2026-07-06..2026-07-09"
-    assert "name the earlier" in job.run("-w", work, "compare", second, first, codes=(2,)).stderr
-    assert "nothing is assessed" in job.run("-w", work, "compare", "2026-05", first, codes=(2,)).stderr
-    found = json.loads(job.run("-w", work, "compare", first, second, "--json").stdout)
+    assert "name the earlier" in job.here("-w", work, "compare", second, first, codes=(2,)).stderr
+    assert "nothing is assessed" in job.here("-w", work, "compare", "2026-05", first, codes=(2,)).stderr
+    found = json.loads(job.here("-w", work, "compare", first, second, "--json").stdout)
     assert {each["change"] for each in found["exceptions"]} >= {"new"}
-    assert "promise" in job.run("-w", work, "compare", first, second).stdout
+    assert "promise" in job.here("-w", work, "compare", first, second).stdout
     document = work / "policy.pdf"
     document.write_bytes(b"approved")
     said = ("--statement", "Policies are in force", "--owner", "Ivo", "--signed-by", "Ole", "--effective", "2026-01-01")
-    assert "no requirement" in job.run("-w", work, "attest", "add", "164.999", *said, codes=(2,)).stderr
-    job.run("-w", work, "attest", "add", "164.316(a)", *said, "--file", document, "--next-due", "2026-11-01")
-    assert "said of a time" in job.run("-w", work, "attest", "add", "no_incidents", *said, codes=(2,)).stderr
-    job.run("-w", work, "attest", "add", "no_incidents", *said, "--period", "2026-Q3")
-    rows = json.loads(job.run("-w", work, "attest", "list", "--json").stdout)["attestations"]
+    assert "no requirement" in job.here("-w", work, "attest", "add", "164.999", *said, codes=(2,)).stderr
+    job.here("-w", work, "attest", "add", "164.316(a)", *said, "--file", document, "--next-due", "2026-11-01")
+    assert "said of a time" in job.here("-w", work, "attest", "add", "no_incidents", *said, codes=(2,)).stderr
+    job.here("-w", work, "attest", "add", "no_incidents", *said, "--period", "2026-Q3")
+    rows = json.loads(job.here("-w", work, "attest", "list", "--json").stdout)["attestations"]
     said_of = {row["requirement"]: row for row in rows}
     assert rows[0]["requirement"] == "164.316(a)"  # what is due comes first
     assert rows[0]["document_sha256"] == hashlib.sha256(b"approved").hexdigest()
     assert said_of["no_incidents"]["period_end"] == "2026-09-30"
-    assert "overdue" in job.run("-w", work, "attest", "list").stdout
+    assert "overdue" in job.here("-w", work, "attest", "list").stdout
 
 
 def test_a_sample_is_drawn_sealed_and_drawn_again(work):
@@ -193,25 +193,25 @@ def test_a_sample_is_drawn_sealed_and_drawn_again(work):
         "auditor 7",
         "--json",
     )
-    first, again = (json.loads(job.run(*asked).stdout) for _ in range(2))
+    first, again = (json.loads(job.here(*asked).stdout) for _ in range(2))
     assert first == again
     assert 0 < len(first["items"]) <= 60
     assert first["fingerprint"] == assess(work, "2026-07-06")["access-no-raw-grants"]["fingerprint"]
     assert len(list((work / "store" / "samples" / "access-no-raw-grants").rglob("*.json"))) == 2
-    whole = json.loads(job.run(*asked[:4], "--period", "2026-07-06..2026-07-08", *asked[6:]).stdout)
+    whole = json.loads(job.here(*asked[:4], "--period", "2026-07-06..2026-07-08", *asked[6:]).stdout)
     nights = {each["night"]: each for each in whole["nights"]}
     assert nights["2026-07-06"]["fingerprint"] == first["fingerprint"]
     assert whole["population"] == sum(each["population"] for each in nights.values())
     assert len(nights) + len(whole["not_tested"]) == 3
-    assert "0 failed" in job.run("verify", work / "store", "--trust", work / "trust").stdout
-    assert "no sampling policy" in job.run(*asked[:6], "--policy", "x", codes=(2,)).stderr
-    assert "tested nothing" in job.run(*asked[:4], "--night", "2026-05-01", codes=(2,)).stderr
+    assert "0 failed" in job.here("verify", work / "store", "--trust", work / "trust").stdout
+    assert "no sampling policy" in job.here(*asked[:6], "--policy", "x", codes=(2,)).stderr
+    assert "tested nothing" in job.here(*asked[:4], "--night", "2026-05-01", codes=(2,)).stderr
 
 
 def test_a_population_is_handed_out_only_as_it_was_tested(work, tmp_path, monkeypatch):
     asked = ("export", "population", "access-no-raw-grants", "--period", "2026-07-06..2026-07-10")
     sealed = assess(work, "2026-07-06")["access-no-raw-grants"]
-    said = json.loads(job.run("-w", work, *asked, "--out", tmp_path / "p.parquet", "--json").stdout)
+    said = json.loads(job.here("-w", work, *asked, "--out", tmp_path / "p.parquet", "--json").stdout)
     assert said["not_tested"].keys() == {"2026-07-10"}
     assert said["sha256"] == hashlib.sha256((tmp_path / "p.parquet").read_bytes()).hexdigest()
     raw = pq.read_table(tmp_path / "p.parquet").to_pylist()
@@ -222,7 +222,7 @@ def test_a_population_is_handed_out_only_as_it_was_tested(work, tmp_path, monkey
     noted = {(row["item"], row["reason"]) for row in raw if row["result"] == "exception" and row["night"].day == 6}
     assert noted == {(each["item"], each["reason"]) for each in sealed["exceptions"]}
     for name in ("p.csv", "p.xlsx"):
-        job.run("-w", work, *asked, "--out", tmp_path / name)
+        job.here("-w", work, *asked, "--out", tmp_path / name)
     lines = list(csv.DictReader((tmp_path / "p.csv").open(newline="")))
     assert [(row["night"], row["item"], row["result"]) for row in lines] == [
         (row["night"].isoformat(), row["item"], row["result"]) for row in raw
@@ -235,8 +235,8 @@ def test_a_population_is_handed_out_only_as_it_was_tested(work, tmp_path, monkey
     assert book.sheetnames == ["About", "Nights", "Items"]
     rows = [row[:3] for row in book["Items"].iter_rows(min_row=3, values_only=True)]
     assert [(moment.date(), *rest) for moment, *rest in rows] == [(r["night"], r["item"], r["result"]) for r in raw]
-    assert "there already" in job.run("-w", work, *asked, "--out", tmp_path / "p.csv", codes=(2,)).stderr
-    assert "no format" in job.run("-w", work, *asked, "--out", tmp_path / "p.txt", codes=(2,)).stderr
+    assert "there already" in job.here("-w", work, *asked, "--out", tmp_path / "p.csv", codes=(2,)).stderr
+    assert "no format" in job.here("-w", work, *asked, "--out", tmp_path / "p.txt", codes=(2,)).stderr
 
     def fewer(*arguments):
         items, _ = population_of(*arguments)
@@ -250,13 +250,13 @@ def test_a_population_is_handed_out_only_as_it_was_tested(work, tmp_path, monkey
 
 def test_readiness_says_what_would_be_not_assessed(work):
     said = json.loads(
-        job.run("-w", work, "status", "--readiness", "--period", "2026-07-01..2026-07-09", "--json").stdout
+        job.here("-w", work, "status", "--readiness", "--period", "2026-07-01..2026-07-09", "--json").stdout
     )
     lacking = {row["control"]: row for row in said["not_ready"]}
     assert said["controls"] > 80
     assert "access-no-raw-grants" not in lacking
     assert lacking["monitor-evidence-integrity"]["not_assessed"] == 9
     assert "missing-evidence" in lacking["monitor-evidence-integrity"]["why"][0]
-    shown = job.run("-w", work, "status", "--readiness", "--period", "2026-07-01..2026-07-09").stdout
+    shown = job.here("-w", work, "status", "--readiness", "--period", "2026-07-01..2026-07-09").stdout
     assert "monitor-evidence-integrity" in shown
-    assert "has not begun" in job.run("-w", work, "status", "--readiness", "--period", "2031-Q1", codes=(2,)).stderr
+    assert "has not begun" in job.here("-w", work, "status", "--readiness", "--period", "2031-Q1", codes=(2,)).stderr

@@ -227,7 +227,7 @@ def test_a_collect_command_says_which_place_lacks_the_checkpoint(hook, capsys):
 def test_collect_and_status_say_where_checkpoints_went(tmp_path):
     """As a user sees it: one place that works, one that does not, one run after the other."""
     work = tmp_path / "work"
-    job.run("init", work, "--size", "none")
+    job.here("init", work, "--size", "none")
     tiny_export.write(work / "exports")
     head, rest = (work / "evidence.toml").read_text().split("\n[log]\n")
     dead = "http://127.0.0.1:1/hooks/secret-token"
@@ -236,18 +236,18 @@ def test_collect_and_status_say_where_checkpoints_went(tmp_path):
         '\n[sources.exports]\nkind = "files"\npath = "exports"\ndatasets = ["snowflake.users", "snowflake.tables"]\n'
     )
     (work / "evidence.toml").write_text(f"{head}\n[log]\n{places}{rest.split('[sources.')[0]}{sources}")
-    told = job.run("-w", work, "collect", "--date", "2026-07-01", codes=range(9))
+    told = job.here("-w", work, "collect", "--date", "2026-07-01", codes=range(9))
     assert "checkpoint not delivered" in told.stderr
     (last,) = sorted((work / "kept").iterdir())[-1:]
-    shown = json.loads(job.run("-w", work, "status", "--json").stdout)
+    shown = json.loads(job.here("-w", work, "status", "--json").stdout)
     size = shown["log_size"]
     assert last.name == f"c-{size:012d}"
     good, bad = shown["checkpoints"]
     assert (good["delivered"], good["failed"]) == (size, 0)
     assert (bad["delivered"], bad["failed"], bad["place"]) == (0, 2, "http://127.0.0.1/…")
-    text = job.run("-w", work, "status").stdout
+    text = job.here("-w", work, "status").stdout
     assert f"has size {size}" in text
     assert "NOT DELIVERED, 2 failures since" in text
     assert "secret-token" not in text + told.stdout + told.stderr + (work / ".evidence" / "deliveries.json").read_text()
-    again = job.run("verify", work / "store", "--trust", work / "trust", "--checkpoint", last)
+    again = job.here("verify", work / "store", "--trust", work / "trust", "--checkpoint", last)
     assert "verified" in again.stdout

@@ -60,7 +60,13 @@ joined as (
     g.policy is not null as registered, x.policy is not null as expired,
     lower(g.body_sha256) = sha256(b.policy_body) as as_reviewed,
     list_has_all(g.roles, b.roles) as roles_reviewed,
-    b.policy_owner = g.owner as owner_reviewed
+    b.policy_owner = g.owner as owner_reviewed,
+    concat_ws('; ',
+      case when g.policy is not null then null when x.policy is not null then 'the review on record has run out' else 'no reviewed version on record' end,
+      case when lower(g.body_sha256) <> sha256(b.policy_body) then 'body differs from the one on record' when g.policy is not null and b.policy_body is null then 'body not known' end,
+      'names roles that the review does not: ' || nullif(array_to_string(list_sort(list_distinct(list_filter(b.roles, lambda r: not list_contains(g.roles, r)))), ', '), ''),
+      case when b.policy_owner <> g.owner then 'owner on record is ' || g.owner end
+    ) as observed
   from held h
   left join read b
     on b.source = h.source and b.kind = h.kind and b.policy_catalog = h.policy_db and b.policy_schema = h.policy_schema and b.policy_name = h.policy_name
@@ -71,6 +77,15 @@ joined as (
 )
 select
   source, kind, policy, owner, roles, reads_table,
+  -- every flaw, in words; `reason` is the first of them
+  case
+    when policy_name is null then 'name not known'
+    when not found then 'not among the live policies'
+    else concat_ws('; ',
+      case when passes_through then 'holds nothing back' end, case when bypass then 'names an administrator role or PUBLIC' end, nullif(observed, ''),
+      case when asks_invoker then 'asks for the invoker''s role' end
+    )
+  end as observed,
   case
     when as_reviewed and roles_reviewed and owner_reviewed and not passes_through and not bypass and not asks_invoker then ''
     when policy_name is null then 'unknown-value'

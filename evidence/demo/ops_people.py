@@ -22,7 +22,7 @@ def dispose(world: World) -> None:
     """Judge four hits: two were harmless, one was not, and of one it was said too late."""
     _judge(world, "star-read", "benign", 8, "1 statement, at most 5000 rows", "a test of the quarter's figures")
     _judge(world, "export-by-analyst", "benign", 6, "unload by ABEL.ABERNATH as CLAIMS_ANALYST, 900 rows to @~", "asked for by the regulator")  # fmt: skip
-    _judge(world, "admin-without-change", "confirmed", 7, "1 statements, 1 without a request, 0 reading PHI, 0 not known", "no request was made")  # fmt: skip
+    _judge(world, "admin-without-change", "confirmed", 7, "1 statement, 1 without a request, 0 reading PHI, 0 not known", "no request was made")  # fmt: skip
     _judge(world, "burst", "late", 20, "7 failed that night", "a forgotten password")
 
 

@@ -27,7 +27,7 @@ _SCREEN_FONTS: Final = (
     ("Inter", 600, "inter-latin-600-normal.woff2"),
     ("JetBrains Mono", 400, "jetbrains-mono-latin-400-normal.woff2"),
 )
-_SCRIPTS: Final = ("annex.js", "drill.js", "packet.js")
+_SCRIPTS: Final = ("annex.js", "drill.js", "reading.js", "packet.js")
 _FRAMEWORKS: Final = {"hipaa": "HIPAA", "soc2": "SOC 2"}
 _PAGES: Final = ("packet.html.j2", "PROVISIONAL.txt.j2", "VERIFY.md.j2", "verify.sh.j2")
 _STATIC_ROWS: Final = 5000  # of all controls together, beside the annex: 97,000 took a browser over a minute to open

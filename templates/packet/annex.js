@@ -85,6 +85,7 @@ class Paged {
       make("colgroup", null, ...columns.map(function (c) { return make("col", { class: c.width }); })),
       make("thead", null, make("tr", null, ...this.heads)), this.body);
     this.nav = make("nav", { class: "pager", "aria-label": _("{table}, pages", { table: what }) }, ...this.turns, this.said);
+    this.grid = grid;
     root.replaceChildren(this.nav, make("div", { class: "scroll", "data-label": what }, grid));
     root.hidden = false;
   }
@@ -126,6 +127,8 @@ class Paged {
     this.body.replaceChildren(...shown.map((row) => make("tr", null, ...this.columns.map(function (column) {
       return make("td", { class: column.style }, column.cell(row));
     }))));
+    keepDates(this.body);
+    if (NARROW.matches) stack(this.grid);
     this.columns.forEach((column, k) => {
       if (column.by && column.by === this.by) this.heads[k].setAttribute("aria-sort", this.down ? "descending" : "ascending");
       else this.heads[k].removeAttribute("aria-sort");

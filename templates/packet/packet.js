@@ -172,7 +172,11 @@ window.addEventListener("afterprint", function () {
   for (const each of document.querySelectorAll("details[data-printed]")) { each.open = false; delete each.dataset.printed; }
 });
 connect();
+keepDates(document.getElementById("main"));
+stackAll();
+NARROW.addEventListener("change", function () { stackAll(); measure(); });
 apply();
+followReader();
 setTimeout(function () { // after the first picture of the page
   openAnnex().then(openReceipts).then(follow).then(function () { document.body.dataset.ready = "1"; }).catch(failed);
 }, 0);

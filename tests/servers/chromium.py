@@ -133,7 +133,12 @@ class Page:
 
     def paper(self, path):
         made = self.call(
-            "Page.printToPDF", preferCSSPageSize=True, printBackground=True, paperWidth=8.27, paperHeight=11.69
+            "Page.printToPDF",
+            preferCSSPageSize=True,
+            printBackground=True,
+            generateTaggedPDF=True,
+            paperWidth=8.27,
+            paperHeight=11.69,
         )
         Path(path).write_bytes(base64.b64decode(made["data"]))
 

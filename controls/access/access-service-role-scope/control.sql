@@ -1,5 +1,7 @@
 with admins as (
-  select r.source, r.start_role as role, bool_and(r.role is null) as unknown
+  select
+    r.source, r.start_role as role, bool_and(r.role is null) as unknown,
+    coalesce('reaches administrator role: ' || string_agg(distinct r.role, ', ' order by r.role), 'reaches a role that is not known') as observed
   from fact.role_reach r
   cross join params c
   where r.role is null or list_contains(c.admin_roles, r.role)
@@ -9,7 +11,11 @@ holders as (
   select
     e.source, e.role,
     bool_or(e.holder_kind = 'USER' and coalesce(u.kind, 'human') <> 'service') as people,
-    bool_or(e.holder_kind <> 'USER' and not list_contains(c.system_parents, e.holder)) as roles
+    bool_or(e.holder_kind <> 'USER' and not list_contains(c.system_parents, e.holder)) as roles,
+    concat_ws('; ',
+      'held by a user that is no service: ' || string_agg(distinct e.holder, ', ' order by e.holder) filter (where e.holder_kind = 'USER' and coalesce(u.kind, 'human') <> 'service'),
+      'inherited by: ' || string_agg(distinct e.holder, ', ' order by e.holder) filter (where e.holder_kind <> 'USER' and not list_contains(c.system_parents, e.holder))
+    ) as observed
   from fact.role_edges e
   cross join params c
   left join fact.user u on u.source = e.source and u.user_name = e.holder and e.holder_kind = 'USER'
@@ -31,7 +37,7 @@ allowed as (
 ),
 judged as (
   select
-    p.item, p.kind,
+    p.item, p.kind, h.observed as held, a.observed as reached,
     case p.kind
       when 'role' then case
         when a.role is null and not coalesce(h.people or h.roles, false) then ''
@@ -48,7 +54,13 @@ judged as (
       end
       when 'missing' then 'missing-role'
       else 'unknown-value'
-    end as reason
+    end as reason,
+    -- what the role may do there, to be read beside what it holds
+    (
+      select string_agg(distinct x.privilege, ', ' order by x.privilege)
+      from (select role, place, unnest(privileges) as privilege from register.service_baselines) x
+      where x.role = p.role and (x.place = p.place or (x.place like '%.*' and starts_with(p.place || '.', x.place[:-2])))
+    ) as observed
   from population p
   left join admins a on a.source = p.source and a.role = p.role
   left join holders h on h.source = p.source and h.role = p.role
@@ -58,6 +70,16 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case kind when 'hold' then 'held' when 'missing' then 'no such role' when 'unknown' then 'a grant that does not say who holds which role' else 'holders and roles looked at' end as observed,
-  case kind when 'hold' then 'on record for the role and place' else 'held by services only, no administrator role' end as expected
+  case kind
+    when 'hold' then case reason
+      when '' then 'held, on record'
+      when 'registration-expired' then 'held, the record of it has run out'
+      when 'unknown-value' then 'held, privilege or place not known'
+      else 'held, not on record; on record for the role there: ' || coalesce(observed, 'nothing')
+    end
+    when 'missing' then 'no such role'
+    when 'unknown' then 'a grant that does not say who holds which role'
+    else coalesce(nullif(concat_ws('; ', nullif(left(held, 300) || if(length(held) > 300, '…', ''), ''), reached), ''), 'held by services and system roles only, reaches no administrator role')
+  end as observed,
+  case kind when 'hold' then 'on record for the role and place' else 'held by services and system roles only, no administrator role' end as expected
 from judged

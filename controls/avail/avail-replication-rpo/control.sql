@@ -27,9 +27,9 @@ secondaries as (
 ),
 judged as (
   select
-    p.item, p.source, p.rpo_minutes, m.name as member, g.object_types, g.replication_schedule, s.state, w.lag,
-    len(list_filter(c.required_types, lambda t: not list_contains(list_transform(string_split(upper(coalesce(g.object_types, '')), ','), lambda o: trim(o)), t))) as types_missing,
-    p.rpo_minutes * 60 as objective
+    p.item, p.source, p.failover_group, p.rpo_minutes, m.name as member, g.name as shown, g.object_types, g.replication_schedule, s.state, w.lag,
+    p.rpo_minutes * 60 as objective,
+    list_sort(list_filter(c.required_types, lambda t: not list_contains(list_transform(string_split(upper(coalesce(g.object_types, '')), ','), lambda o: trim(o)), t))) as types_missing
   from population p
   cross join params c
   left join snowflake.failover_group_databases m on m.source = p.source and m.group_name = p.failover_group and m.name = p.database
@@ -41,11 +41,11 @@ reasons as (
   select
     *,
     case
-      when member is not null and types_missing = 0 and replication_schedule is not null and state = 'STARTED' and lag <= objective then ''
+      when member is not null and len(types_missing) = 0 and replication_schedule is not null and state = 'STARTED' and lag <= objective then ''
       when source is null then 'database-not-seen'
       when member is null then 'not-in-group'
       when object_types is null then 'unknown-value'
-      when types_missing > 0 then 'types-missing'
+      when len(types_missing) > 0 then 'types-missing'
       when replication_schedule is null then 'no-schedule'
       when state = 'SUSPENDED' then 'suspended'
       when lag > objective then 'lag-over-objective'
@@ -57,6 +57,23 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  'schedule ' || coalesce(replication_schedule, 'none') || ', secondary ' || lower(coalesce(state, 'not known')) || ', oldest replica ' || coalesce((lag // 60) || ' minute' || if((lag // 60) = 1, '', 's'), 'not known') as observed,
+  case
+    when source is null then 'no collected account holds the database'
+    else concat_ws('; ',
+      case when member is null then 'not a member of failover group ' else 'in failover group ' end || failover_group,
+      case
+        when shown is null then 'no primary of that group is shown'
+        else case when object_types is null then 'its object types are not known' when len(types_missing) > 0 then 'object types left out: ' || array_to_string(types_missing, ', ') else 'no object type left out' end
+          || '; ' || case
+            when replication_schedule is null then 'no schedule'
+            when regexp_full_match(upper(replication_schedule), '\d+ MINUTES?') then 'refreshed every ' || regexp_extract(replication_schedule, '^\d+') || ' minute' || if(regexp_extract(replication_schedule, '^\d+') = '1', '', 's')
+            else 'schedule ' || replication_schedule
+          end
+      end,
+      coalesce('secondary ' || lower(state), 'state of the secondary not known'),
+      -- rounded up: what is a second over the objective must not look as if it were in it
+      case when lag is null then 'age of the replica not known' else 'replica up to ' || ((lag + 59) // 60) || ' minute' || if((lag + 59) // 60 = 1, '', 's') || ' old' || case when lag > objective then ', older than the objective' else '' end end
+    )
+  end as observed,
   'a scheduled, started failover group with the types asked for, replica at most ' || rpo_minutes || ' minute' || if(rpo_minutes = 1, '', 's') || ' old' as expected
 from reasons

@@ -13,7 +13,7 @@ expiries as (
 ),
 judged as (
   select
-    p.item, p.found, b.versioning_status, b.mfa_delete, c.min_noncurrent_days, list_min(e.days) as days,
+    p.item, p.found, p.expired, e.readable, b.versioning_status, b.mfa_delete, c.min_noncurrent_days, list_min(e.days) as days,
     case
       when not p.expired and b.versioning_status = 'Enabled' and e.readable and coalesce(list_min(e.days) >= c.min_noncurrent_days, true) then ''
       when not p.found then 'bucket-not-found'
@@ -33,7 +33,17 @@ select
   reason,
   case
     when not found then 'not among the buckets of our accounts'
-    else 'versioning ' || coalesce(versioning_status, 'unknown') || ', MFA delete ' || coalesce(mfa_delete, 'unknown') || case when days >= 0 then ', older versions removed after ' || days || ' day' || if(days = 1, '', 's') else '' end
+    else concat_ws('; ',
+      case when expired then 'the registration of what it holds has run out' end,
+      case versioning_status when 'Enabled' then 'versioning enabled' when 'Suspended' then 'versioning suspended' when 'unset' then 'versioning never switched on' else coalesce('versioning ' || lower(versioning_status), 'versioning not known') end,
+      case
+        when readable is not true then 'lifecycle not known'
+        when days is null then 'older versions kept'
+        when days = -1 then 'older versions removed after an unknown time'
+        else 'older versions removed after ' || days || ' day' || if(days = 1, '', 's') || if(days < min_noncurrent_days, ', too soon', '')
+      end,
+      case mfa_delete when 'Enabled' then 'MFA delete on' when 'unset' then 'MFA delete not set' when 'Disabled' then 'MFA delete off' else coalesce('MFA delete ' || lower(mfa_delete), 'MFA delete not known') end
+    )
   end as observed,
-  'versioning Enabled, older versions kept ' || min_noncurrent_days || ' day' || if(min_noncurrent_days = 1, '', 's') as expected
+  'versioning enabled, older versions kept ' || min_noncurrent_days || ' day' || if(min_noncurrent_days = 1, '', 's') as expected
 from judged

@@ -3,7 +3,22 @@ with branches as (
     b.source, b.repo, b.branch, b.protected,
     b.enforce_admins and json_type(b.bypass_actors) = 'ARRAY' and list_has_all(c.bypass_allowed, json_extract_string(b.bypass_actors, '$[*]')) as closed,
     b.required_approvals >= c.min_approvals and b.dismiss_stale and not b.allow_force_pushes and not b.allow_deletions
-      and list_has_all(json_extract_string(b.required_checks, '$[*]'), c.required_jobs) as strict
+      and list_has_all(json_extract_string(b.required_checks, '$[*]'), c.required_jobs) as strict,
+    concat_ws('; ',
+      coalesce('asks for ' || b.required_approvals || ' approval' || if(b.required_approvals = 1, '', 's') || if(b.required_approvals < c.min_approvals, ', too few', ''), 'approvals asked for not known'),
+      case when b.dismiss_stale then null when not b.dismiss_stale then 'keeps outdated approvals' else 'outdated approvals: not known' end,
+      case when b.allow_force_pushes then 'allows a rewrite of history' when b.allow_force_pushes is null then 'rewrites of history: not known' end,
+      case when b.allow_deletions then 'allows the branch to be deleted' when b.allow_deletions is null then 'deletion of the branch: not known' end,
+      case
+        when json_type(b.required_checks) = 'ARRAY' then 'jobs not asked for: ' || nullif(array_to_string(list_sort(list_filter(c.required_jobs, lambda j: not list_contains(json_extract_string(b.required_checks, '$[*]'), j))), ', '), '')
+        else 'jobs asked for not known'
+      end,
+      case when b.enforce_admins then null when not b.enforce_admins then 'leaves out administrators' else 'whether it binds administrators is not known' end,
+      case
+        when json_type(b.bypass_actors) = 'ARRAY' then 'may be passed by: ' || nullif(array_to_string(list_sort(list_filter(json_extract_string(b.bypass_actors, '$[*]'), lambda a: not list_contains(c.bypass_allowed, a))), ', '), '')
+        else 'who may pass it by is not known'
+      end
+    ) as observed
   from records.branch_protection b
   cross join params c
 ),
@@ -16,7 +31,8 @@ pulls as (
       || coalesce(list_transform(json_extract_string(p.co_authors, '$[*]'), lambda a: lower(a)), []) as authors,
     case when json_array_length(r.paths) > 0 and len(list_filter(json_extract_string(r.paths, '$[*]'), lambda f: len(list_filter(c.sensitive_paths, lambda s: starts_with(f, s))) > 0)) = 0
       then c.min_approvals else greatest(c.sensitive_approvals, c.min_approvals) end as needed,
-    coalesce(r.bypassed, not coalesce(b.closed, false)) as bypassed
+    coalesce(r.bypassed, not coalesce(b.closed, false)) as bypassed,
+    case when r.bypassed then 'merged past the protection' when r.bypassed is null and b.closed is not true then 'nothing says that protection was not passed by, and it may be' end as observed
   from population p
   cross join params c
   join records.prs r
@@ -46,7 +62,11 @@ jobs as (
   group by all
 ),
 checks as (
-  select pull, bool_and(last_success is not null) as present, bool_and(coalesce(last_success >= last_start, false)) as passed, min(case when last_success >= last_start then null else job end) as example
+  select pull, bool_and(last_success is not null) as present, bool_and(coalesce(last_success >= last_start, false)) as passed, 
+    concat_ws('; ',
+      'no success of: ' || string_agg(job, ', ' order by job) filter (where last_success is null),
+      'last attempt without success of: ' || string_agg(job, ', ' order by job) filter (where last_success is not null and coalesce(last_success < last_start, true))
+    ) as observed
   from jobs
   group by all
 ),
@@ -62,7 +82,7 @@ merged as (
 ),
 judged as (
   select
-    p.item, p.kind, u.number, u.needed, a.by_others, k.example, b.protected,
+    p.item, p.kind, u.needed,
     case p.kind
       when 'commit' then case
         when u.item is null then 'no-pull-request'
@@ -85,7 +105,23 @@ judged as (
         else 'unknown-value'
       end
       else case when m.sha is not null then '' when p.sha is not null then 'run-not-merged' else 'unknown-value' end
-    end as reason
+    end as reason,
+    case p.kind
+      when 'commit' then coalesce(
+        'pull request ' || u.number || ': ' || concat_ws('; ',
+          case when not u.authors_known then 'authors, head or time of the merge not known' end,
+          u.observed,
+          case when u.authors_known then coalesce(a.by_others, 0) || ' of ' || u.needed || ' approval' || if(u.needed = 1, '', 's') || ' by others'
+            || case when a.by_others > 0 then '' when a.others_ever > 0 then ', given on an earlier state or after the merge' when a.pull is not null then ', only people who wrote it approved' else '' end
+            else 'approvals by others cannot be counted' end,
+          case when k.passed then 'every required job succeeded' else coalesce(k.observed, 'no required job is set') end,
+          case when f.pull is not null then 'a critical scanner finding was open at the merge' end
+        ),
+        'no merged pull request into this branch brought it'
+      )
+      when 'branch' then case when b.source is null then 'no protection exported' when b.protected then concat_ws('; ', 'protected', nullif(b.observed, '')) when b.protected is null then 'whether it is protected is not known' else 'not protected' end
+      else case when m.sha is not null then 'a commit of the production branch' when p.sha is not null then 'commit ' || p.sha || ' is not on the production branch' else 'commit not known' end
+    end as observed
   from population p
   left join pulls u on u.item = p.item
   left join approved a on a.pull = u.pull
@@ -98,13 +134,9 @@ select
   item,
   case when min(reason) = '' then 'pass' else 'fail' end as result,
   min(reason) as reason,
+  string_agg(distinct observed, ' / ' order by observed) as observed,
   case min(kind)
-    when 'commit' then coalesce('pull request ' || min(number) || ', ' || coalesce(max(by_others), 0) || ' approvals by others', 'no pull request') || coalesce(', job ' || min(example), '')
-    when 'branch' then case when bool_or(protected) then 'protected' else 'not protected' end
-    else case when min(reason) = '' then 'a commit of the production branch' else 'no commit of the production branch' end
-  end as observed,
-  case min(kind)
-    when 'commit' then 'a pull request with ' || coalesce(max(needed), 1) || ' approvals by others and every required job'
+    when 'commit' then 'a pull request with ' || coalesce(max(needed), 1) || ' approval' || if(coalesce(max(needed), 1) = 1, '', 's') || ' by others, every required job, no bypass and no open critical finding'
     when 'branch' then 'protection that binds administrators too and nobody bypasses'
     else 'a commit of the production branch'
   end as expected

@@ -88,7 +88,7 @@ judged as (
   left join (select distinct "user" from register_expired.deployers) x on x."user" = n.user_name
 ),
 worst as (
-  select item, max(rank) as rank, count(*) as changes, count(distinct query_type) as kinds, min(changed_at) as first_time from judged group by item
+  select item, max(rank) as rank, count(*) as changes, string_agg(distinct query_type, ', ' order by query_type) as kinds, min(changed_at) as first_time from judged group by item
 )
 select
   p.item,
@@ -97,7 +97,7 @@ select
     when 0 then '' when 4 then 'table-changed-by-other' when 5 then 'registration-expired' when 6 then 'not-a-deployer' when 7 then 'outside-schemas' when 8 then 'deployer-used-by-hand'
     else 'unknown-value'
   end as reason,
-  w.changes || ' change' || if(w.changes = 1, '', 's') || ' of ' || w.kinds || ' kind' || if(w.kinds = 1, '', 's') || ', first ' || coalesce(strftime(w.first_time, '%Y-%m-%d %H:%M'), 'at an unknown time') as observed,
+  w.changes || ' change' || if(w.changes = 1, '', 's') || coalesce(' (' || w.kinds || ')', ', kind not on record') || ', first ' || coalesce(strftime(w.first_time, '%Y-%m-%d %H:%M'), 'at an unknown time') as observed,
   'a registered deployer at work in its pipeline, or an approved emergency' as expected
 from population p
 left join worst w on w.item = p.item

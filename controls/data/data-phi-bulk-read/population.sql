@@ -12,9 +12,10 @@ statements as (
 )
 select
   s.source || '/' || coalesce(s.user_name, 'unknown user') as item, s.source,
-  count(*) as statements, coalesce(sum(s.row_count), 0)::bigint as row_count,
+  count(*) as statements, sum(s.row_count)::bigint as row_count,
   coalesce(sum(case when extract(hour from s.query_start_time) >= c.off_from or extract(hour from s.query_start_time) < c.off_to then s.row_count end), 0)::bigint as off_count,
-  bool_and(s.row_count is not null and s.query_start_time is not null) as told
+  bool_and(s.row_count is not null and s.query_start_time is not null) as told,
+  count(*) - count(s.row_count) as uncounted, count(*) - count(s.query_start_time) as undated
 from statements s
 cross join params c
 group by all

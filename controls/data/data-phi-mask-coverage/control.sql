@@ -8,7 +8,8 @@ with looked_at as (
     p.contract_policy is null or upper(p.contract_policy) in (upper(k.policy_name), upper(k.policy)) as as_agreed,
     k.argument_family = k.family and k.return_family = k.family as fits,
     k.asks_invoker and (k.is_view or k.has_views) as of_the_owner,
-    q.reason in ('', 'invoker-role') as sound
+    q.reason in ('', 'invoker-role') as sound,
+    q.observed as flaws
   from population p
   cross join params c
   left join fact.column_protection k
@@ -49,8 +50,20 @@ select
     else 'fail'
   end as result,
   reason,
-  'declared by ' || sources
-    || case when policy_name is null then ', no policy' else ', policy ' || policy || case when via_tag then ' through a tag' else '' end || ' ' || coalesce(policy_status, 'of unknown state') end
-    || case when not fits then ', column ' || coalesce(family, '?') || ', policy ' || coalesce(argument_family, '?') || ' to ' || coalesce(return_family, '?') else '' end as observed,
-  'one active masking policy of the column''s type' || case when contract_policy is null then '' else ', ' || contract_policy end as expected
+  concat_ws('; ',
+    'declared by ' || sources,
+    case when exempt then 'of a class that needs no mask' end,
+    case when column_name is null then 'no column of it known' when not seen then 'COLUMNS does not show the column' end,
+    case when policies is null then case when is_view then 'no policy of its own, a view' else 'no policy' end when policies > 1 then policies || ' policies name it, the first: ' || policy else 'policy ' || policy end
+      || case when via_tag then ' through a tag' else '' end,
+    case when policies is null then null when policy_status is null then 'state of the policy not known' when upper(policy_status) = 'ACTIVE' then 'active' else 'not active: ' || policy_status end,
+    case when policies is not null and not policy_found then 'not among the live policies' end,
+    case when policies is not null and not as_agreed then 'not the one the contract names' end,
+    case when policy_found and fits is not true then 'column ' || coalesce(family, 'of unknown type') || ', policy takes ' || coalesce(argument_family, 'an unknown type') || ' and gives ' || coalesce(return_family, 'an unknown type') end,
+    case when passes_through then 'returns its argument unchanged' end,
+    case when of_the_owner then 'asks for the invoker''s role, and through a view that is the owner''s' end,
+    case when policy_found and not sound then 'the policy: ' || flaws end,
+    case when must_tag_based and not via_tag then 'set on the column, not on its tag' end
+  ) as observed,
+  'one active masking policy of the column''s type, as reviewed' || case when must_tag_based then ', through a tag' else '' end || case when contract_policy is null then '' else ', ' || contract_policy end as expected
 from judged

@@ -3,7 +3,12 @@ with attached as (
     p.item, count(distinct (r.policy_db, r.policy_schema, r.policy_name)) as policies,
     min(concat_ws('.', r.policy_db, r.policy_schema, r.policy_name)) as policy, min(r.policy_name) as policy_name,
     bool_and(upper(r.policy_status) = 'ACTIVE') as active, count(*) = count(r.policy_status) and count(*) = count(r.ref_arg_column_names) as told,
-    bool_and(w.policy_name is not null) as live
+    bool_and(w.policy_name is not null) as live,
+    string_agg(distinct concat_ws('.', r.policy_db, r.policy_schema, r.policy_name), ', ' order by concat_ws('.', r.policy_db, r.policy_schema, r.policy_name))
+      || case when bool_and(upper(r.policy_status) = 'ACTIVE') then '; active' else coalesce('; not active: ' || string_agg(distinct r.policy_status, ', ' order by r.policy_status) filter (where upper(r.policy_status) <> 'ACTIVE'), '') end
+      || if(count(*) = count(r.policy_status), '', '; status not known')
+      || if(count(*) = count(r.ref_arg_column_names), '', '; argument columns not known')
+      || if(count(*) = count(w.policy_name), '', '; not among the live policies') as observed
   from population p
   join snowflake.policy_references r
     on r.source = p.source and r.ref_database_name = p.database_name and r.ref_schema_name = p.schema_name and r.ref_entity_name = p.object_name
@@ -14,7 +19,7 @@ with attached as (
 ),
 judged as (
   select
-    p.item, p.named, a.policy, a.policies,
+    p.item, p.named, p.seen, p.required, p.table_type, a.policy, a.policy_name, a.policies, a.observed,
     case
       when a.policies = 1 and a.active and a.told and a.live and (p.named is null or p.named in (upper(a.policy_name), upper(a.policy))) then ''
       when not p.seen then 'object-not-seen'
@@ -35,6 +40,10 @@ select
   item,
   case when reason = '' then 'pass' when reason in ('object-not-seen', 'requirement-missing', 'unresolved') then 'review' else 'fail' end as result,
   reason,
-  case when policies > 0 then policies || ' attached, ' || policy else 'none attached' end as observed,
+  case
+    when not seen then 'TABLES does not show the object'
+    when policies is null then 'none attached' || case when not required then '; nobody asks for one, and the product holds PHI and is shared' when upper(table_type) like '%VIEW%' then '; a view' else '' end
+    else policies || ' attached: ' || observed || case when named is null or upper(policy_name) in (named) or upper(policy) in (named) then '' else '; not the one asked for' end
+  end as observed,
   coalesce(named, 'one active row access policy') as expected
 from judged

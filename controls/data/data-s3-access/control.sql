@@ -25,7 +25,10 @@ foreigners as (
   select
     a.source, a.bucket,
     bool_and(e.account is not null) as expired,
-    min(coalesce(nullif(a.account, ''), a.principal)) as example
+    concat_ws('; ',
+      'allows, not registered: ' || string_agg(distinct coalesce(nullif(a.account, ''), a.principal), ', ' order by coalesce(nullif(a.account, ''), a.principal)) filter (where e.account is null),
+      'allows, registration run out: ' || string_agg(distinct coalesce(nullif(a.account, ''), a.principal), ', ' order by coalesce(nullif(a.account, ''), a.principal)) filter (where e.account is not null)
+    ) as observed
   from allowed a
   left join (select distinct account from register.aws_accounts) r on r.account = a.account
   left join (select distinct account from register_expired.aws_accounts) e on e.account = a.account
@@ -38,13 +41,24 @@ policies as (
     bool_and(coalesce(readable, false)) as readable,
     bool_or(not denies and not narrowed and (everybody or principals is null)) as open_to_all,
     bool_or(shuts and plain_http and covers_objects) and bool_or(shuts and plain_http and covers_bucket) as tls,
-    bool_or(shuts and elsewhere and covers_objects) as private
+    bool_or(shuts and elsewhere and covers_objects) as private,
+    concat_ws(' and ', case when bool_or(shuts and plain_http and covers_objects) is not true then 'objects' end, case when bool_or(shuts and plain_http and covers_bucket) is not true then 'the bucket' end) as observed
   from statements
   group by all
 ),
 looked_at as (
   select
-    p.*, b.policy_is_public, b.ownership, o.readable, o.open_to_all, o.tls, o.private, f.example, f.expired as account_expired, c.require_vpce,
+    p.*, b.policy_is_public, b.ownership, o.readable, o.open_to_all, o.tls, o.private, o.observed as http_open, f.observed as foreigners, f.expired as account_expired, c.require_vpce,
+    concat_ws('; ',
+      'not blocked: ' || nullif(concat_ws(', ',
+        case when not (b.block_public_acls or coalesce(a.block_public_acls, false)) then 'BlockPublicAcls' end, case when not (b.ignore_public_acls or coalesce(a.ignore_public_acls, false)) then 'IgnorePublicAcls' end,
+        case when not (b.block_public_policy or coalesce(a.block_public_policy, false)) then 'BlockPublicPolicy' end, case when not (b.restrict_public_buckets or coalesce(a.restrict_public_buckets, false)) then 'RestrictPublicBuckets' end
+      ), ''),
+      'block not known: ' || nullif(concat_ws(', ',
+        case when (b.block_public_acls or coalesce(a.block_public_acls, false)) is null then 'BlockPublicAcls' end, case when (b.ignore_public_acls or coalesce(a.ignore_public_acls, false)) is null then 'IgnorePublicAcls' end,
+        case when (b.block_public_policy or coalesce(a.block_public_policy, false)) is null then 'BlockPublicPolicy' end, case when (b.restrict_public_buckets or coalesce(a.restrict_public_buckets, false)) is null then 'RestrictPublicBuckets' end
+      ), '')
+    ) as observed,
     (b.block_public_acls or coalesce(a.block_public_acls, false)) and (b.ignore_public_acls or coalesce(a.ignore_public_acls, false))
       and (b.block_public_policy or coalesce(a.block_public_policy, false)) and (b.restrict_public_buckets or coalesce(a.restrict_public_buckets, false)) as blocked
   from population p
@@ -58,7 +72,7 @@ judged as (
   select
     *,
     case
-      when not expired and blocked and not policy_is_public and ownership = 'BucketOwnerEnforced' and readable and not open_to_all and example is null and tls and (private or not require_vpce) then ''
+      when not expired and blocked and not policy_is_public and ownership = 'BucketOwnerEnforced' and readable and not open_to_all and account_expired is null and tls and (private or not require_vpce) then ''
       when not found then 'bucket-not-found'
       when expired then 'registration-expired'
       when policy_is_public then 'public'
@@ -66,7 +80,7 @@ judged as (
       when ownership <> 'BucketOwnerEnforced' then 'acls-enabled'
       when open_to_all then 'open-principal'
       when account_expired then 'account-expired'
-      when example is not null then 'foreign-account'
+      when not account_expired then 'foreign-account'
       when blocked is null or policy_is_public is null or ownership is null or not readable then 'unknown-value'
       when tls then 'not-private'
       else 'no-tls-deny'
@@ -79,8 +93,17 @@ select
   reason,
   case
     when not found then 'not among the buckets of our accounts'
-    else case when blocked then 'blocked' else 'not blocked in all four ways' end || ', ownership ' || coalesce(ownership, 'unknown')
-      || case when tls then ', plain HTTP denied' else ', plain HTTP not denied' end || case when example is null then '' else ', allows ' || example end
+    else concat_ws('; ',
+      case when expired then 'the registration of what it holds has run out' end,
+      case when blocked then 'blocked in all four ways' else observed end,
+      case when policy_is_public then 'S3 calls the policy public' when policy_is_public is null then 'whether S3 calls the policy public is not known' end,
+      case when ownership = 'BucketOwnerEnforced' then 'no access lists' else coalesce('access lists count: ownership ' || if(ownership = 'unset', 'not set', ownership), 'ownership not known') end,
+      case when readable is null then 'no policy shown' when not readable then 'a statement of the policy cannot be read' end,
+      case when open_to_all then 'a statement allows everybody' end,
+      left(foreigners, 300) || if(length(foreigners) > 300, '…', ''),
+      case when tls then 'plain HTTP denied' else 'plain HTTP not denied' || coalesce(' for ' || nullif(http_open, ''), '') end,
+      case when require_vpce and private is not true then 'those from elsewhere than the named endpoints not denied' end
+    )
   end as observed,
   'four blocks, no access lists, registered accounts only, plain HTTP denied' || case when require_vpce then ', named endpoints only' else '' end as expected
 from judged

@@ -48,7 +48,17 @@ select
   reason,
   case
     when not found then 'not among the buckets of our accounts'
-    else coalesce(sse_algorithm, 'unknown encryption') || ', key ' || coalesce(kms_key_id, 'unknown') || case when key_found then ', ' || coalesce(manager, 'unknown manager') || ', ' || coalesce(state, 'unknown state') else '' end
+    else concat_ws('; ',
+      case when only_access_logs then 'holds access logs alone' when expired then 'the registration of what it holds has run out' end,
+      case sse_algorithm when 'unset' then 'no default encryption' else coalesce('encrypted with ' || sse_algorithm, 'encryption not known') end || case when sse_algorithm in ('aws:kms', 'aws:kms:dsse') then coalesce(', key ' || case when kms_key_id = 'unset' then 'not named (AWS''s own)' else kms_key_id end, ', key not known') else '' end,
+      case
+        when sse_algorithm not in ('aws:kms', 'aws:kms:dsse') or kms_key_id is null or kms_key_id = 'unset' then null
+        when not key_found then case when kms_key_id = 'alias/aws/s3' then 'a key of AWS' else 'the key is not among those of its account and region' end
+        else case manager when 'CUSTOMER' then 'a customer''s key' when 'AWS' then 'a key of AWS' else coalesce('manager ' || manager, 'manager not known') end
+          || case when state = 'Enabled' then ', enabled' else coalesce(', not enabled: ' || state, ', state not known') end
+      end,
+      case when deny_other_keys and key_found then case when denied then 'other keys denied' else 'other keys not denied' end end
+    )
   end as observed,
   'aws:kms with an enabled customer key' || case when deny_other_keys then ', other keys denied' else '' end as expected
 from judged

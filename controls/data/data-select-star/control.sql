@@ -27,7 +27,7 @@ looked_at as (
 ),
 judged as (
   select
-    item, count(*) as statements, max(row_count) as most,
+    item, count(*) as statements, max(row_count) as most, count(*) - count(row_count) as uncounted,
     min(case when small then 9 when star then 1 when wide then 2 when not star and not wide then 9 else 3 end) as rank
   from looked_at
   group by item
@@ -36,6 +36,6 @@ select
   item,
   case when rank = 9 then 'pass' else 'fail' end as result,
   case rank when 9 then '' when 1 then 'star' when 2 then 'wide' else 'unknown-value' end as reason,
-  statements || case when statements = 1 then ' statement' else ' statements' end || ', at most ' || coalesce(most::varchar, 'unknown') || ' rows' as observed,
+  statements || case when statements = 1 then ' statement' else ' statements' end || case when most is null then ', number of rows not known' else ', at most ' || most || if(most = 1, ' row', ' rows') || case when uncounted > 0 then ' where known' else '' end end as observed,
   'the columns that are needed' as expected
 from judged

@@ -24,7 +24,10 @@ judged as (
       when expiration_date > latest_end then 'token-too-long'
       when bypass then 'bypasses-network'
       else 'no-role'
-    end as reason
+    end as reason,
+    r."user" is not null as approved, e."user" is not null as once_approved,
+    -- the list of roles as words: SHOW gives it as JSON
+    regexp_replace(regexp_replace(role, '[\[\]{}"]', '', 'g'), '\s*,\s*', ', ', 'g') as roles
   from looked_at l
   left join register.human_key_allow r on r."user" = l.user_name and r.kind = 'PAT'
   left join (select distinct "user" from register_expired.human_key_allow where kind = 'PAT') e on e."user" = l.user_name
@@ -36,7 +39,13 @@ select
   case
     when not listed then 'set, and not listed'
     else coalesce(name, 'no name') || ', created ' || coalesce(strftime(created_on, '%Y-%m-%d'), 'at an unknown time')
-      || case when type = 'PAT' then ', ends ' || coalesce(strftime(expiration_date, '%Y-%m-%d'), 'never') || ', role ' || coalesce(role, 'not restricted') else '' end
+      || case
+        when type = 'PAT' then case when approved then ', approved' when once_approved then ', approval run out' else ', not approved' end
+          || ', ends ' || coalesce(strftime(expiration_date, '%Y-%m-%d'), 'never') || coalesce(if(contains(roles, ','), ', roles ', ', role ') || nullif(roles, ''), ', role not restricted')
+          || case when bypass then ', may bypass network policies' when bypass is null then ', bypass of network policies not known' else '' end
+        when settled_keys > 1 then ', one of ' || settled_keys || ' keys'
+        else ''
+      end
   end as observed,
   case when type = 'PAT' then 'approved, ' || pat_max_days || ' day' || if(pat_max_days = 1, '', 's') || ' at most, one role, within the network policy' else key_max_days || ' day' || if(key_max_days = 1, '', 's') || ' old at most, and one key' end as expected
 from judged

@@ -38,7 +38,7 @@ account_entries as (
 ),
 -- entries of another policy that lie neither inside the account policy's nor inside a saas range
 beyond as (
-  select p.source, p.policy, min(e.entry) as example
+  select p.source, p.policy, string_agg(distinct e.entry, ', ' order by e.entry) as observed
   from (select distinct source, policy from population) p
   join fact.network_entries e on e.source = p.source and e.policy = p.policy
   left join matches m on m.entry = e.entry
@@ -54,7 +54,7 @@ beyond as (
 ),
 judged as (
   select
-    p.item, p.kind, p.policy, p.level, e.type, e.prefix, n.entries, b.example, c.max_prefix,
+    p.item, p.kind, p.policy, p.level, p.policy_found, e.type, e.prefix, e.known, n.entries, n.known as all_known, n.closed, b.observed, m.in_force, m.saas, c.private_only, c.max_prefix,
     case p.kind
       when 'account' then case
         when p.level = 'ACCOUNT' and p.policy_found and n.closed then ''
@@ -99,9 +99,28 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'account' then 'policy ' || coalesce(policy, 'none') || ' at level ' || coalesce(nullif(level, ''), 'unknown')
-    when 'entry' then coalesce(type, 'unknown type') || case when prefix is null then '' else ' /' || prefix end
-    when 'assigned' then coalesce(entries, 0) || ' entries' || case when example is null then '' else ', ' || example || ' is not in the account policy' end
+    when 'account' then case
+      when policy is null then 'no policy is set'
+      else concat_ws('; ',
+        'policy ' || policy || case when level = 'ACCOUNT' then ' of the account' when level <> '' then ' at level ' || level else ', level not known' end,
+        case when not policy_found then 'not among the live policies' end,
+        case when entries is null then 'what it admits is not shown' else entries || if(entries = 1, ' entry', ' entries') end,
+        case when not all_known then 'what a rule of it contains is not known' end,
+        case when entries > 0 and closed is not true then 'no list of addresses, and no block of 0.0.0.0/0' end
+      )
+    end
+    when 'entry' then concat_ws('; ',
+      case type when 'IPV4' then 'IPv4' || coalesce(' range of /' || prefix, ', not readable as a range') when 'AWSVPCEID' then 'endpoint' else coalesce('of type ' || type, 'of unknown type') end,
+      case when known is distinct from true then 'what the rule contains is not known' end,
+      case when prefix < max_prefix then 'wider than /' || max_prefix end,
+      case when in_force and saas then 'registered as a service' when in_force and prefix is not null and private_only then 'registered, and not as a service' when in_force then 'registered' when not in_force then 'registration run out' else 'not registered' end
+    )
+    when 'assigned' then concat_ws('; ',
+      case when not policy_found then 'not among the live policies' end,
+      case when entries is null then 'what it admits is not shown' else entries || if(entries = 1, ' entry', ' entries') end,
+      case when entries > 0 and closed is not true then 'no list of addresses, and no block of 0.0.0.0/0' end,
+      'not in the account policy: ' || left(observed, 300) || if(length(observed) > 300, '…', '')
+    )
     else 'minutes of bypass are set'
   end as observed,
   case kind
