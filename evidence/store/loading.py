@@ -25,8 +25,8 @@ def store_json(verifier: Verifier) -> bytes:
     return canonical.encode({"format": STORE_FORMAT, "origin": verifier.name, "vkey": verifier.to_text()})
 
 
-def load_bundles(store: ObjectStore, history: History, kept: KeptBundles | None = None) -> int:
-    """Take the entries of the full bundles, from 0 on without a gap; return how many bundles there are."""
+def bundle_reader(store: ObjectStore, kept: KeptBundles | None = None) -> Callable[[str], bytes]:
+    """Return what reads a bundle, from this machine where it is kept."""
 
     def get(path: str) -> bytes:
         body = kept.get(path) if kept else None
@@ -36,8 +36,19 @@ def load_bundles(store: ObjectStore, history: History, kept: KeptBundles | None 
                 kept.put(path, body)
         return body
 
+    return get
+
+
+def load_bundles(store: ObjectStore, history: History, get: Callable[[str], bytes]) -> int:
+    """Take the entries of the full bundles after what the history knows, without a gap; return how many bundles there are.
+
+    Raises ``VerificationError`` when the store has fewer than are known.
+    """
     paths = list(_bundles(store))
-    for path, body in zip(paths, _ahead(get, paths), strict=True):
+    known = history.size // tile.WIDTH
+    if len(paths) < known:
+        raise VerificationError(f"{tile.bundle_path(len(paths))} is missing", step="entries")
+    for path, body in zip(paths[known:], _ahead(get, paths[known:]), strict=True):
         history.preload(tile.decode_bundle(body), path)
     for index in history.unproved_rotations():
         _prove_rotation(store, history, index)
