@@ -102,6 +102,8 @@ def measure(count, rounds, folder):
 def since(count, folder):
     """Return what verifies a store of ``count`` nights from the checkpoint before its last night."""
     log = Log.init(LocalStore(folder / "store"), FILES, anchors=[FileAnchor(folder / "anchors")])
+    fill = [Entry("register", f"fill/{number}", None, {}) for number in range((TAIL - 1 - count) % WIDTH)]
+    log.append(lambda now: [entry for entry in fill if now.find(entry.type, entry.key) is None])
     signed = log.checkpoint
     for number in range(count):
         signed = log.checkpoint
