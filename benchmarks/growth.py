@@ -60,8 +60,8 @@ def night(index, day):
     return [each for each in index.waiting() if index.assessment(each) is None]
 
 
-def measure(count, rounds, folder):
-    """Return figure -> runs for a log of ``count`` nights."""
+def prepare(count, rounds, folder):
+    """Return figure -> what runs it on a log of ``count`` nights."""
     store, anchor, more = CountingStore(), Anchor(), snapshots()
     log = Log.init(store, KEY, anchors=[anchor])
     coming = nights(more, count + rounds + 1)
@@ -88,7 +88,7 @@ def measure(count, rounds, folder):
         batch = next(coming)
         opened[0].append(lambda _: batch)
 
-    actions = {
+    return {
         "append a night": append,
         "open, all kept": lambda: opened.append(reopen()),
         "index": lambda: Index().catch_up(opened[-1]),
@@ -96,12 +96,13 @@ def measure(count, rounds, folder):
         "open, windows of conditions": lambda: sealed_windows(Index().catch_up(reopen()), last - REACH),
         "verify --since": since(count, folder),
     }
-    return common.in_turn(actions, rounds)
 
 
 def since(count, folder):
     """Return what verifies a store of ``count`` nights from the checkpoint before its last night."""
     log = Log.init(LocalStore(folder / "store"), FILES, anchors=[FileAnchor(folder / "anchors")])
+    fill = [Entry("register", f"fill/{number}", None, {}) for number in range((TAIL - 1 - count) % WIDTH)]
+    log.append(lambda now: [entry for entry in fill if now.find(entry.type, entry.key) is None])
     signed = log.checkpoint
     for number in range(count):
         signed = log.checkpoint
@@ -110,23 +111,21 @@ def since(count, folder):
 
 
 def run(sizes, rounds):
-    """Return a row for each figure and number of nights."""
-    rows, base = [], {}
-    for count in sizes:
-        with tempfile.TemporaryDirectory(prefix="evidence-bench-") as name:
-            found = measure(count, rounds, Path(name))
-        for figure, runs in found.items():
-            values = [each.cpu * 1000 for each in runs]
-            row = common.Row("growth", f"{figure}, night {count:,}", "ms cpu", values)
-            if figure in base:
-                row.base, row.ratios = (
-                    base[figure].case,
-                    [mine / max(its, 1e-3) for mine, its in zip(values, base[figure].values, strict=True)],
-                )
-            elif count >= 100 or count == max(sizes):
-                base[figure] = row
-            rows.append(row)
-    return sorted(rows, key=lambda row: row.case.split(",")[0])
+    """Return a row for each figure and number of nights; what differs in nights alone runs in turn, A B A B."""
+    base = min((each for each in sizes if each >= 100), default=max(sizes))
+    with tempfile.TemporaryDirectory(prefix="evidence-bench-") as name:
+        made = {count: prepare(count, rounds, Path(name) / str(count)) for count in sizes}
+        gc.collect()
+        rows = []
+        for figure in made[base]:
+            found = common.in_turn({count: made[count][figure] for count in sizes}, rounds)
+            for count, runs in found.items():
+                row = common.Row("growth", f"{figure}, night {count:,}", "ms cpu", [each.cpu * 1000 for each in runs])
+                if count > base:
+                    pairs = zip(runs, found[base], strict=True)
+                    row.base, row.ratios = f"night {base:,}", [mine.cpu / max(its.cpu, 1e-6) for mine, its in pairs]
+                rows.append(row)
+    return rows
 
 
 if __name__ == "__main__":

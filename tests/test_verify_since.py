@@ -12,6 +12,7 @@ from evidence.snapshot.entry import Entry
 from evidence.store.before import Before
 from evidence.store.check import check_store
 from evidence.store.log import Log
+from evidence.tlog.cosignature import Cosigner
 from evidence.tlog.merkle import Tree, leaf_hash
 from evidence.tlog.tile import encode_tile, tile_path
 
@@ -162,3 +163,22 @@ def test_hashes_that_were_not_read_are_not_made_up():
         before.subtree(3, 0)
     with pytest.raises(EvidenceError, match="was not read"):
         before.raw(0)
+
+
+@pytest.mark.parametrize("name", ["log/cosigned/{size:012d}-00000000", "log/tsr/{size:012d}"])
+def test_cosignatures_and_stamps_are_judged_from_the_kept_size_on(name):
+    log, kept = grown(500)
+    log.store.objects[name.format(size=100)] = b"junk"
+    assert not failed(since(log.store, kept))
+    assert failed(list(check_store(log.store, trust=KEY.vkey, checkpoint=kept)))
+    log.store.objects[name.format(size=999)] = b"junk"
+    assert [check.subject for check in failed(since(log.store, kept))] == [name.format(size=999)]
+
+
+def test_a_witness_that_is_silent_since_is_said():
+    log, kept = grown(500)
+    witness = Cosigner("witness.example", bytes(range(32)))
+    found = list(check_store(log.store, trust=KEY.vkey, checkpoint=kept, since=True, witnesses=[witness]))
+    assert not failed(found)
+    assert [check.ok for check in found if "co-signed nothing from size 500 on" in check.detail] == [None]
+    assert [check.step for check in failed(check_store(log.store, trust=KEY.vkey, witnesses=[witness]))] == ["witness"]
