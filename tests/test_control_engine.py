@@ -7,7 +7,7 @@ import pytest
 from test_control_cases import POPULATION, TEST, write
 
 from evidence.control.definition import load_library
-from evidence.control.engine import Engine, assess_night, select
+from evidence.control.engine import LOCKED, Engine, assess_night, select
 from evidence.control.made import MadeEvidence, registers_of
 from evidence.control.night import Shown
 from evidence.errors import ControlError
@@ -151,6 +151,16 @@ def test_what_goes_wrong_in_the_last_row_is_the_controls_error_too():
         with pytest.raises(ControlError, match="Could not convert string"):
             engine.select("select name::int as number from names", {"names": names})
         assert engine.select("select 1 as one", {}).to_pylist() == [{"one": 1}]
+
+
+def test_what_needs_more_memory_than_there_is_ends_and_nothing_is_written_down(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # DuckDB puts what it cannot hold into a folder .tmp where it was started
+    monkeypatch.setitem(LOCKED, "memory_limit", "100MB")
+    with Engine(threads=1) as engine:
+        with pytest.raises(ControlError, match="(?i)memory"):
+            engine.select("SELECT count(DISTINCT hash(range)) AS n FROM range(20000000)", {})
+        assert engine.select("SELECT 1 AS n", {}).to_pylist() == [{"n": 1}]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_select_opens_an_engine_of_its_own():
