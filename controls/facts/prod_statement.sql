@@ -55,16 +55,9 @@ placed as (
   from judged
   group by all
 ),
--- texts are read only where no target is known: most statements of a night change nothing
-unplaced as (
-  select c.source, c.query_id, c.text
-  from changing c
-  join placed p on p.source = c.source and p.query_id = c.query_id
-  where not p.known
-),
 named as (
   select distinct c.source, c.query_id
-  from unplaced c
+  from changing c
   join (select distinct lower(database) as name from register.zones where env = 'prod' and zone <> 'sandbox') d on contains(c.text, d.name)
   where regexp_matches(c.text, '(^|[^a-z0-9_$])' || regexp_escape(d.name) || '($|[^a-z0-9_$])')
 )
