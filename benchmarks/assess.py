@@ -3,8 +3,7 @@
 *Cold*: every control on every night by ``evidence assess`` in a new process, one job: sealed parts are read, hashed, judged, findings compared.
 No control has a scope beyond its nights: a period is folded from its nights, *from sealed nights*, and that is all a packet does again.
 *Bare pass*: one DuckDB statement per dataset that hashes every value of the same columns of the same files, once.
-*A dozen*: twelve checks as people write them in pandas (``benchmarks.in_pandas``), beside the twelve controls they stand for.
-The full size is that of issue 8: 100 M over 92 nights. What is made is kept in ``--keep`` of this file's own command line, or removed.
+The full size is that of issue 8: 100 M over 92 nights.
 """
 
 import tempfile
@@ -19,11 +18,6 @@ from benchmarks import quarter
 
 DEFAULT = (1_000_000,)
 NIGHTS = 10
-PANDAS_SURVIVES = 1_000_000  # of each: beyond, its process has no memory left here
-DOZEN = (
-    "identity-mfa-at-login", "monitor-bruteforce", "network-private-logins", "identity-service-keypair", "access-admin-use", "data-select-star",
-    "data-phi-access-role", "data-phi-bulk-read", "data-phi-unload", "monitor-privileged-changes", "identity-dormant", "change-prod-ddl",
-)  # fmt: skip
 
 
 def nights_for(rows: int) -> int:
@@ -82,50 +76,13 @@ def bare(folder: str, nights: str):
     return run
 
 
-def twelve(folder: str, nights: str):
-    """The dozen as controls, nothing sealed."""
-    from evidence.cli.assess_command import reader_of
-    from evidence.cli.workspace import Workspace
-    from evidence.control.engine import assess_night
-
-    def run():
-        workspace = Workspace.open(Path(folder))
-        known_at = workspace.clock()
-        reader, engine = reader_of(workspace, known_at), workspace.engine
-        items = 0
-        for night in quarter.nights_of(int(nights)):
-            found = assess_night(
-                workspace.library, workspace.registers, reader, night, known_at=known_at, controls=DOZEN, engine=engine
-            )
-            items += sum(len(each.exceptions) + len(each.reviews) for each in found)
-        workspace.close()
-        return {"noted": items}
-
-    return run
-
-
-def in_pandas(folder: str, nights: str):
-    """The dozen in pandas over the same files."""
-    from benchmarks.in_pandas import checks
-    from evidence.cli.workspace import Workspace
-
-    workspace = Workspace.open(Path(folder))
-    wanted = ("query_history", "access_history", "login_history", "users", "columns", "tag_references")
-    files = [
-        {name: _files(workspace, f"snowflake.{name}", 1, night) for name in wanted}
-        for night in quarter.nights_of(int(nights))
-    ]
-    return lambda: {"noted": sum(len(found) for night in files for found in checks(night).values())}
-
-
-def _files(workspace, dataset: str, nights: int, first=None) -> list[str]:
+def _files(workspace, dataset: str, nights: int) -> list[str]:
     """Return the parts of the highest revisions of the nights, of every source."""
     from evidence.snapshot.manifest import Manifest
 
-    wanted = set(quarter.nights_of(nights)) if first is None else {first}
-    found = []
+    wanted, found = quarter.nights_of(nights), []
     for source in workspace.index.sources_of(dataset):
-        for entry in filter(None, (workspace.index.latest(source, dataset, night) for night in sorted(wanted))):
+        for entry in filter(None, (workspace.index.latest(source, dataset, night) for night in wanted)):
             manifest = Manifest.from_bytes(workspace.store.get(entry.manifest.path, sha256=entry.manifest.sha256))
             found += [str(workspace.path / "store" / part.path) for part in manifest.parts]
     return found
@@ -144,11 +101,7 @@ def _measured(made: Path, size: int, rounds: int):
     nights = nights_for(size)
     whole = common.in_turn({name: _case(name, made, nights) for name in ("cold", "bare", "sealed")}, rounds)
     named = {"cold": "every control, cold", "bare": "bare pass", "sealed": "from sealed nights"}
-    rows = _rows(whole, named, size, "bare")
-    if size <= PANDAS_SURVIVES:
-        dozen = common.in_turn({name: _case(name, made, nights) for name in ("twelve", "in_pandas")}, rounds)
-        rows += _rows(dozen, {"twelve": "twelve controls", "in_pandas": "twelve in pandas"}, size, "in_pandas")
-    return rows
+    return _rows(whole, named, size, "bare")
 
 
 def _case(name: str, made: Path, nights: int):

@@ -8,6 +8,7 @@ once, so the wait for a real one is the number of calls times its latency.
 import datetime as dt
 import itertools
 import tempfile
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +66,10 @@ class CountingStore:
         if self._sorted is None:
             self._sorted = sorted(self.objects)
         self.calls["list page"] += 1
-        for count, path in enumerate(path for path in self._sorted if path.startswith(prefix) and path > start_after):
+        first = max(bisect_left(self._sorted, prefix), bisect_right(self._sorted, start_after))
+        for count, path in enumerate(itertools.islice(self._sorted, first, None)):
+            if not path.startswith(prefix):
+                return
             self.calls["list page"] += count > 0 and count % 1000 == 0
             yield path
 

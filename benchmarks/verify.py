@@ -113,12 +113,12 @@ def measure(folder, total, size, rounds):
 
 
 def run(sizes, rounds):
-    """Return rows for each number of MiB, in large files and again (64 MiB at most) in small ones."""
+    """Return rows for each number of MiB, in large files and again (8 MiB at most) in small ones."""
     rows = []
     for mebibytes in sizes:
         for each in (16 << 20, 8 << 10):
             with tempfile.TemporaryDirectory(prefix="evidence-bench-") as name:
-                wanted = mebibytes if each > 1 << 20 else min(mebibytes, 64)
+                wanted = mebibytes if each > 1 << 20 else min(mebibytes, 8)
                 rows += measure(Path(name), wanted << 20, each, rounds)
     return rows
 

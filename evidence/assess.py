@@ -51,28 +51,6 @@ Elsewhere = Callable[
 
 
 @dataclass(slots=True)
-class Earlier:
-    """Assessments of a log that grows while nights are sealed; ``size`` is how much of it was seen."""
-
-    log: Log
-    size: int = 0
-    _entries: dict[dt.date, list[Entry]] = field(default_factory=dict)
-
-    def catch_up(self) -> None:
-        """Take what was sealed since; the first time only assessments are looked at."""
-        size = self.log.size
-        new = (self.log.entry(number) for number in range(self.size, size))
-        for entry in new if self.size else (entry for _, entry in self.log.entries("assessment")):
-            if entry.type == "assessment":
-                self._entries.setdefault(dt.date.fromisoformat(entry.body["night"]), []).append(entry)
-        self.size = size
-
-    def assessments(self, night: dt.date) -> list[Entry]:
-        """Return every assessment of the night, in order of revision."""
-        return sorted(self._entries.get(night, ()), key=lambda entry: entry.body["revision"])
-
-
-@dataclass(slots=True)
 class StoreReader:
     """``EvidenceReader`` over a store at one log size. Bytes are verified against the log before they are parsed."""
 
@@ -81,13 +59,12 @@ class StoreReader:
     contracts: Mapping[str, Contract]
     configured: Mapping[str, Sequence[str]]  # source name -> datasets it is asked for
     known_at: dt.datetime
-    earlier: "Earlier | Index | None" = (
-        None  # assessments of earlier nights as they are sealed by now; None: those of ``index``
+    earlier: Index | None = (
+        None  # knows assessments of earlier nights as they are sealed by now; None: those of ``index``
     )
     _manifests: dict[str, Manifest] = field(default_factory=dict)
     _assessed: dict[str, Assessed | None] = field(default_factory=dict)  # by SHA-256 of the last revision
     _checks: list[Checked] | None = None
-    _records: dict[dt.date, list[Entry]] | None = None
     _held: dict[tuple[str, str], dict[tuple[str, tuple[str, ...]], pa.Table]] = field(default_factory=dict)
 
     def sources(self, dataset: str) -> Sequence[str]:
@@ -151,11 +128,8 @@ class StoreReader:
 
     def pipeline(self, night: dt.date) -> Sequence[Recorded]:
         """The records of the night and the one before them at this log size, verified against the log."""
-        if self._records is None:
-            self._records = {}
-            for _, entry in self.index.of_type("pipeline"):
-                self._records.setdefault(dt.date.fromisoformat(entry.body["night"]), []).append(entry)
-        found = chosen_records(self._records, night)
+        nights = [each for each in (self.index.recorded_before(night), night) if each is not None]
+        found = chosen_records({each: [entry for _, entry in self.index.pipelines(each)] for each in nights}, night)
         return [recorded_of(_decoded(self.store, entry), _object(entry).sha256) for entry in found]
 
     def manifest(self, entry: SealedEntry) -> Manifest:
@@ -215,13 +189,13 @@ def seal(
     pending: list[Entry] = [*register_entries(log, registers.bodies), *configuration_entries(log, effective)]
     late = sorted(control.id for control in library.controls.values() if control.late)
     if late:
-        reader.earlier = earlier = Earlier(log)
+        reader.earlier = earlier = Index()
     for night, base in judged:
         findings = base
         if late:
             append_new(log, pending)
             pending = []
-            earlier.catch_up()
+            earlier.catch_up(log)
             known_at = reader.known_at
             found = assess_night(library, registers, reader, night, known_at=known_at, controls=late, engine=engine)
             findings = waive(sorted([*base, *found], key=lambda finding: finding.control), registers)
@@ -258,7 +232,7 @@ class _Last:
 
     def before(self, night: dt.date) -> Sequence[NightFinding]:
         """Return the findings of the last assessed night before ``night``; nothing if there is none."""
-        sealed = max((each for each in self.index.assessed_nights() if each < night), default=None)
+        sealed = self.index.assessed_before(night)
         if self._night is not None and self._night < night and (sealed is None or sealed <= self._night):
             return self._findings
         return sealed_findings(self.store, self.index, sealed) if sealed else ()

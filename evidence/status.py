@@ -61,8 +61,8 @@ class Standing:
 def sealed_windows(index: Index, since: dt.date = dt.date.min) -> Sealed:
     """Return the highest revision of every window of ``since`` or later, by source and dataset, then by night."""
     found: dict[tuple[str, str], dict[dt.date, SealedEntry]] = defaultdict(dict)
-    for source, dataset, _ in index.windows():
-        found[source, dataset]  # what was sealed before and is not asked for any more is known all the same
+    for place in index.datasets():
+        found[place]  # what was sealed before and is not asked for any more is known all the same
     for entry in index.snapshots(since):
         found[entry.key.source, entry.key.dataset][entry.key.night] = entry
     return found

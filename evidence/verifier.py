@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         help="trusted key or certificate: the folder `trust`, a .vkey or a .pem file; may be repeated",
     )
     add("--checkpoint", type=Path, metavar="FILE", help="a checkpoint you kept: finds rollback")
-    add("--since", action="store_true", help="of a store, hash only what was committed after the kept checkpoint")
+    add("--since", action="store_true", help="of a store, check only what was committed after the kept checkpoint")
     add("--mirror", type=Path, metavar="STORE", help="a second copy of the store: says which of the two differs")
     add("--jobs", type=_at_least_one, default=cores(), metavar="N", help="files hashed at a time; by default the cores")
     add("--at-time", metavar="TIME", help="judge certificates as of this time instead of now")

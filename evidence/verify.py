@@ -168,7 +168,7 @@ def verify_store(
 
     Of several ``vkeys`` those count that name this log, else all: then the step ``trust`` fails.
     Time-stamps of checkpoints are judged under ``authorities`` (certificates of time-stamp authorities), read at ``at``.
-    With ``since`` only what was committed after ``checkpoint`` is hashed; ``mirror`` is a second copy to compare with.
+    With ``since`` only what was committed after ``checkpoint`` is checked; ``mirror`` is a second copy to compare with.
     Raises ``UsageError`` for ``since`` without a checkpoint.
     """
     if since and checkpoint is None:

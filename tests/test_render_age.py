@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from evidence.cli import packet_night
 from evidence.control.result import Interval, PeriodFinding
 from evidence.render.age import accepted, failing_since, standing
 
@@ -42,6 +43,12 @@ def test_a_night_on_which_it_passed_breaks_the_run_and_one_without_a_result_does
 def test_nights_without_a_result_before_the_first_failure_add_nothing():
     runs = [run("a", "x", 5, 30, still=True)]
     assert failing_since(finding(runs, unknown={1, 2, 3, 4}))["a", "x", night(5)] == night(5)
+
+
+def test_a_brief_counts_from_the_same_night(monkeypatch):
+    runs = [run("a", "x", 5, 10), run("a", "y", 11, 12), run("a", "x", 13, 30, still=True), run("b", "x", 1, 29)]
+    monkeypatch.setattr(packet_night, "sealed_periods", lambda *_given: [finding(runs)])
+    assert packet_night._since(None, [], night(30), {"c"}) == {("c", "a", "x"): night(5)}
 
 
 def test_what_is_not_open_has_no_age_and_a_waiver_is_named():

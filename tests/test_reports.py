@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import io
 import json
+import re
 from dataclasses import replace
 
 import openpyxl
@@ -13,10 +14,10 @@ from evidence.cli.packet_choice import check_period, controls_of
 from evidence.cli.period import parse_period
 from evidence.control.definition import load_library
 from evidence.control.gate import Why
-from evidence.control.result import Observation
+from evidence.control.result import Interval, Observation
 from evidence.errors import ConfigError, UsageError
 from evidence.packet import _content
-from evidence.render import html
+from evidence.render import annex, html
 from evidence.render.campaign import COLUMNS, AccessReview, Campaign, Reviewed, SetAside, Signature, blind_spots
 from evidence.render.exports import exported
 from evidence.render.inputs import Response
@@ -175,6 +176,43 @@ def test_a_night_that_recorded_nothing_to_test_is_said_to_conclude_nothing(tmp_p
     assert "1 control had nothing to test: its sources recorded nothing that night" in html.render_print(
         content, TEMPLATES
     )
+    card = html.render_screen(content, TEMPLATES).decode().split(f'<article class="control card" id="{idle}"')[1]
+    assert card.startswith(' data-status="idle"')
+    assert "had nothing to test</span>" in card.split("</article>")[0]  # one word for it on the whole page
+    assert "not assessed" not in card.split("</article>")[0]
+
+
+def test_a_cut_leaves_out_the_least_and_says_of_which_severity(tmp_path):
+    content = brief_content(tmp_path)
+    first = content.nights[0]
+    texts = {text.id: text for text in content.controls}
+    grave = next(text for text in content.controls if text.id not in {first.control, "identity-dormant"})
+    now = replace(first, control=grave.id, exceptions=(Observation("carrier/young", "fail", "x", "", ""),))
+    content = replace(
+        content,
+        controls=tuple(replace(each, severity="critical") if each.id == grave.id else each for each in texts.values()),
+        nights=(*(f for f in content.nights if f.control != grave.id), now),
+        night=replace(content.night, before=(*content.night.before, replace(now, night=BEFORE))),
+        report=replace(content.report, pdf_rows=4),
+    )
+    found = morning(content)
+    assert [each.seen.item for each in found.still[:3]] == ["carrier/young", "carrier/T8", "carrier/T7"]
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html.render_print(content, TEMPLATES)))
+    assert "First 4 of 9. Not shown here, by severity: 5 high; all 9 are in data/night.json." in page
+
+
+def test_the_annex_of_a_brief_says_how_long_an_exception_has_stood(tmp_path):
+    content = brief_content(tmp_path)
+    first = content.nights[0]
+    runs = [Interval(f"carrier/T{n}", "x", NIGHT, NIGHT, 1, open=True, days_open=0) for n in (1, 5, 8)]
+    periods = [replace(f, exceptions=tuple(runs) if f.control == first.control else ()) for f in content.periods]
+    blocks = annex.blocks(replace(content, periods=tuple(periods)))
+    columns = annex.unpacked(blocks["rows"])["columns"]
+    said = {
+        name: column.get("values") or [column["words"][k] for k in column["at"]] for name, column in columns.items()
+    }
+    assert said["since"] == ["2026-07-01", "2026-06-26", "2026-06-23 or before"]
+    assert (said["run"], said["days"], said["nights"]) == ([1, 6, 9], [0, 5, 8], [1, 1, 1])
 
 
 def test_a_night_after_one_that_was_not_assessed_calls_nothing_new(tmp_path):
@@ -219,7 +257,10 @@ def test_a_brief_has_no_matrix_and_three_pages_at_most(tmp_path):
     from evidence.render import pdf
 
     content = brief_content(tmp_path)
-    assert "matrix-" not in html.render_screen(content, TEMPLATES).decode()
+    page = html.render_screen(content, TEMPLATES).decode()
+    assert not [
+        each for each in ('id="matrix-', 'href="#matrix-') if each in page
+    ]  # its style sheet has classes of that name
     assert pdf.render(html.render_print(content, TEMPLATES), (), content.end).pages <= 3
 
 
@@ -274,6 +315,19 @@ def test_a_review_shows_its_rows_its_reviewers_and_what_does_not_count(tmp_path)
         assert "rows without a decision" in page
         assert 'id="matrix-' not in page
         assert list(forbidden_words(page, TEMPLATES)) == []
+
+
+def test_a_signature_without_a_fault_points_to_the_rows_that_were_decided_after_it(tmp_path):
+    one = campaign()
+    early = Signature("snowflake", 1, 1, "Marta", 60, 59, one.rows[0].decided_at, "")
+    again = replace(one.rows[9], decided_at=early.signed_at + dt.timedelta(hours=1))
+    other = replace(early, scope="aws", reviewer="Ingrid")
+    one = replace(one, rows=(*one.rows[:9], again, *one.rows[10:]), signatures=(early, other))
+    assert [one.decided_after(each) for each in one.signatures] == [1, 0]
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.render_print(review_content(tmp_path, one), TEMPLATES)))
+    assert page.count("nothing wrong on its face") == 2
+    assert page.count("nothing wrong on its face 1 row of the list was decided, or decided anew, after it") == 1
+    assert "0 decisions were replaced by a later one, 1 row has no decision that counts" in page
 
 
 def test_every_row_is_in_the_csv_and_the_workbook_and_none_is_a_formula(tmp_path):
@@ -351,7 +405,7 @@ def test_tests_of_controls_have_the_rows_an_auditor_looks_for(tmp_path):
     assert part.count("Exceptions, with dates") == 1
     assert part.count("<h3>Exceptions</h3>") == 0
     left = len(failing.exceptions) - 1
-    assert f"no response in writing to {left} of {left + 1} exceptions" in part
+    assert f"no response in writing to {left} of the {left + 1} exceptions" in part
     assert "In management's words, not tested" in part
     assert "Full population: every item on 31 of 31 nights; no sample was drawn." in part
     assert list(forbidden_words(page, TEMPLATES)) == []

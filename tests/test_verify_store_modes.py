@@ -77,9 +77,10 @@ def test_since_hashes_what_came_after_and_says_what_it_took(made, copy):
         f"entry {n}: snapshot prod/snowflake.users/2026-07-0{n - 256}/0, 3 files" for n in (259, 260)
     ]
     (taken,) = [d for s, d in steps(found, word=None) if s == "objects"]
-    assert "entries up to 259: the bytes of their 3 objects are taken as verified" in taken
-    assert "3 are still listed" in taken
-    assert not [c for c in found.checks if c.step == "orphans"], "old parts are no orphans"
+    assert "entries up to 259: their records, objects, locks and time-stamps are taken as verified" in taken
+    assert [d for s, d in steps(found, word=None) if s == "orphans"] == [
+        "what lies in the store and nothing names was not looked for"
+    ]
     spoil(one(copy, NEW))
     assert [c.subject for c in check(copy, checkpoint=kept, since=True).failed] == [
         one(copy, NEW).relative_to(copy).as_posix()
@@ -91,18 +92,41 @@ def test_since_does_not_see_old_bytes_and_says_so_while_a_whole_verification_doe
     kept = (made / "kept").read_text()
     found = check(copy, checkpoint=kept, since=True)
     assert found.ok
-    assert any("were not read now" in d for _, d in steps(found, word=None))
+    assert any("they were not read now" in d for _, d in steps(found, word=None))
     assert not check(copy, checkpoint=kept).ok
 
 
-def test_since_still_finds_altered_records_and_absent_objects_of_before(made, copy):
+def test_since_does_not_look_for_what_was_there_before_and_a_whole_verification_does(made, copy):
     kept = (made / "kept").read_text()
     one(copy, OLD, "_manifest.json").unlink()
-    found = check(copy, checkpoint=kept, since=True)
-    assert [(c.step, OLD in c.subject) for c in found.failed] == [("objects", True)]
     record = copy / "log/commit/000000000000"
     spoil(record)
-    assert "log/commit/000000000000" in {c.subject for c in check(copy, checkpoint=kept, since=True).failed}
+    found = check(copy, checkpoint=kept, since=True)
+    assert found.ok
+    assert any("nor was it looked for whether they are still there" in d for _, d in steps(found, word=None))
+    assert "log/commit/000000000000" in {c.subject for c in check(copy, checkpoint=kept).failed}
+
+
+def test_since_a_record_that_is_altered_or_gone_is_found(made, copy):
+    kept = (made / "kept").read_text()
+    (copy / "log/commit/000000000259").rename(copy / "log/commit/000000000262")
+    assert not check(copy, checkpoint=kept, since=True).ok
+    (copy / "log/commit/000000000262").rename(copy / "log/commit/000000000259")
+    assert check(copy, checkpoint=kept, since=True).ok
+    spoil(copy / "log/commit/000000000259")
+    assert "log/commit/000000000259" in {c.subject for c in check(copy, checkpoint=kept, since=True).failed}
+
+
+def test_since_with_tiles_altered_or_gone_reads_the_whole_log_and_names_them(made, copy):
+    kept, path = (made / "kept").read_text(), copy / "log/tile/0/000"
+    spoil(path)
+    found = check(copy, checkpoint=kept, since=True)
+    assert [c.subject for c in found.failed] == ["log/tile/0/000"]
+    assert any("the log was read from its first one" in d for _, d in steps(found, word=None))
+    path.unlink()
+    found = check(copy, checkpoint=kept, since=True)
+    assert found.ok
+    assert any("3 objects are taken as verified" in d for _, d in steps(found, word=None))
 
 
 def test_since_a_checkpoint_that_is_not_of_this_log_takes_nothing_as_verified(made, copy):
@@ -189,7 +213,7 @@ def test_the_command_takes_all_of_them(made, copy, capsys):
     asked = ["verify", str(copy), *trust, "--checkpoint", str(made / "kept"), "--since", "--jobs", "2"]
     assert command([*asked, "--mirror", str(made / "early")]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "taken as verified when the checkpoint was kept" in said
+    assert "taken as verified when the checkpoint was kept" in said  # with a mirror all records are read
     assert "lags behind" in said
     assert command(["verify", str(copy), *trust, "--jobs", "0"]) == 2
     assert command(["verify", str(copy), *trust, "--since"]) == 2

@@ -6,7 +6,6 @@ message again, under the same number, rather than not at all. Pure but for :func
 """
 
 import datetime as dt
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -89,9 +88,9 @@ def change(seen: Seen, before: Iterable[Condition], number: int, at: dt.datetime
 
 def note(log: Log, seen: Seen, unique: str, at: dt.datetime) -> Alert | None:
     """Seal what changed since the last alert, if anything did."""
-    numbers = log.numbers(ALERT)
-    before = _read(log, log.entry(numbers[-1])).standing if numbers else ()
-    found = change(seen, before, len(numbers) + 1, at)
+    last, count = log.last(ALERT)
+    before = _read(log, log.entry(last)).standing if count else ()
+    found = change(seen, before, count + 1, at)
     if found is None:
         return None
     ref = put_object(log.store, f"alerts/{found.id}-{unique}.json", canonical.encode(found.to_json()))
@@ -105,27 +104,38 @@ def untold(log: Log, target: str) -> list[Alert]:
 
     What is read are the entries since the target was told last, not those of every night before.
     """
-    alerts, told = log.numbers(ALERT), _told_last(log, target)
-    if not alerts or told is None:
-        return [_whole(_read(log, log.entry(alerts[-1])))] if alerts else []
+    (last, count), told = log.last(ALERT), _told_last(log, target)
+    if not count or told is None:
+        return [_whole(_read(log, log.entry(last)))] if count else []
     if told["through"]:
-        return [_read(log, log.entry(number)) for number in alerts[_place(log, told["through"]) + 1 :]]
-    met, *since = alerts[_place(log, told["met"]) :]
-    return [_whole(_read(log, log.entry(met))), *(_read(log, log.entry(number)) for number in since)]
+        return [_numbered(log, number) for number in range(_place(log, told["through"]) + 1, count + 1)]
+    met = _place(log, told["met"])
+    return [_whole(_numbered(log, met)), *(_numbered(log, number) for number in range(met + 1, count + 1))]
 
 
 def _told_last(log: Log, target: str) -> Mapping[str, Any] | None:
-    """Return the last entry that says what ``target`` was told, or None: it was never met."""
-    bodies = (log.entry(number).body for number in reversed(log.numbers(TOLD)))
-    return next((body for body in bodies if body["target"] == target), None)
+    """Return the last entry that says what ``target`` was told, or None: it was never met.
+
+    Looked for by name from the last alert back: nearly always that is the one.
+    """
+    met = log.find(TOLD, f"{target}/met")
+    names = (f"{target}/{number:06d}" for number in range(log.last(ALERT)[1], 0, -1))
+    number = next((found for found in (log.find(TOLD, name) for name in names) if found is not None), met)
+    return None if number is None else log.entry(number).body
 
 
 def _place(log: Log, alert: str) -> int:
-    """Return which of the alerts that one is, from 0. Raises ``MalformedError`` if the log has none of that name."""
-    number = log.find(ALERT, alert)
-    if number is None:
+    """Return the number of an alert, from 1. Raises ``MalformedError`` if the log has none of that name."""
+    if log.find(ALERT, alert) is None:
         raise MalformedError(f"the log has no alert {alert}")
-    return bisect_left(log.numbers(ALERT), number)
+    return int(alert)
+
+
+def _numbered(log: Log, number: int) -> Alert:
+    found = log.find(ALERT, f"{number:06d}")
+    if found is None:
+        raise MalformedError(f"the log has no alert {number:06d}")
+    return _read(log, log.entry(found))
 
 
 def _whole(alert: Alert) -> Alert:
@@ -134,9 +144,10 @@ def _whole(alert: Alert) -> Alert:
 
 def _meet(log: Log, targets: Sequence[Target]) -> None:
     """Write down at which alert each new target was met, so that one that is down from its first day loses nothing either."""
-    last = [log.name(number)[1] for number in log.numbers(ALERT)[-1:]]
-    new = [target.name for target in targets if log.find(TOLD, f"{target.name}/met") is None] if last else []
-    append_new(log, [Entry(TOLD, f"{name}/met", None, {"target": name, "met": last[0], "through": ""}) for name in new])
+    last, count = log.last(ALERT)
+    new = [target.name for target in targets if log.find(TOLD, f"{target.name}/met") is None] if count else []
+    met = log.name(last)[1] if new else ""
+    append_new(log, [Entry(TOLD, f"{name}/met", None, {"target": name, "met": met, "through": ""}) for name in new])
 
 
 def tell(log: Log, targets: Sequence[Target], at: dt.datetime) -> dict[str, str]:

@@ -167,16 +167,14 @@ def _nights(workspace: Workspace, date: str | None, period: str | None) -> list[
 def unassessed(workspace: Workspace) -> list[dt.date]:
     """Return the nights of which something is sealed or recorded that no assessment has seen yet, in order."""
     index = workspace.index
-    newest = dict(index.newest())
     readers = [c for c in workspace.library.controls.values() if any(each.table == PIPELINE for each in c.ops)]
-    for number, entry in index.of_type("pipeline"):
-        night = dt.date.fromisoformat(entry.body["night"])
-        if night in newest and not all(
-            control.disabled(night) for control in readers
-        ):  # alone it is nothing to judge a night by
-            newest[night] = max(newest[night], number)
     stale = []
-    for night, last in sorted(newest.items()):
+    for night in index.waiting():
+        last = index.newest(night)
+        if last is None:  # a record of the pipeline alone is nothing to judge a night by
+            continue
+        if not all(control.disabled(night) for control in readers):
+            last = max(last, *(number for number, _ in index.pipelines(night)), 0)
         assessment = index.assessment(night)
         if assessment is None or assessment[1].body["log_size"] <= last or assessment[1].body["open_reviews"]:
             stale.append(night)

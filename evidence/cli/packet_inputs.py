@@ -21,6 +21,7 @@ from evidence.cli.packet_choice import check_period, controls_of
 from evidence.cli.packet_history import TRENDS, before_of, measured_of, series_files
 from evidence.cli.packet_looks import looks_of
 from evidence.cli.packet_night import night_facts
+from evidence.cli.packet_parameters import parameters_of
 from evidence.cli.packet_request import answering, registers_carried
 from evidence.cli.packet_review import reviews_of
 from evidence.cli.packet_rules import check_rules
@@ -36,9 +37,8 @@ from evidence.control.requests import Request
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.packet import ExhibitInput, PacketInputs
 from evidence.render.campaign import blind_spots
-from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter, Response
+from evidence.render.inputs import Catalogue, ControlText, Mapped, Response
 from evidence.render.report import Report
-from evidence.render.text import parameter_text
 from evidence.snapshot import canonical
 from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.manifest import Manifest
@@ -172,7 +172,6 @@ def _rotations(log: Log) -> Iterator[Handover]:
 
 def _control_text(library: Library, control: Control, finding: PeriodFinding | None, owner: str) -> ControlText:
     folder = Path(control.folder)
-    effective = control.effective
     return ControlText(
         id=control.id,
         version=control.version,
@@ -187,17 +186,7 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         population_sql=control.population_sql,
         control_sql=control.control_sql,
         datasets=tuple(sorted(_datasets(library, control))),
-        parameters=tuple(
-            Parameter(
-                name,
-                parameter_text(effective[name]),
-                parameter_text(p.default),
-                p.stricter or "",
-                p.about,
-                _why(control, name),
-            )
-            for name, p in sorted(control.parameters.items())
-        ),
+        parameters=parameters_of(library, control),
         reasons=dict(control.reasons),
         maps=tuple(Mapped(m.framework, m.requirement, m.strength, refusal(control, m, finding)) for m in control.maps),
         remediation=control.remediation,
@@ -207,15 +196,6 @@ def _control_text(library: Library, control: Control, finding: PeriodFinding | N
         registers=registers_needed(library, control),
         judges_findings=any(each.table in _CONCLUDED for each in control.ops),
         optional=frozenset(each.dataset for each in requirements(library, control) if each.optional),
-    )
-
-
-def _why(control: Control, name: str) -> str:
-    """Say who set a parameter otherwise than the library, layer by layer."""
-    return " ".join(
-        f"{change.direction.capitalize()} by {change.layer}{f' ({change.by})' if change.by else ''}: {change.reason}"
-        for change in control.changes
-        if change.what == name
     )
 
 

@@ -42,7 +42,7 @@ def verify(
     trust: Trust = None,
     checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint you kept: finds rollback.")] = None,
     since: Annotated[
-        bool, typer.Option("--since", help="Of a store, hash only what was committed after the kept checkpoint.")
+        bool, typer.Option("--since", help="Of a store, check only what was committed after the kept checkpoint.")
     ] = False,
     mirror: Annotated[
         str | None, typer.Option(help="A second copy of the store: says which of the two differs.")

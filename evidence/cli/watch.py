@@ -21,7 +21,7 @@ def seen(workspace: Workspace) -> Seen:
     """Return the conditions that stand by what is sealed now."""
     today = workspace.clock().date()
     index = workspace.index.catch_up(workspace.log)
-    recent = [night for night in reversed(index.assessed_nights()) if night >= today - DAY * REACH]
+    recent = index.assessed_nights(today - DAY * REACH)[::-1]
     nights = [(night, sealed_findings(workspace.store, index, night)) for night in recent]
     controls = of_findings(nights)
     found = [
@@ -119,9 +119,9 @@ def _certificate(workspace: Workspace) -> Iterator[tuple[str, str, dt.date, str]
 
 
 def _integrity(workspace: Workspace, today: dt.date) -> Iterator[Condition]:
-    checks = workspace.index.of_type("check")
-    if checks and checks[-1][1].body["failed"]:
-        body = checks[-1][1].body
+    last = workspace.index.last("check")
+    if last is not None and last[1].body["failed"]:
+        body = last[1].body
         words = f"the check of {body['checked_at'][:10]} found {body['failed']} faults in the store"
         yield Condition("integrity", "store", "critical", today, words, "`evidence verify STORE --explain` names them")
     for place in workspace.log.undelivered:

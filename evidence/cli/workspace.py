@@ -47,6 +47,7 @@ from evidence.sources.protocol import Source
 from evidence.store.anchor import Destination, FileAnchor
 from evidence.store.destination import open_destination
 from evidence.store.index import Index
+from evidence.store.keeping import KeptIndex
 from evidence.store.kept import KeptBundles
 from evidence.store.lease import Lease
 from evidence.store.log import Log
@@ -134,7 +135,8 @@ class Workspace:
     def log(self) -> Log:
         """The log, opened for appending; the tip was checked against the anchors, the configured retention against the sealed one."""
         far = self.config.store.url.startswith("s3://")
-        kept = KeptBundles(self.config.workspace / ".evidence" / "bundles", self.verifier) if far else None
+        folder = self.config.workspace / ".evidence"
+        kept = KeptBundles(folder / "bundles", self.verifier) if far else None
         log = Log.open(
             self.store,
             signer=self.log_key,
@@ -142,6 +144,7 @@ class Workspace:
             destinations=self.destinations,
             notes=self.delivery_notes,
             kept=kept,
+            index=KeptIndex(folder / "index", self.log_key),
             **self.keeping,
         )
         check_promise(log, confirmed=self.confirmed)

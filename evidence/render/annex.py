@@ -2,7 +2,7 @@
 
 Three tables, each a JSON object ``{"n": rows, "columns": {name: column}}``, gzip, base64. A column is ``{"values": […]}`` or,
 where values repeat, ``{"words": […], "at": […]}``: the row's value is ``words[at]``. Record k of ``rows`` is record k of
-``data/findings.csv``. Text has passed ``escape_invisible``; the page sets it as text, never as markup.
+``data/findings.csv``; in a brief, whose record is of one night, ``since``, ``run`` and ``days`` say how long it has failed. Text has passed ``escape_invisible``; the page sets it as text, never as markup.
 """
 
 import base64
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from evidence.control.result import Input, Interval, NightFinding, PeriodFinding, parts
 from evidence.render.inputs import Content, SnapshotFact
+from evidence.render.nightly import first_night, morning
 from evidence.render.text import escape_invisible, reason_once
 from evidence.render.words import _
 
@@ -21,7 +22,7 @@ _LEVEL: Final = 9
 _UNKNOWN_SYSTEM: Final = 255  # RFC 1952 2.3.1: the file system of the machine is nobody's business
 _ROWS: Final = (
     *("control", "kind", "item", "reason", "said", "first", "last", "nights", "open", "days", "gone"),
-    *("observed", "expected", "waivers", "waived", "answer"),
+    *("observed", "expected", "waivers", "waived", "answer", "since", "run"),
 )
 _NIGHTS: Final = ("control", "night", "status", "population", "passed", "exceptions", "reviews", "reason", "inputs")
 _RECEIPTS: Final = (
@@ -82,13 +83,24 @@ def _rows(content: Content) -> Iterator[_Row]:
         (r.control, r.item, r.reason): content.words.say(_("{owner}, due {due}", owner=r.owner, due=r.due.isoformat()))
         for r in content.responses
     }
+    found = morning(content)
+    open_items = {(e.text.id, e.seen.item, e.seen.reason): e for e in found.open} if found else {}
     for finding, kind, intervals in parts(content.periods):
         for each in intervals:
             words = said.get(finding.control, {}).get(each.reason, each.reason)
             answer = answers.get((finding.control, each.item, each.reason), "") if kind == "exception" else ""
             # an event is its night's own: nothing shows that it went away
             shown = each if finding.control in states else replace(each, remediated_on=None)
-            yield _row(finding, kind, shown, words, answer)
+            stands = open_items.get((finding.control, each.item, each.reason)) if kind == "exception" else None
+            if stands is not None:
+                shown = replace(shown, days_open=stands.nights - 1)
+                yield (
+                    *_row(finding, kind, shown, words, answer),
+                    content.words.say(first_night(stands)),
+                    stands.nights,
+                )
+            else:
+                yield (*_row(finding, kind, shown, words, answer), "", each.nights)
 
 
 def first_records(content: Content) -> dict[tuple[str, str], int]:

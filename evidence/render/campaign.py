@@ -191,6 +191,15 @@ class Campaign:
         mine = [each.listed for each in self.signatures if each.scope == self.scope and each.stands]
         return sum(mine) if mine and self.lists == (1 if self.list_sha256 else 0) else None
 
+    def decided_after(self, signature: Signature) -> int:
+        """Count the rows shown whose decision that stands, the first or another one, was recorded after the signature was given.
+
+        Zero for a signature of another scope, whose rows are kept elsewhere. Which part a row is of is not known here.
+        """
+        if signature.scope != self.scope:
+            return 0
+        return sum(row.decided_at is not None and row.decided_at > signature.signed_at for row in self.rows)
+
     @property
     def overdue_before(self) -> int:
         """Removals past their day when another decision replaced them."""

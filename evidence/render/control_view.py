@@ -1,7 +1,7 @@
 """One control as its pages show it: finding, calendar, population, evidence, requirements, what changed. Pure."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -9,6 +9,7 @@ from markupsafe import Markup
 from evidence.control.result import Disposed, Interval, NightFinding, PeriodFinding
 from evidence.render import chart
 from evidence.render.age import Ages, failing_since
+from evidence.render.alike import Row, first_of, rows_of
 from evidence.render.changes import ChangeView, changes
 from evidence.render.collected import Evidenced, evidenced
 from evidence.render.inputs import Content, ControlText, Requirement, Response
@@ -61,10 +62,13 @@ class ControlView:
         """The control's id, also its anchor."""
         return self.text.id
 
-    def first_of(self, rows: Sequence[Interval], most: int) -> list[tuple[int, Interval]]:
-        """Return at most so many of ``rows`` with their places, in their order; where some are left out open ones come in first."""
-        chosen = sorted(enumerate(rows), key=lambda each: (not each[1].open, each[0]))[:most]
-        return sorted(chosen, key=lambda each: each[0])
+    def rows_of(self, intervals: Sequence[Interval], most: int, *, join: bool) -> list[Row]:
+        """Return at most so many rows of ``intervals``; with ``join`` those that differ by their item alone are one."""
+
+        def said(each: Interval) -> Hashable:
+            return self.failing_since(each), self.failed_alike(each), self.ruled_out(each)
+
+        return first_of(rows_of(intervals, said, join=join), most)
 
     def earlier(self, parameter: str) -> list[tuple[dt.date, str]]:
         """Return other values that a parameter had before, each with the last night it was used on."""
@@ -76,6 +80,19 @@ class ControlView:
         """Return since when the item has failed for any reason, if that is longer than for this one."""
         since = self.ages.get((each.item, each.reason, each.first_seen), each.first_seen)
         return since if since < each.first_seen else None
+
+    def failed_alike(self, each: Interval) -> bool:
+        """Say whether the item has failed for this same reason before, since :meth:`failing_since`: the other one came between."""
+        since = self.failing_since(each)
+        return since is not None and any(
+            (run.item, run.reason) == (each.item, each.reason) and since <= run.last_seen < each.first_seen
+            for run in self.finding.exceptions
+        )
+
+    @property
+    def undisposed(self) -> bool:
+        """Say whether a hit that nobody judged in time is among the exceptions (``evidence.control.verdict``)."""
+        return any("a disposition within " in each.expected for each in self.finding.exceptions)
 
     def ruled_out(self, each: Interval) -> bool:
         """Say whether the exception ended with a change of the rule: the old one still notes the item on that night."""
@@ -205,19 +222,20 @@ def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tupl
 
 
 def _unknown(finding: PeriodFinding) -> tuple[Unknown, ...]:
-    return _runs((night, reason_once(told)) for night, told in sorted(finding.unknown.items()))
+    return runs((night, reason_once(told)) for night, told in sorted(finding.unknown.items()))
 
 
 def _on_less(nights: Iterable[NightFinding]) -> tuple[Unknown, ...]:
     """Return the nights on which exceptions were found though required evidence was not whole."""
     told = ((n.night.isoformat(), reason_once(n.detail)) for n in nights if n.status == "not-satisfied" and n.detail)
-    return _runs(sorted(told))
+    return runs(sorted(told))
 
 
-def _runs(told: Iterable[tuple[str, str]]) -> tuple[Unknown, ...]:
-    """Join (night, reason) of nights that follow each other with one reason."""
+def runs(told: Iterable[tuple[str, str]]) -> tuple[Unknown, ...]:
+    """Join (night, reason) of nights that follow each other with one reason; a night's own date in it makes no other one."""
     found: list[Unknown] = []
-    for night, reason in told:
+    for night, why in told:
+        reason = why.replace(f" for {night}", "")
         day = dt.date.fromisoformat(night)
         last = found[-1] if found else None
         if last and last.reason == reason and day - dt.date.fromisoformat(last.last) == dt.timedelta(days=1):

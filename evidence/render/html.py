@@ -28,7 +28,6 @@ _SCREEN_FONTS: Final = (
     ("JetBrains Mono", 400, "jetbrains-mono-latin-400-normal.woff2"),
 )
 _SCRIPTS: Final = ("annex.js", "drill.js", "reading.js", "packet.js")
-_FRAMEWORKS: Final = {"hipaa": "HIPAA", "soc2": "SOC 2"}
 _PAGES: Final = ("packet.html.j2", "PROVISIONAL.txt.j2", "VERIFY.md.j2", "verify.sh.j2")
 _STATIC_ROWS: Final = 5000  # of all controls together, beside the annex: 97,000 took a browser over a minute to open
 _NUMBER: Final = '"Page " counter(page) " of " counter(pages)'  # of print.css
@@ -134,7 +133,7 @@ def _environment(templates: Path, words: Words, clean: Callable[[str], str], *, 
         "ticks": lambda value: _ticks(clean(value)),
         "accepted": accepted,
         "unbroken": lambda value: _unbroken(clean(value)),
-        "known": lambda value: _FRAMEWORKS.get(value, value.upper()),
+        "known": text.known_as,
     }
     return environment
 

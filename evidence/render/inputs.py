@@ -74,6 +74,8 @@ class Parameter:
     stricter: str = ""
     about: str = ""
     why: str = ""  # reason and approver of a deviation, from the overlay
+    shown: str = ""  # the value for reading, where it is spelled otherwise: ids of requirements by their framework
+    default_shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)

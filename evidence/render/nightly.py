@@ -66,7 +66,8 @@ class Read:
 class NightFacts:
     """What a brief needs beside the night's own findings. ``before`` is empty where the night before was not assessed.
 
-    ``since`` says on which night an open exception was first seen, looking back to ``back_to`` through the assessments ``read``.
+    ``since`` says from which night on the item of an open exception has failed without a break, for whatever reason
+    (``evidence.render.age``), looking back to ``back_to`` through the assessments ``read``.
     """
 
     night: dt.date
@@ -81,7 +82,7 @@ class NightFacts:
 
 @dataclass(frozen=True, slots=True)
 class OpenItem:
-    """An exception of the night. ``nights`` counts from the night it was first seen; ``or_more``: as far back as was looked."""
+    """An exception of the night. ``nights`` counts from ``since``, as :class:`NightFacts` has it; ``or_more``: as far back as was looked."""
 
     text: ControlText
     seen: Observation
@@ -127,6 +128,7 @@ class Morning:
     due: int
     lacking: tuple[Window, ...]
     lead: tuple[str, ...]
+    idle: frozenset[str]  # controls whose sources recorded nothing to test
     counts: Mapping[str, int]
 
     @property
@@ -141,8 +143,14 @@ class Morning:
 
     @property
     def still(self) -> tuple[OpenItem, ...]:
-        """Exceptions that are not new, oldest first."""
-        return tuple(sorted((e for e in self.open if e.change != "new"), key=_by_age))
+        """Exceptions that are not new, the most severe first, then the oldest: what a cut leaves out is the least."""
+        return tuple(sorted((e for e in self.open if e.change != "new"), key=_by_severity_and_age))
+
+    def severities(self, rows: Sequence[OpenItem | GoneItem]) -> Phrase:
+        """Say how many of ``rows`` are of each severity, the gravest first."""
+        found = Counter(each.text.severity for each in rows)
+        said = [_("{n} {severity}", n=number(found[each]), severity=_(each)) for each in sorted(found, key=grade)]
+        return join(", ", said)
 
 
 def morning(content: Content) -> Morning | None:
@@ -159,12 +167,13 @@ def morning(content: Content) -> Morning | None:
     lacking = tuple(window for window in due if window.word not in _COLLECTED)
     unassessed = tuple(_unassessed(texts, now.values()))
     gone, lost = tuple(e for e in left if e.known), tuple(e for e in left if not e.known)
+    idle = frozenset(f.control for f in content.periods if f.control in now and _idle(now[f.control], f))
     counts = {
         "new": sum(each.change == "new" for each in found),
         "gone": len(gone),
         "open": len(found),
         "not_assessed": sum(len(each.controls) for each in unassessed),
-        "idle": sum(f.control in now and _idle(now[f.control], f) for f in content.periods),
+        "idle": len(idle),
         "controls": len(now),
     }
     return Morning(
@@ -179,6 +188,7 @@ def morning(content: Content) -> Morning | None:
         due=len(due),
         lacking=lacking,
         lead=tuple(_lead(facts, found, counts, len(due), len(lacking))),
+        idle=idle,
         counts=counts,
     )
 
@@ -301,7 +311,7 @@ def _lead(
 ) -> Iterator[Phrase]:
     before = facts.night - dt.timedelta(days=1)
     first = min(found, key=lambda each: (each.since, not each.or_more), default=None)
-    oldest = f"{first.since}{' or before' if first.or_more else ''}" if first else ""
+    oldest = first_night(first) if first else ""
     if facts.assessed_before:
         said = ngettext(
             "{n} exception is new since the night of {before}, {gone} no longer there.",
@@ -346,6 +356,11 @@ def _lead(
     )
 
 
+def first_night(each: OpenItem) -> str:
+    """Say since when it has failed; ``or before`` where nobody looked further back."""
+    return _("{day} or before", day=each.since.isoformat()) if each.or_more else each.since.isoformat()
+
+
 def _rank(text: ControlText) -> int:
     return grade(text.severity)
 
@@ -354,5 +369,5 @@ def _by_severity(each: OpenItem) -> tuple[Any, ...]:
     return (_rank(each.text), each.text.id, each.seen.item, each.seen.reason)
 
 
-def _by_age(each: OpenItem) -> tuple[Any, ...]:
-    return (each.since, *_by_severity(each))
+def _by_severity_and_age(each: OpenItem) -> tuple[Any, ...]:
+    return (_rank(each.text), each.since, not each.or_more, *_by_severity(each)[1:])

@@ -24,7 +24,7 @@ class Tested:
     checked: tuple[str, ...]
     sample: str
     result: str
-    unanswered: int
+    unanswered: str  # how many exceptions management has not responded to, in words; empty: none
 
 
 def build(content: Content, views: Sequence[ControlView]) -> dict[str, Any]:
@@ -50,12 +50,28 @@ def build(content: Content, views: Sequence[ControlView]) -> dict[str, Any]:
 def _tested(view: ControlView) -> Tested:
     finding = view.finding
     answered = {(each.item, each.reason) for each in view.responses}
+    open_answers = sum((each.item, each.reason) not in answered for each in finding.exceptions)
     return Tested(
         population=tuple(join(": ", each) for each in view.populations),
         checked=tuple(_checked(finding, view.evidence, view.text.optional)),
-        sample=_sample(finding),
+        sample=_sample(finding, sum(each.nights for each in view.judged_on_less)),
         result=_result(finding),
-        unanswered=sum((each.item, each.reason) not in answered for each in finding.exceptions),
+        unanswered=_unanswered(open_answers, len(finding.exceptions)),
+    )
+
+
+def _unanswered(lacking: int, noted: int) -> Phrase | str:
+    """Say to how many of the exceptions ``noted`` management has recorded no response."""
+    if not lacking:
+        return ""
+    if noted == 1:
+        return _("Management has recorded no response in writing to the exception.")
+    if lacking == noted:
+        return _("Management has recorded no response in writing to any of the {n} exceptions.", n=number(noted))
+    return _(
+        "Management has recorded no response in writing to {n} of the {all} exceptions.",
+        n=number(lacking),
+        all=number(noted),
     )
 
 
@@ -101,7 +117,8 @@ def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced], optional: Co
     return said
 
 
-def _sample(finding: PeriodFinding) -> Phrase:
+def _sample(finding: PeriodFinding, on_less: int) -> Phrase:
+    """Say that all was tested, and ``on_less``: nights on which evidence that the control requires was not whole."""
     tested = finding.satisfied + finding.not_satisfied
     if not tested:
         return _("No item was tested.")
@@ -113,6 +130,14 @@ def _sample(finding: PeriodFinding) -> Phrase:
             tested=number(tested),
         )
     ]
+    if on_less:
+        said.append(
+            ngettext(
+                "On {n} of them every item that could be seen: evidence that the control requires was not whole that night, and what else failed on it is not known.",
+                "On {n} of them every item that could be seen: evidence that the control requires was not whole on these nights, and what else failed on them is not known.",
+                on_less,
+            )
+        )
     if rest := finding.expected - tested:
         said.append(
             ngettext("On the other {n} night nothing was tested.", "On the other {n} nights nothing was tested.", rest)

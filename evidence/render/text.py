@@ -18,6 +18,7 @@ _STATUS: Final = {
     "not-assessed": "not assessed",
     "not-applicable": "not applicable",
 }
+_FRAMEWORKS: Final = {"hipaa": "HIPAA", "soc2": "SOC 2"}
 _QUOTED: Final = re.compile(r"<(\w+)[^>]*\bdata-quoted\b[^>]*>.*?</\1>", re.DOTALL)
 _CODE: Final = re.compile(r"<(style|script|title)\b.*?</\1>", re.DOTALL)
 _TWICE: Final = re.compile(r"^([a-z-]+): \1: ")
@@ -71,6 +72,11 @@ def reason_once(value: str) -> str:
 def day(value: dt.date | None) -> str:
     """Spell a date ``2026-07-01``; empty for None."""
     return value.isoformat() if value else ""
+
+
+def known_as(framework: str) -> str:
+    """Return how people call a framework, by its id."""
+    return _FRAMEWORKS.get(framework, framework.upper())
 
 
 def parameter_text(value: object) -> str:

@@ -18,7 +18,7 @@ from evidence.render.collected import completeness
 from evidence.render.inputs import Content
 from evidence.render.multiples import Row, multiples
 from evidence.render.text import number
-from evidence.render.words import _, join
+from evidence.render.words import _, join, ngettext
 from evidence.snapshot import canonical
 
 COVERAGE: Final = (
@@ -27,6 +27,7 @@ COVERAGE: Final = (
     ("data-phi-row-access", _("PHI tables with row access")),
 )
 _AGES: Final = ((0, _("open 0 to 6 days")), (7, _("open 7 to 29 days")), (30, _("open 30 days or more")))
+_GAPS: Final = 3  # runs of nights that a sentence names
 _MOST: Final = 8  # rows of a drawing; the rest is one row more
 _COLLECTED: Final = {
     chart.PASS: _("snapshots matching"),
@@ -37,14 +38,22 @@ _COLLECTED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """One row of the table beside a drawing; nights are spelled as ``number on date``."""
+    """One row of the table beside a drawing."""
 
     label: str
-    lowest: str
-    highest: str
-    last: str
+    lowest: "At"
+    highest: "At"
+    last: "At"
     total: str
     gaps: str
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A number and its night; ``value`` is ``-`` and ``night`` empty where there is none."""
+
+    value: str
+    night: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +127,7 @@ def _numbers(row: Row, nights: Sequence[dt.date]) -> Numbers:
     found = [night for night in nights if night in row.values]
     gaps = number(len(nights) - len(found))
     if not found:
-        return Numbers(row.label, "-", "-", "-", "-", gaps)
+        return Numbers(row.label, At("-"), At("-"), At("-"), "-", gaps)
 
     def order(night: dt.date) -> int:
         return row.share(night) if row.of else row.values[night]
@@ -136,14 +145,8 @@ def _numbers(row: Row, nights: Sequence[dt.date]) -> Numbers:
 
     low, high = min(found, key=order), max(found, key=order)
     total = "" if row.of or row.stock else number(sum(row.values.values()))
-    return Numbers(
-        row.label,
-        _("{value} on {night}", value=spelled(low), night=low),
-        _("{value} on {night}", value=spelled(high), night=high),
-        _("{value} on {night}", value=spelled(found[-1]), night=found[-1]),
-        total,
-        gaps,
-    )
+    low_at, high_at, last_at = (At(spelled(night), night.isoformat()) for night in (low, high, found[-1]))
+    return Numbers(row.label, low_at, high_at, last_at, total, gaps)
 
 
 def _coverage(content: Content) -> Trend:
@@ -218,10 +221,28 @@ def _of(nights: Mapping[dt.date, Mapping[str, int]], labels: Sequence[str]) -> d
 def _gaps(measured: Measured) -> Iterator[str]:
     by_reason: dict[str, list[dt.date]] = defaultdict(list)
     for night, why in sorted(measured.gaps.items()):
-        by_reason[why].append(night)
+        by_reason[why.replace(f" for {night}", "")].append(night)
     for why, nights in sorted(by_reason.items(), key=lambda each: each[1]):
-        shown = ", ".join(map(str, nights[:3]))
-        if len(nights) > 3:
-            yield _("{nights} and {n} more: {why}", nights=shown, n=number(len(nights) - 3), why=why)
+        spans = [_span(first, last) for first, last in _spans(nights)]
+        shown = join(", ", spans[:_GAPS])
+        left = len(spans) - _GAPS
+        if left > 0:
+            said = ngettext("{shown} and {n} more time", "{shown} and {n} more times", left, shown=shown)
+            yield _("{nights}, {n} nights in all: {why}", nights=said, n=number(len(nights)), why=why)
         else:
-            yield f"{shown}: {why}"
+            yield join(": ", [shown, why])
+
+
+def _spans(nights: Sequence[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """Return first and last of each run of nights that follow each other."""
+    found: list[tuple[dt.date, dt.date]] = []
+    for night in nights:
+        if found and night - found[-1][1] == dt.timedelta(days=1):
+            found[-1] = (found[-1][0], night)
+        else:
+            found.append((night, night))
+    return found
+
+
+def _span(first: dt.date, last: dt.date) -> str:
+    return str(first) if first == last else _("{first} to {last}", first=str(first), last=str(last))

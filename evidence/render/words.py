@@ -67,6 +67,7 @@ def join(between: str, parts: Iterable[str]) -> Phrase:
     return Phrase.joined(found)
 
 
+_DIGITS: Final = 18  # of a count; what is longer is none
 CONCLUSIONS: Final = (
     N_("no exceptions noted"),
     N_("exceptions noted"),
@@ -120,9 +121,15 @@ def concluded(sealed: str) -> str:
     """Return a sealed conclusion as the message it was spelled from; another text as it is."""
     for message, spelling in _SPELLINGS:
         if found := spelling.fullmatch(sealed):
-            return Phrase.of(message, values=found.groupdict())
+            return Phrase.of(message, values={name: _counted(name, value) for name, value in found.groupdict().items()})
     first, both, rest = sealed.partition("; not assessed: ")
     return join("; ", [concluded(first), concluded(f"not assessed: {rest}")]) if both else sealed
+
+
+def _counted(name: str, value: str) -> str:
+    """Spell a count as pages do; it is sealed without separators. Anything else stays as it is."""
+    counts = name in {"n", "all"} and len(value) <= _DIGITS and value.isascii() and value.isdigit()
+    return number(int(value)) if counts else value
 
 
 @dataclass(frozen=True, slots=True)

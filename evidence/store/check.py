@@ -26,6 +26,7 @@ from evidence.store.locks import check_locks
 from evidence.store.mirror import check_mirror
 from evidence.store.objects import ObjectStore
 from evidence.store.reading import MAX_SMALL, small
+from evidence.store.since import check_since, continued
 from evidence.store.stamped import Judge, Stamped
 from evidence.tlog.cosignature import Cosigner
 from evidence.tlog.note import Verifier, parse_verifier
@@ -51,8 +52,9 @@ def check_store(
     """Yield every check of ``store``, in the order trust, log, checkpoint, time, witness, tiles, objects, disposal, retention, mirror, orphans.
 
     ``trust`` are verifier key texts: what was printed when the store was made, or a key the log was handed over to since;
-    without one the store's own is used and the check ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. With ``since`` the bytes of objects
-    that were committed up to it are taken as verified then, and a check says so. ``mirror`` is a second copy to compare. What is gone and
+    without one the store's own is used and the check ``trust`` says so (``ok=None``). ``checkpoint`` is a signed checkpoint kept outside. With ``since`` what
+    was committed up to it is taken as verified then, and a check says so (``evidence.store.since``); where the log cannot be shown to continue it
+    that way, or a mirror is compared, all records are read and only the bytes of those objects are taken. ``mirror`` is a second copy to compare. What is gone and
     recorded as disposed is no failure; ``now`` is the clock such records are held against, without it they count for nothing.
     Objects are hashed ``jobs`` at a time; the checks and their order do not depend on it. Raises nothing of what it looks
     for: a failure is a ``Check`` with ``ok=False`` whose ``subject`` is the file.
@@ -63,6 +65,15 @@ def check_store(
     except EvidenceError as exc:
         yield failed("trust", str(exc), STORE_PATH)
         return
+    if since and checkpoint is not None and mirror is None:
+        found = continued(store, trusted, checkpoint)
+        if found is not None:
+            yield from check_since(store, found, judge=judge, witnesses=witnesses, trusted=trusted, jobs=jobs)
+            return
+        yield unmade(
+            "log",
+            "the kept checkpoint could not be continued from tiles and new records: the log was read from its first one",
+        )
     stamped = Stamped(store)
     trusting, history, records = _read_log(store, trusted, stamped.keep)
     yield from trusting

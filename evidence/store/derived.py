@@ -26,6 +26,24 @@ def check_derived(store: ObjectStore, history: History) -> Iterator[Check]:
     absent = sorted(set(expected) - set(present))
     detail = f"{len(present)} tiles and bundles, {len(absent)} not written yet"
     yield proved("tiles", detail) if not absent else unmade("tiles", detail, absent[0])
+    yield from _check_cache(store, history)
+
+
+def check_made_since(store: ObjectStore, history: History, first: int) -> Iterator[Check]:
+    """Compare the bundles from ``first`` on, and the tiles they complete, with what the records give; look at no other."""
+    there, absent = 0, []
+    for path, make in _derived(history, first):
+        if store.head(path) is None:
+            absent.append(path)
+        else:
+            there += 1
+            yield from _check_equal(store, path, make)
+    detail = f"{there} tiles and bundles made since the kept checkpoint, {len(absent)} not written yet"
+    yield proved("tiles", detail) if not absent else unmade("tiles", detail, absent[0])
+    yield from _check_cache(store, history)
+
+
+def _check_cache(store: ObjectStore, history: History) -> Iterator[Check]:
     try:
         cached = small(store, CACHE_PATH, MAX_SMALL).decode()
         history.check_remembered(cached, CACHE_PATH)
@@ -35,9 +53,9 @@ def check_derived(store: ObjectStore, history: History) -> Iterator[Check]:
         yield failed("tiles", f"{CACHE_PATH}: {exc}", CACHE_PATH)
 
 
-def _derived(history: History) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield path and bytes, made when asked for, of every tile and bundle that the log gives."""
-    for bundle in range(history.size // tile.WIDTH):
+def _derived(history: History, first: int = 0) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yield path and bytes, made when asked for, of every tile and bundle that the log gives, from bundle ``first`` on."""
+    for bundle in range(first, history.size // tile.WIDTH):
         start = bundle * tile.WIDTH
         yield tile.bundle_path(bundle), partial(_bundle, history, start)
         for level, index in tile.completed_by(bundle):

@@ -7,9 +7,11 @@ nothing until a signed record proves them.
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from evidence.errors import ForkError, MalformedError, RollbackError, StoreConflictError, VerificationError
 from evidence.snapshot.entry import Entry
+from evidence.store.before import Before
 from evidence.tlog.checkpoint import Checkpoint, parse_unverified
 from evidence.tlog.merkle import Tree, leaf_hash
 from evidence.tlog.note import Signer, Verifier
@@ -21,13 +23,43 @@ RETIRED = "point [log] key to the key that the rotation introduced; `evidence ke
 _STOP = "stop; keep the store and the anchors as they are and find out who else writes or signs"
 
 
-class History:
-    """All entries of one log, their tree, its keys, and where each (type, key) stands. ``verifier`` is the first key."""
+class Base(Protocol):
+    """What stands for the first entries of a history: full bundles of them."""
 
-    def __init__(self, verifier: Verifier) -> None:
+    size: int
+
+    def find(self, type_: str, key: str) -> int | None:
+        """See :meth:`History.find`."""
+
+    def numbers(self, type_: str) -> list[int]:
+        """See :meth:`History.numbers`."""
+
+    def last(self, type_: str) -> tuple[int, int]:
+        """See :meth:`History.last`."""
+
+    def raw(self, number: int) -> bytes:
+        """See :meth:`History.raw`."""
+
+    def name(self, number: int) -> tuple[str, str]:
+        """See :meth:`History.name`."""
+
+    def subtree(self, level: int, index: int) -> bytes:
+        """Return the hash of a full subtree."""
+
+
+class History:
+    """All entries of one log, their tree, its keys, and where each (type, key) stands. ``verifier`` is the first key.
+
+    What is ``known`` of the first entries, from an earlier run or under a kept checkpoint, is not held here but asked for; it counts for nothing either until a
+    signed record proves it.
+    """
+
+    def __init__(self, verifier: Verifier, known: Base | None = None) -> None:
         self.verifier = verifier
+        self.known = known
         self.keys = LogKeys(verifier)
-        self.tree = Tree()
+        self._base = known.size if known else 0
+        self.tree = Tree(base=known.size, lower=known.subtree) if known else Tree()
         self.tip = ""  # signed checkpoint of the whole, once a record proved it
         self._raw: list[bytes] = []
         self._names: list[tuple[str, str]] = []
@@ -38,7 +70,7 @@ class History:
     @property
     def size(self) -> int:
         """Number of entries."""
-        return len(self._raw)
+        return self._base + len(self._raw)
 
     @property
     def place(self) -> int:
@@ -47,27 +79,41 @@ class History:
 
     def raw(self, index: int) -> bytes:
         """Return the bytes of an entry."""
-        return self._raw[index]
+        if self.known and 0 <= index < self._base:
+            return self.known.raw(index)
+        return self._raw[index - self._base]
 
     def slice(self, start: int, end: int) -> list[bytes]:
         """Return the bytes of the entries ``[start, end)``."""
-        return self._raw[start:end]
+        if start >= self._base:
+            return self._raw[start - self._base : end - self._base]
+        return [self.raw(index) for index in range(start, min(end, self.size))]
 
     def find(self, type_: str, key: str) -> int | None:
         """Return the index of the entry of that type and key."""
-        return self._index.get((type_, key))
+        found = self._index.get((type_, key))
+        return self.known.find(type_, key) if found is None and self.known else found
 
     def name(self, index: int) -> tuple[str, str]:
         """Return type and key of an entry."""
-        return self._names[index]
+        if self.known and index < self._base:
+            return self.known.name(index)
+        return self._names[index - self._base]
 
     def numbers(self, type_: str) -> Sequence[int]:
         """Return the indexes of all entries of a type, oldest first."""
-        return self._of_type.get(type_, ())
+        new = self._of_type.get(type_, ())
+        return [*self.known.numbers(type_), *new] if self.known else new
+
+    def last(self, type_: str) -> tuple[int, int]:
+        """Return the index of the last entry of a type (-1: none) and how many there are."""
+        new = self._of_type.get(type_, ())
+        number, count = self.known.last(type_) if self.known else (-1, 0)
+        return (new[-1] if new else number), count + len(new)
 
     def of_type(self, type_: str) -> Iterator[int]:
         """Yield the indexes of all entries of a type, oldest first."""
-        return iter(self._of_type.get(type_, ()))
+        return iter(self.numbers(type_))
 
     def preload(self, entries: Iterable[bytes], what: str) -> None:
         """Take entries of full bundles, in order, before the first record; ``what`` is named in errors."""
@@ -83,11 +129,14 @@ class History:
         checkpoint = self._open(record)
         self._check_place(record)
         kept = self.size
-        overlap = self._raw[record.before : record.size]
-        if tuple(overlap) != record.entries[: len(overlap)]:
+        unread = self._base if isinstance(self.known, Before) else 0  # entries that a kept checkpoint stands for
+        begin = max(record.before, unread)
+        overlap = self.slice(begin, record.size)
+        rest = record.entries[begin - record.before :]
+        if tuple(overlap) != rest[: len(overlap)]:
             raise VerificationError(f"entries of {record.path} and of the bundles differ", step="entries")
         try:
-            for entry in record.entries[len(overlap) :]:
+            for entry in rest[len(overlap) :]:
                 Entry.from_bytes(entry)
                 self._add(entry, record.path)
             self._check_root(record, checkpoint)
@@ -113,7 +162,7 @@ class History:
         Raises ``VerificationError`` unless it holds that entry alone, over the entries before it, signed by both keys.
         """
         checkpoint = self._open(record)
-        if self._raw[record.before : record.size] != list(record.entries):
+        if self.slice(record.before, record.size) != list(record.entries):
             raise VerificationError(f"entries of {record.path} and of the bundles differ", step="entries")
         self._check_root(record, checkpoint)
         self._turn(record)
@@ -133,7 +182,7 @@ class History:
         bodies = [entry.to_bytes() for entry in entries]
         new: set[tuple[str, str]] = set()
         for entry in entries:
-            if (entry.type, entry.key) in self._index or (entry.type, entry.key) in new:
+            if self.find(entry.type, entry.key) is not None or (entry.type, entry.key) in new:
                 raise StoreConflictError(f"{entry.type} {entry.key} is already sealed in {self.verifier.name}")
             new.add((entry.type, entry.key))
         size = self.size
@@ -212,7 +261,7 @@ class History:
             key = (str(value["type"]), str(value["key"]))
         except (ValueError, KeyError, TypeError, RecursionError) as exc:
             raise MalformedError(f"{what}: entry {self.size} does not parse: {exc!r}") from exc
-        if key in self._index:
+        if self.find(*key) is not None:
             raise VerificationError(f"{what}: {key[0]} {key[1]} stands twice in the log", step="keys")
         self._index[key] = self.size
         self._of_type[key[0]].append(self.size)

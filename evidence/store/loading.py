@@ -25,8 +25,8 @@ def store_json(verifier: Verifier) -> bytes:
     return canonical.encode({"format": STORE_FORMAT, "origin": verifier.name, "vkey": verifier.to_text()})
 
 
-def load_bundles(store: ObjectStore, history: History, kept: KeptBundles | None = None) -> int:
-    """Take the entries of the full bundles, from 0 on without a gap; return how many bundles there are."""
+def bundle_reader(store: ObjectStore, kept: KeptBundles | None = None) -> Callable[[str], bytes]:
+    """Return what reads a bundle, from this machine where it is kept."""
 
     def get(path: str) -> bytes:
         body = kept.get(path) if kept else None
@@ -36,12 +36,21 @@ def load_bundles(store: ObjectStore, history: History, kept: KeptBundles | None 
                 kept.put(path, body)
         return body
 
-    paths = list(_bundles(store))
+    return get
+
+
+def load_bundles(store: ObjectStore, history: History, get: Callable[[str], bytes]) -> int:
+    """Take the entries of the full bundles after what the history knows, without a gap; return how many bundles there are.
+
+    Raises ``VerificationError`` when the store has fewer than are known.
+    """
+    known = history.size // tile.WIDTH
+    paths = list(_bundles(store, known))
     for path, body in zip(paths, _ahead(get, paths), strict=True):
         history.preload(tile.decode_bundle(body), path)
     for index in history.unproved_rotations():
         _prove_rotation(store, history, index)
-    return len(paths)
+    return known + len(paths)
 
 
 def own_key(body: bytes) -> Verifier:
@@ -120,10 +129,18 @@ def _ahead(get: Callable[[str], bytes], paths: Sequence[str]) -> Iterator[bytes]
             yield from pool.map(get, paths[start : start + 4 * _AT_ONCE])
 
 
-def _bundles(store: ObjectStore) -> Iterator[str]:
-    """Yield the paths of the bundles up to the first gap; what comes after it is read from the commit records."""
-    names = {tile.parse_index(path.removeprefix(_BUNDLES)): path for path in store.list(_BUNDLES)}
-    for index in range(len(names)):
+def _bundles(store: ObjectStore, known: int) -> Iterator[str]:
+    """Yield the paths of the bundles after the ``known`` ones up to the first gap; what comes after it is read from the commit records.
+
+    Raises ``VerificationError`` unless the store has the known ones: no run could read from what is not there.
+    """
+    listed = list(store.list(_BUNDLES))
+    if known and listed[known - 1 : known] != [
+        tile.bundle_path(known - 1)
+    ]:  # as they are sorted, so many are before it
+        raise VerificationError(f"{tile.bundle_path(known - 1)} or one before it is missing", step="entries")
+    names = {tile.parse_index(path.removeprefix(_BUNDLES)): path for path in listed[known:]}
+    for index in range(known, known + len(names)):
         if index not in names:
             return
         yield names[index]

@@ -192,7 +192,12 @@ class LocalStore:
             raise StoreError(f"{name} is nested deeper than {_MAX_DEPTH} folders", fix=_STRANGE)
         try:
             with os.scandir(folder) as found:
-                names = sorted(item.name + "/" * item.is_dir(follow_symlinks=False) for item in found)
+                within = f"{name}/" if name else ""
+                names = sorted(
+                    item.name + "/" * item.is_dir(follow_symlinks=False)
+                    for item in found
+                    if f"{within}{item.name}/" > start_after or start_after.startswith(f"{within}{item.name}/")
+                )  # the many records before the one that is asked for are not even sorted
         except (FileNotFoundError, NotADirectoryError):
             return
         for item in names:

@@ -26,10 +26,12 @@ class LockingStore(Protocol):
         """Keep ``path`` until ``until`` at least."""
 
 
-def check_locks(store: ObjectStore, history: History, disposed: Collection[int] = ()) -> Iterator[Check]:
-    """Check the lock of every object whose entry promises one; nothing is said of a log that promises none, or of what is disposed."""
+def check_locks(
+    store: ObjectStore, history: History, disposed: Collection[int] = (), *, since: int = 0
+) -> Iterator[Check]:
+    """From entry ``since`` on, check the lock of every object whose entry promises one; nothing is said of a log that promises none, or of what is disposed."""
     count = faults = 0
-    for index in range(history.size):
+    for index in range(since, history.size):
         entry = Entry.from_bytes(history.raw(index))
         promise = entry.body.get("retention")
         if promise is None or entry.object is None or index in disposed:

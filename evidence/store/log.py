@@ -20,6 +20,7 @@ from typing import Final, Self
 
 from evidence.errors import (
     ConfigError,
+    EvidenceError,
     ObjectNotFoundError,
     RollbackError,
     StoreConflictError,
@@ -32,9 +33,12 @@ from evidence.snapshot.entry import Entry, ObjectRef
 from evidence.store.anchor import Anchor, Destination
 from evidence.store.cosigned import cosigned_path
 from evidence.store.history import RETIRED, History
+from evidence.store.keeping import KeptIndex
 from evidence.store.kept import KeptBundles
+from evidence.store.known import Known
 from evidence.store.loading import (
     STORE_PATH,
+    bundle_reader,
     load_bundles,
     load_records,
     own_key,
@@ -74,6 +78,7 @@ class Log:
         destinations: Sequence[Destination | Witness] = (),
         notes: DeliveryNotes | None = None,
         kept: KeptBundles | None = None,
+        index: KeptIndex | None = None,
         retention_days: int | None = None,
         clock: Callable[[], dt.datetime] | None = None,
     ) -> None:
@@ -88,6 +93,7 @@ class Log:
         self._anchors = tuple(anchors)
         self._telling = Telling(destinations, keep=self._keep_cosigned, cosigned=self._is_cosigned, notes=notes)
         self._kept = kept
+        self._kept_index = index
         self._retain: Callable[[], dt.datetime | None] = lambda: None
         if retention_days is not None and clock is not None:
             self._retain = lambda: clock() + dt.timedelta(days=retention_days)
@@ -105,6 +111,7 @@ class Log:
         destinations: Sequence[Destination | Witness] = (),
         notes: DeliveryNotes | None = None,
         kept: KeptBundles | None = None,
+        index: KeptIndex | None = None,
         retention_days: int | None = None,
         clock: Callable[[], dt.datetime] | None = None,
     ) -> Self:
@@ -125,6 +132,7 @@ class Log:
             destinations=destinations,
             notes=notes,
             kept=kept,
+            index=index,
             retention_days=retention_days,
             clock=clock,
         )
@@ -197,6 +205,16 @@ class Log:
     def name(self, index: int) -> tuple[str, str]:
         """Return type and key of an entry, which no other entry has."""
         return self._history.name(index)
+
+    @property
+    def known(self) -> Known | None:
+        """What an earlier run kept of the first entries, proved by now."""
+        known = self._history.known
+        return known if isinstance(known, Known) else None
+
+    def last(self, type_: str) -> tuple[int, int]:
+        """Return the index of the last entry of a type (-1: none) and how many there are."""
+        return self._history.last(type_)
 
     def numbers(self, type_: str) -> Sequence[int]:
         """Return the indexes of the entries of a type, oldest first; reads none of them."""
@@ -329,9 +347,7 @@ class Log:
         own = own_key(body)
         if own.name != self._trusted.name:
             raise self._untrusted()
-        self._history = History(own)
-        self._published = load_bundles(self.store, self._history, self._kept)
-        load_records(self.store, self._history)
+        self._history = self._read(own)
         self._check(remembered)
         if self._trusted not in self.keys:
             raise self._untrusted()
@@ -345,6 +361,25 @@ class Log:
         if signed_by(self.keys, cached):
             self._history.check_remembered(cached, CACHE_PATH)  # signed and ahead of us: records went missing
             self._cached = cached
+        if self._kept_index is not None and self._published * tile.WIDTH > (self.known.size if self.known else 0):
+            self._kept_index.keep(self.known, self._published, self._history.slice, self._history.tree)
+
+    def _read(self, own: Verifier, *, believe: bool = True) -> History:
+        """Read bundles and records after what an earlier run kept; where that does not fit to the store, all of them."""
+        get = bundle_reader(self.store, self._kept)
+        known = self._kept_index.load(get) if self._kept_index is not None and believe else None
+        history = History(own, known)
+        try:
+            self._published = load_bundles(self.store, history, get)
+            load_records(self.store, history)
+            if known is not None:
+                history.check_proved()
+        except EvidenceError:
+            if known is None or self._kept_index is None:
+                raise
+            self._kept_index.forget()
+            return self._read(own, believe=False)
+        return history
 
     def _untrusted(self) -> VerificationError:
         return VerificationError(

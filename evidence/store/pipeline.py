@@ -31,10 +31,10 @@ def key_of(night: dt.date, state: Mapping[str, Any]) -> str:
 
 def last_recorded(index: Index) -> tuple[dt.date, dt.datetime] | None:
     """Return night and moment of the last record, or None."""
-    found = index.of_type(TYPE)
-    if not found:
+    found = index.last(TYPE)
+    if found is None:
         return None
-    body = found[-1][1].body
+    body = found[1].body
     return dt.date.fromisoformat(body["night"]), canonical.parse_time(body["at"])
 
 

@@ -8,7 +8,7 @@ from evidence.snapshot.check import Check, failed
 from evidence.store.history import History
 from evidence.store.objects import ObjectStore
 from evidence.store.reading import small
-from evidence.store.stamps import PREFIX, parse_stamp_path
+from evidence.store.stamps import PREFIX, parse_stamp_path, stamp_path
 from evidence.tlog.record import Record
 
 MAX_STAMP: Final = 64 << 10  # bytes of a response; real ones have 2,000 to 8,000
@@ -16,14 +16,14 @@ Judge = Callable[[bytes, bytes], tuple[bool | None, str]]  # time-stamp file, st
 
 
 class Stamped:
-    """Time-stamps of checkpoints. The records that end at a stamped size are kept as the log is read, once."""
+    """Time-stamps of checkpoints larger than ``after``. The records that end at a stamped size are kept as the log is read, once."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, *, after: int = 0) -> None:
         self._store = store
         self._sizes: dict[str, int] = {}
         self._strange: dict[str, str] = {}
         self._signed: dict[int, str] = {}
-        for path in store.list(PREFIX):
+        for path in store.list(PREFIX, start_after=stamp_path(after) if after else ""):
             try:
                 self._sizes[path] = parse_stamp_path(path)
             except EvidenceError as exc:

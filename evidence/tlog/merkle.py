@@ -5,7 +5,7 @@ any earlier size costs a few dozen hashes however long the history is.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from evidence.errors import UsageError, VerificationError
@@ -25,11 +25,17 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class Tree:
-    """An append-only tree. ``_levels[k][i]`` is the hash of the full subtree over leaves ``[i * 2**k, (i + 1) * 2**k)``."""
+    """An append-only tree. ``_levels[k][i]`` is the hash of the full subtree over leaves ``[i * 2**k, (i + 1) * 2**k)``.
 
-    __slots__ = ("_levels",)
+    Of the first ``base`` leaves nothing is held: ``lower(level, index)`` is asked for the hash of a full subtree of theirs when one is needed.
+    """
 
-    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
+    __slots__ = ("_base", "_levels", "_lower")
+
+    def __init__(
+        self, leaves: Iterable[bytes] = (), *, base: int = 0, lower: Callable[[int, int], bytes] | None = None
+    ) -> None:
+        self._base, self._lower = base, lower
         self._levels: list[list[bytes]] = [[]]
         for leaf in leaves:
             self.append(leaf)
@@ -37,28 +43,35 @@ class Tree:
     @property
     def size(self) -> int:
         """Number of leaves."""
-        return len(self._levels[0])
+        return self._base + len(self._levels[0])
 
     def append(self, leaf: bytes) -> None:
         """Add one leaf hash and close the subtrees it completes."""
-        level, found = 0, leaf
+        level, index, found = 0, self.size, leaf
         while True:
             if level == len(self._levels):
                 self._levels.append([])
             self._levels[level].append(found)
-            if len(self._levels[level]) % 2:
+            if not index % 2:
                 return
-            found = node_hash(*self._levels[level][-2:])
-            level += 1
+            found = node_hash(self.subtree(level, index - 1), found)
+            level, index = level + 1, index // 2
 
     def truncate(self, size: int) -> None:
         """Forget all leaves from ``size`` on."""
+        if size < self._base:
+            raise UsageError(f"the first {self._base} leaves are not held here")
         for level, hashes in enumerate(self._levels):
-            del hashes[size >> level :]
+            del hashes[(size >> level) - (self._base >> level) :]
 
     def subtree(self, level: int, index: int) -> bytes:
         """Return the hash of the full subtree ``index`` of height ``level``."""
-        return self._levels[level][index]
+        held = index - (self._base >> level)
+        if held >= 0:
+            return self._levels[level][held]
+        if self._lower is None:
+            raise UsageError(f"subtree {index} of height {level} is not held here")
+        return self._lower(level, index)
 
     def root(self, size: int | None = None) -> bytes:
         """Return the Merkle tree hash of the first ``size`` leaves (all by default)."""
@@ -88,7 +101,7 @@ class Tree:
         """MTH(D[start:end]) for the ranges that the recursion of RFC 6962 section 2.1 visits."""
         width = end - start
         if width & (width - 1) == 0:
-            return self._levels[width.bit_length() - 1][start // width]
+            return self.subtree(width.bit_length() - 1, start // width)
         split = start + _split(width)
         return node_hash(self._range(start, split), self._range(split, end))
 

@@ -85,6 +85,7 @@ async function rowView(number) {
     [_("Requirements"), requirementsOf(control)],
     [_("Reason"), rows.of("said", row) + " (" + rows.of("reason", row) + ")"],
     [_("Observed"), rows.of("observed", row)], [_("Expected"), rows.of("expected", row)],
+    [_("Failing since"), rows.of("since", row)],
     [_("Seen"), _("{first} to {last}, nights noted: {n}", { first: rows.of("first", row), last: rows.of("last", row), n: say(rows.of("nights", row)) })],
     [_("State"), stateOf(rows, row)], [_("Accepted"), waived(rows, row)],
     [_("Management's answer"), rows.of("answer", row)],

@@ -103,10 +103,10 @@ async function openAnnex() {
     { head: _("Item"), by: "item", style: "mono item", cell: function (k) { return link("row-" + (k + 1), rows.of("item", k)); } },
     { head: _("Reason"), by: "said", cell: function (k) { return rows.of("kind", k) === "review" ? _("To be reviewed: {reason}", { reason: rows.of("said", k) }) : rows.of("said", k); } },
     { head: _("Seen"), by: "first", width: "w-annex-seen", cell: function (k) {
-      const [first, last] = [rows.of("first", k), rows.of("last", k)];
+      const [first, last] = [rows.of("since", k) || rows.of("first", k), rows.of("last", k)];
       return make("span", { class: "date" }, first === last ? first : _("{first} to", { first: first }) + "\n" + last);
     } },
-    { head: _("Nights"), by: "nights", num: true, style: "num", width: "w-annex-few", cell: function (k) { return say(rows.of("nights", k)); } },
+    { head: _("Nights"), by: "run", num: true, style: "num", width: "w-annex-few", cell: function (k) { return say(rows.of("run", k)); } },
     { head: _("State"), by: "days", width: "w-annex-state", cell: function (k) {
       return rows.of("open", k) ? stateOf(rows, k) : rows.of("gone", k) ? _("gone after {n} d", { n: say(rows.of("days", k)) }) : _("past");
     } },

@@ -10,7 +10,7 @@ with answers as (
 ),
 looked_at as (
   select
-    p.item, p.exception, p.nights, p.waived, a.disposed, a.confirmed, c.night - p.standing_since as age, c.night - p.first_seen as age_of_reason, c.review_days,
+    p.item, p.exception, p.standing_since, p.nights, p.waived, a.disposed, a.confirmed, c.night - p.standing_since as age, c.night - p.first_seen as age_of_reason, c.review_days,
     exists (
       select 1 from records.tickets t
       where t.finding_id in (p.control, p.control || '/' || p.what) and t.status in ('open', 'pending', 'approved', 'in_progress') and t.owner is not null
@@ -41,9 +41,13 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when exception then 'exception' else 'hit' end || coalesce(' for ' || age || ' day' || if(age = 1, '', 's'), '')
+  case when exception then 'exception' else 'hit' end || coalesce(' for ' || age || ' day' || if(age = 1, '', 's') || ', since ' || strftime(standing_since, '%Y-%m-%d'), '')
     || if(age_of_reason < age, ', for this reason ' || age_of_reason || ' day' || if(age_of_reason = 1, '', 's'), '') || case
     when waived then ', waived' when ticket then ', ticket' when disposed > 0 then ', decided' else ''
   end as observed,
-  case when exception then 'answered and closed within ' || coalesce(due_days || ' day' || if(due_days = 1, '', 's'), 'the time of its severity') else 'a disposition within ' || review_days || ' day' || if(review_days = 1, '', 's') end as expected
+  case
+    when not exception then 'a disposition within ' || review_days || ' day' || if(review_days = 1, '', 's')
+    when due_days is null then 'answered and closed within the time of its severity'
+    else coalesce('answered within ' || ack_days || ' day' || if(ack_days = 1, '', 's') || ', ', '') || 'closed within ' || due_days || ' day' || if(due_days = 1, '', 's')
+  end as expected
 from judged

@@ -1,0 +1,125 @@
+"""What rows and sentences of a packet say where reading them strictly went wrong: alike rows, runs of nights, samples, deviations."""
+
+import datetime as dt
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+
+from evidence.cli.packet_parameters import by_framework, set_by
+from evidence.control.definition import load_library
+from evidence.control.model import Change
+from evidence.control.result import Interval
+from evidence.render import alike, html, sections, trends
+from evidence.render.control_view import control_view, runs
+from evidence.render.words import concluded
+from tests.fakes.packet_inputs import ROOT, TEMPLATES
+from tests.test_render_age import finding, night, run
+from tests.test_reports import content_of
+
+
+def text_of(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)).replace(" ,", ",")
+
+
+def many(count, **more):
+    words = {
+        "reason": "not-required",
+        "observed": "2 rules",
+        "first_seen": night(7),
+        "last_seen": night(9),
+        "nights": 3,
+        "open": False,
+    }
+    return [Interval(item=f"app/{n:02}", days_open=3, **{**words, **more}) for n in range(count)]
+
+
+def test_rows_that_differ_by_item_alone_are_one_and_nothing_is_counted_otherwise():
+    rows = [*many(42), *many(1, observed="1 rule"), *many(4, reason="other")]
+    found = alike.rows_of(rows, lambda _: None, join=True)
+    assert [each.count for each in found] == [42, 1, 1, 1, 1, 1]  # four are few enough to stand by themselves
+    assert sum(each.count for each in found) == len(rows)
+    assert (found[0].named, found[0].more, found[0].place) == (("app/00", "app/01", "app/02"), 39, 0)
+    apart = alike.rows_of(rows[:42], lambda each: each.item == "app/03", join=True)
+    assert [each.count for each in apart] == [41, 1]  # what the row says beside the interval keeps them apart
+    assert [each.count for each in alike.rows_of(rows, lambda _: None, join=False)] == [1] * 47
+    assert alike.first_of(alike.rows_of([*rows, *many(1, open=True)], lambda _: None, join=True), 1)[0].first.open
+
+
+def test_the_pdf_prints_alike_rows_once_and_the_page_prints_each(tmp_path):
+    content = content_of("quarterly-soc2", tmp_path / "p")
+    first = next(each for each in content.periods if each.exceptions)
+    periods = [replace(each, exceptions=tuple(many(42))) if each is first else each for each in content.periods]
+    content = replace(content, periods=tuple(periods))
+    page = text_of(html.render_print(content, TEMPLATES))
+    assert "42 items, alike but for their names. The first 3: app/00 app/01 app/02 and 39 more" in page
+    assert "These 1 rows are all 42 exceptions" not in page
+    assert "One row is all 42 exceptions; each with its item is in data/findings.csv" in page
+    assert "app/03" not in page
+    assert "the days for a disposition count from the night itself" not in page
+    late = replace(periods[0], exceptions=tuple(many(2, expected="decided; a disposition within 5 days")))
+    late = replace(content, periods=(late, *periods[1:]))
+    assert "the days for a disposition count from the night itself" in text_of(html.render_print(late, TEMPLATES))
+    assert "app/03" in html.render_screen(content, TEMPLATES).decode()
+
+
+def test_an_item_that_failed_for_the_same_reason_before_is_not_said_to_have_had_another_before(tmp_path):
+    content = content_of("quarterly-soc2", tmp_path / "p")
+    text = content.controls[0]
+    was_other = [run("a", "y", 5, 12), run("a", "x", 13, 30, still=True)]
+    was_same = [run("a", "x", 5, 10), run("a", "y", 11, 12), run("a", "x", 13, 30, still=True)]
+    for given, alike_before in ((was_other, False), (was_same, True)):
+        judged = replace(finding(given), control=text.id, expected=30, **dict.fromkeys(
+            ("satisfied", "not_satisfied", "not_assessed", "not_applicable", "before_coverage", "longest_gap", "tested_items"), 0
+        ), unknown={}, changes=(), reviews=())  # fmt: skip
+        view = control_view(content, text, judged, ())
+        assert (view.failing_since(given[-1]), view.failed_alike(given[-1])) == (night(5), alike_before)
+
+
+def test_nights_with_one_reason_are_one_run_though_each_names_its_own_date():
+    told = [(f"2026-07-0{n}", f"missing-evidence: dbt.nodes of dbt for 2026-07-0{n}") for n in (5, 6, 7)]
+    (found,) = runs(told)
+    assert (found.first, found.last, found.nights, found.reason) == (
+        "2026-07-05", "2026-07-07", 3, "missing-evidence: dbt.nodes of dbt",
+    )  # fmt: skip
+    assert len(runs([*told[:1], (told[1][0], told[2][1])])) == 2  # another night's date is another reason
+    gaps = {dt.date.fromisoformat(day): why for day, why in told} | {dt.date(2026, 7, 9): "denied"}
+    measured = SimpleNamespace(gaps=gaps)
+    assert [str(each) for each in trends._gaps(measured)] == [
+        "2026-07-05 to 2026-07-07: missing-evidence: dbt.nodes of dbt",
+        "2026-07-09: denied",
+    ]
+
+
+def test_a_sample_says_on_how_many_nights_it_was_not_whole():
+    judged = replace(finding([]), satisfied=90, not_satisfied=2, expected=92)
+    assert str(sections._sample(judged, 0)).endswith("every item on 92 of 92 nights; no sample was drawn.")
+    said = str(sections._sample(judged, 2))
+    assert "On 2 of them every item that could be seen" in said
+    assert [str(sections._unanswered(*each)) for each in ((0, 3), (1, 1), (3, 3), (1200, 1300))] == [
+        "",
+        "Management has recorded no response in writing to the exception.",
+        "Management has recorded no response in writing to any of the 3 exceptions.",
+        "Management has recorded no response in writing to 1,200 of the 1,300 exceptions.",
+    ]
+    assert concluded("exceptions noted (1234)") == "exceptions noted (1,234)"
+    assert concluded("not applicable (2026)") == "not applicable (2026)"
+
+
+def test_a_deviation_says_who_set_it_and_why_as_sentences():
+    set_so = {"layer": "account", "what": "days", "before": 30, "after": 90, "direction": "looser"}
+    assert set_by(Change(**set_so, reason="Approved by the CISO")) == (
+        "Set looser in the account overlay. Reason given: Approved by the CISO."
+    )
+    words = {"requested_by": "Ada", "by": "Grace", "on": dt.date(2026, 7, 16)}
+    assert set_by(Change(**set_so, reason="Once a quarter.", **words)) == (
+        "Set looser in the account overlay (requested by Ada, approved by Grace, on 2026-07-16). Reason given: Once a quarter."
+    )
+
+
+def test_ids_of_requirements_stand_with_their_framework():
+    frameworks = load_library((ROOT / "controls",)).frameworks
+    ids = ["CC1.3", "164.310(b)", "CC9.1"]
+    assert by_framework(frameworks, ids) == "HIPAA: 164.310(b); SOC 2: CC1.3, CC9.1"
+    assert by_framework(frameworks, [*ids, "a thing of ours"]) == ""  # spelled as it is
+    assert by_framework(frameworks, ids[:1]) == ""
+    assert by_framework(frameworks, "CC1.3") == ""
