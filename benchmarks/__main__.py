@@ -1,6 +1,6 @@
 """All benchmarks: ``python -m benchmarks [--size small|full] [--only NAME] [--rounds N] [--json FILE]``; ``make bench`` runs them small.
 
-Those that share one shape so far (the others of this folder run alone). Each is a file of its own that can be run alone with sizes as arguments. A benchmark that breaks is said and costs its own figures only;
+Each is a file of its own that can be run alone with sizes as arguments. A benchmark that breaks is said and costs its own figures only;
 the exit code tells.
 """
 
@@ -13,7 +13,15 @@ from benchmarks import common
 
 # name -> sizes; what a size counts stands at the head of each file
 SIZES = {
+    "scrub": {"small": [20_000], "full": [100_000]},
+    "land": {"small": [40_000], "full": [1_000_000]},
+    "collect_wire": {"small": [10_000, 40_000], "full": [1_000_000, 5_000_000]},
+    "verify": {"small": [128], "full": [2048]},
+    "assess": {"small": [200_000], "full": [100_000_000]},
+    "packet": {"small": [1_000], "full": [1_000, 100_000, 10_000_000]},
+    "workbook": {"small": [20_000], "full": [100_000, 1_000_000]},
     "growth": {"small": [1, 20, 100], "full": [1, 100, 1000, 2500]},
+    "log_growth": {"small": [10_000], "full": [10_000, 100_000, 500_000]},
 }
 
 

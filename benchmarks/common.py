@@ -10,6 +10,7 @@ import os
 import platform
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,10 +37,13 @@ LIBRARIES = (
 
 @dataclass(frozen=True)
 class Took:
-    """One run, in seconds of processor and of the wall."""
+    """One run, in seconds of processor and of the wall; of a run apart also the peak of memory, its children's largest, in MiB."""
 
     cpu: float
     wall: float
+    peak: float = 0
+    below: float = 0
+    notes: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -80,12 +84,23 @@ def _spent() -> float:
 
 
 def in_turn(actions: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Took]]:
-    """Run every action once in each of ``rounds``, in order: A B A B."""
+    """Run every action once in each of ``rounds``, in order: A B A B. One that returns what it took itself is taken at its word."""
     found: dict[str, list[Took]] = {name: [] for name in actions}
     for _ in range(rounds):
         for name, action in actions.items():
-            found[name].append(took(action))
+            said: list[object] = []
+            run = took(lambda action=action, said=said: said.append(action()))  # type: ignore[misc]
+            found[name].append(said[0] if isinstance(said[0], Took) else run)
     return found
+
+
+def apart(module: str, function: str, *arguments: object) -> Took:
+    """Run what ``function(*arguments)`` returns in a process of its own, see ``benchmarks.child``."""
+    command = [sys.executable, "-m", "benchmarks.child", f"benchmarks.{module}", function, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{module}.{function}: {done.stderr[-2000:]}")
+    return Took(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def rows_of(
@@ -95,7 +110,7 @@ def rows_of(
     rows = []
     for case, runs in found.items():
         values = [getattr(run, of) for run in runs]
-        row = Row(benchmark, case, f"s {of}", values, notes=dict((notes or {}).get(case, {})))
+        row = Row(benchmark, case, f"s {of}", values, notes={**runs[-1].notes, **(notes or {}).get(case, {})})
         if base and case != base:
             row.base, row.ratios = (
                 base,
@@ -103,6 +118,15 @@ def rows_of(
             )
         rows.append(row)
     return rows
+
+
+def peaks_of(benchmark: str, found: Mapping[str, Sequence[Took]]) -> list[Row]:
+    """Return a row of memory for each action that ran apart: the larger of its process and its largest child."""
+    return [
+        Row(benchmark, f"{case}, memory", "MiB", [max(run.peak, run.below) for run in runs])
+        for case, runs in found.items()
+        if runs[0].peak
+    ]
 
 
 def environment() -> dict[str, object]:

@@ -1,20 +1,29 @@
-"""Measure landing: ``python benchmarks/land.py [rows]``. Prints rows per second of processor and of wall time."""
+"""Landing: ``python -m benchmarks.land [ROWS ...]``: rows per second of processor from batches to Parquet files ready to be sealed.
+
+Baseline is the floor: the same batches written to one Parquet file by pyarrow (zstd), with nothing cast, counted, scrubbed, parsed or hashed.
+"""
 
 import datetime as dt
 import json
 import random
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+
+try:
+    from benchmarks import common
+except ImportError:
+    import common
 
 from evidence.datasets.land import land
 from evidence.datasets.load import load_contracts
 from evidence.snapshot.model import Window, start_of
 from evidence.snapshot.redact import Redactor
 
+DEFAULT = (200_000,)
+DATASETS = ("snowflake.login_history", "snowflake.query_history", "snowflake.access_history", "snowflake.columns")
 NIGHT = dt.date(2026, 7, 1)
 TEXT = (
     "select a.member_id, b.claim_no, sum(c.paid_amount) as total from prod.mart.claims a join prod.mart.members b "
@@ -85,20 +94,38 @@ def batches(contract, rows, seed=1):
         )
 
 
-def main(rows):
-    contracts = load_contracts()
-    redactor = Redactor(b"k" * 32, "bench")
-    for name in ("snowflake.query_history", "snowflake.access_history", "snowflake.columns"):
-        contract = contracts[name]
-        made = list(batches(contract, rows))
-        with tempfile.TemporaryDirectory() as folder:
-            wall, cpu = time.perf_counter(), time.process_time()
-            landed = land(made, [], contract, Window(NIGHT, contract.kind), Path(folder), redactor)
-            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        assert landed.landed == rows, landed.quarantine_reasons
-        size = sum(part.size for part in landed.parts) / rows
-        print(f"{name}: {rows / wall:,.0f} rows/s wall, {rows / cpu:,.0f} rows/s of processor, {size:.0f} bytes a row")
+def run(sizes, rounds):
+    """Return rows of rows per second for each dataset and size."""
+    contracts, redactor = load_contracts(), Redactor(b"k" * 32, "bench")
+    return [
+        row
+        for size in sizes
+        for name in DATASETS
+        for row in _measured(contracts[name], list(batches(contracts[name], size)), redactor, rounds)
+    ]
+
+
+def _measured(contract, made, redactor, rounds):
+    with tempfile.TemporaryDirectory(prefix="evidence-bench-") as folder:
+
+        def landed():
+            with tempfile.TemporaryDirectory(dir=folder) as spool:
+                found = land(made, [], contract, Window(NIGHT, contract.kind), Path(spool), redactor)
+            if found.quarantined:
+                raise RuntimeError(f"{found.quarantined} rows set aside: {found.quarantine_reasons}")
+
+        def floor():
+            with pq.ParquetWriter(Path(folder, "floor.parquet"), made[0].schema, compression="zstd") as writer:
+                for batch in made:
+                    writer.write_batch(batch)
+
+        found = common.in_turn({f"{contract.name}, floor": floor, f"{contract.name}, landed": landed}, rounds)
+    size, rows = sum(batch.num_rows for batch in made), common.rows_of("land", found, f"{contract.name}, floor")
+    for row in rows:
+        row.unit, row.values = "rows/s", [size / each for each in row.values]
+        row.ratios = [1 / each for each in row.ratios]  # of speed
+    return rows
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000)
+    common.alone(run, DEFAULT, __doc__)

@@ -1,19 +1,22 @@
-"""Measure a long log: ``python benchmarks/log_growth.py [entries ...]``, by default 10,000, 100,000 and 500,000.
+"""A long log: ``python -m benchmarks.log_growth [ENTRIES ...]``, by default 10,000, 100,000 and 500,000.
 
 Builds each log with the real code on a store in memory that counts calls and bytes, 256 entries to a commit, then says what
-one more commit, opening it cold, proofs and the index cost. Milliseconds are of this process alone: the store answers at
+one more commit, opening it cold, proofs and ``status`` cost. Milliseconds are of this process alone: the store answers at
 once, so the wait for a real one is the number of calls times its latency.
 """
 
 import datetime as dt
 import itertools
-import sys
 import tempfile
-import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+
+try:
+    from benchmarks import common
+except ImportError:
+    import common
 
 from evidence.datasets.load import load_contracts
 from evidence.errors import ObjectNotFoundError
@@ -26,6 +29,7 @@ from evidence.store.log import Log
 from evidence.store.objects import ObjectInfo
 from evidence.tlog.record import MAX_ENTRIES
 
+DEFAULT = (10_000, 100_000, 500_000)
 KEY = NoteKey("acme.example/evidence", bytes(range(32)))
 FIRST = dt.date(2006, 1, 1)
 PER_NIGHT = 80  # datasets
@@ -106,17 +110,6 @@ def entries() -> Iterator[Entry]:
         yield Entry("snapshot", f"prod/{dataset}/{night}/0", ObjectRef(path, f"{number:064x}", 900), body)
 
 
-def measured(store, what, action):
-    """Run ``action``; print its calls, bytes and milliseconds; return its result."""
-    store.calls.clear()
-    store.read, start = 0, time.perf_counter()
-    found = action()
-    took = (time.perf_counter() - start) * 1000
-    calls = ", ".join(f"{count} {kind}" for kind, count in sorted(store.calls.items())) or "no calls"
-    print(f"  {what:<34} {took:>10,.1f} ms   {store.read / 1e6:>8,.2f} MB read   {calls}", flush=True)
-    return found
-
-
 def status(store, anchor, kept):
     """What `evidence status` does with a store: open the log, index it, and count every night of every dataset."""
     log = Log.open(store, signer=KEY, anchors=[anchor], kept=kept)
@@ -130,42 +123,51 @@ def status(store, anchor, kept):
     ]
 
 
-def main(size):
+def run(sizes, rounds):
+    """Return rows of milliseconds for each length; the notes count the calls of the store and the bytes it gave."""
+    return [row for size in sizes for row in _measured(size, rounds)]
+
+
+def build(size):
+    """Return store, anchor and log of ``size`` entries, an older checkpoint, and the entries to come."""
     store, anchor, more = CountingStore(), Anchor(), entries()
     log = Log.init(store, KEY, anchors=[anchor])
-    start = time.perf_counter()
-    while log.size + MAX_ENTRIES <= size:
-        batch = list(itertools.islice(more, MAX_ENTRIES))
-        log.append(lambda now, batch=batch: [entry for entry in batch if now.find(entry.type, entry.key) is None])
+    older = log.checkpoint, log.size
     while log.size < size:
-        batch = list(itertools.islice(more, min(20, size - log.size)))
+        older = log.checkpoint, log.size
+        batch = list(itertools.islice(more, min(MAX_ENTRIES, size - log.size)))
         log.append(lambda now, batch=batch: [entry for entry in batch if now.find(entry.type, entry.key) is None])
-    took = time.perf_counter() - start
-    total = sum(map(len, store.objects.values()))
-    print(f"{size:,} entries: built in {took:,.1f} s, {len(store.objects):,} objects, {total / 1e6:,.1f} MB")
-    older, old_size = log.checkpoint, log.size
-    last = [next(more)]
-    measured(store, "append one entry, log open", lambda: log.append(lambda _: last))
-    cold = measured(store, "open cold", lambda: Log.open(store, signer=KEY, anchors=[anchor]))
-    with tempfile.TemporaryDirectory() as folder:
-        kept = KeptBundles(Path(folder), cold.verifier)
+    return store, anchor, log, older, more
+
+
+def _measured(size, rounds):
+    store, anchor, log, (older, old_size), more = build(size)
+    with tempfile.TemporaryDirectory(prefix="evidence-bench-") as folder:
+        kept = KeptBundles(Path(folder), log.verifier)
         Log.open(store, signer=KEY, anchors=[anchor], kept=kept)
-        measured(store, "open with kept bundles", lambda: Log.open(store, signer=KEY, anchors=[anchor], kept=kept))
-        measured(store, "status, on this machine before", lambda: status(store, anchor, kept))
-    rows = measured(store, "status, the first time", lambda: status(store, anchor, None))
-    assert sum(row["complete"] for row in rows) == sum(1 for _ in cold.entries("snapshot"))
-    measured(store, "index (what `status` reads)", lambda: Index().catch_up(cold))
-    for place in (1, size // 2, size):
-        proof = measured(store, f"inclusion proof of entry {place}", lambda place=place: cold.proof(place))
-        proof.verify(cold.raw(place), [cold.verifier])
-    consistent = measured(store, f"consistency proof from {old_size}", lambda: cold.consistency(old_size))
-    consistent.verify(older, [cold.verifier])
-    early = cold.checkpoint_at(MAX_ENTRIES + 1)
-    measured(store, f"consistency proof from {MAX_ENTRIES + 1}", lambda: cold.consistency(MAX_ENTRIES + 1)).verify(
-        early, [cold.verifier]
-    )
+        actions = {
+            "append one entry": lambda: log.append(lambda _: [next(more)]),
+            "open cold": lambda: Log.open(store, signer=KEY, anchors=[anchor]),
+            "open with kept bundles": lambda: Log.open(store, signer=KEY, anchors=[anchor], kept=kept),
+            "status, here before": lambda: status(store, anchor, kept),
+            "status, the first time": lambda: status(store, anchor, None),
+            "inclusion proof": lambda: log.proof(size // 2).verify(log.raw(size // 2), [log.verifier]),
+            "consistency proof": lambda: log.consistency(old_size).verify(older, [log.verifier]),
+        }
+        notes = {name: _calls(store, action) for name, action in actions.items()}
+        found = common.in_turn(actions, rounds)
+    return [
+        common.Row("log", f"{name}, {size:,}", "ms cpu", [each.cpu * 1000 for each in runs], notes=notes[name])
+        for name, runs in found.items()
+    ]
+
+
+def _calls(store, action):
+    store.calls.clear()
+    store.read = 0
+    action()
+    return {**dict(sorted(store.calls.items())), "MB read": round(store.read / 1e6, 2)}
 
 
 if __name__ == "__main__":
-    for asked in sys.argv[1:] or ("10000", "100000", "500000"):
-        main(int(asked.replace(",", "").replace("_", "")))
+    common.alone(run, DEFAULT, __doc__)

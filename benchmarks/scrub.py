@@ -1,21 +1,24 @@
-"""Measure scrubbing on one core: ``python benchmarks/scrub.py [texts] [rounds]``. Prints statements per second.
+"""Scrubbing on one core: ``python -m benchmarks.scrub [TEXTS ...]``, in statements per second of processor.
 
 Workloads: statements that differ in their literals (most of a night), statements that all differ in shape (the worst night), and a
 night with real repetition (many runs of few texts). Beside ours run a plain ``re.sub`` of quoted strings (what many do, and what
-leaks) and sqlglot's tokenizer for Snowflake; they take turns, and the median and the spread of the rounds are printed.
+leaks) and sqlglot's tokenizer for Snowflake; they take turns.
 """
 
 import random
 import re
-import statistics
-import sys
-import time
 
 import sqlglot
+
+try:
+    from benchmarks import common
+except ImportError:
+    import common
 
 from evidence.snapshot import sqltext
 from evidence.snapshot.redact import Redactor
 
+DEFAULT = (100_000,)
 SHAPES = """
 select a.member_id, b.claim_no, sum(c.paid_amount) as total from prod.mart.claims a join prod.mart.members b on a.member_id = b.member_id \
 where b.last_name = 'Name{n}' and a.service_date >= '2026-01-01' group by 1, 2 limit 100
@@ -68,28 +71,24 @@ def tokenizer(texts):
 RUNNERS = {"ours": ours, "our lexer alone": lexer, "re.sub of strings": substitution, "sqlglot tokenizer": tokenizer}
 
 
-def rate(run, texts):
-    count = max(len(texts) // 20, 1) if run is tokenizer else len(texts)
-    started = time.process_time()
-    run(texts)
-    return count / (time.process_time() - started)
+def run(sizes, rounds):
+    """Return rows of statements per second of processor, for each workload and number of statements."""
+    rows = []
+    for count in sizes:
+        for workload in (same_shapes, all_shapes, a_night):
+            texts = workload(count)
+            runners = {name: lambda do=do, texts=texts: do(texts) for name, do in RUNNERS.items()}
+            found = common.in_turn(runners, rounds)
+            rows += [_row(workload.__name__, name, texts, runs) for name, runs in found.items()]
+    return rows
 
 
-def main(count, rounds):
-    for workload in (same_shapes, all_shapes, a_night):
-        texts = workload(count)
-        taken = {name: [] for name in RUNNERS}
-        for _ in range(rounds):
-            for name, run in RUNNERS.items():
-                taken[name].append(rate(run, texts))
-        length = sum(map(len, texts)) // count
-        print(
-            f"{workload.__name__}: {count} statements of {length} characters, {len(set(texts))} distinct, {rounds} rounds"
-        )
-        for name, rates in taken.items():
-            print(f"  {name:18} {statistics.median(rates):10,.0f}/s   {min(rates):,.0f} to {max(rates):,.0f}")
+def _row(workload, name, texts, runs):
+    """The tokenizer is slow and gets a twentieth."""
+    count = max(len(texts) // 20, 1) if name == "sqlglot tokenizer" else len(texts)
+    values = [count / each.cpu for each in runs]
+    return common.Row("scrub", f"{workload}, {name}", "/s cpu", values, notes={"distinct": len(set(texts))})
 
 
 if __name__ == "__main__":
-    arguments = [int(argument) for argument in sys.argv[1:]]
-    main(*(arguments + [100_000, 5][len(arguments) :]))
+    common.alone(run, DEFAULT, __doc__)

@@ -1,22 +1,25 @@
-"""Hashing by ``verify``: ``python benchmarks/verify.py [MiB]``, 512 by default, of large files and again of small ones.
+"""Hashing by ``verify``: ``python -m benchmarks.verify [MiB ...]``, 512 by default, of large files and again of small ones.
 
 Seals files in a store and writes the same ones as a bag, then times a whole verification with one job and with every core,
-beside ``sha256sum`` over the same files. All files are in the page cache: what is compared is work, not disks. Best of three.
+beside ``sha256sum`` over the same files with as many processes. All files are in the page cache: what is compared is work, not disks.
+Seconds are of the wall; a file put into a store is also written and made durable, which ``sha256sum`` does not do.
 """
 
 import datetime as dt
 import hashlib
 import os
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
+
+try:
+    from benchmarks import common
+except ImportError:
+    import common
 
 from evidence.bag.bag import BagWriter
 from evidence.bag.check import payload_digests
-from evidence.bag.files import FolderFiles, ZipFiles
-from evidence.bag.zip import equals_reencoding, write_zip
+from evidence.bag.files import FolderFiles
 from evidence.signing.keys import NoteKey
 from evidence.snapshot import canonical, manifest
 from evidence.snapshot.ahead import cores
@@ -28,6 +31,7 @@ from evidence.store.log import Log
 from evidence.verify import verify_store
 
 KEY = NoteKey("acme.example/evidence", bytes(range(32)))
+DEFAULT = (512,)
 PARTS = 20  # of one snapshot
 
 
@@ -51,70 +55,73 @@ def seal(log, number, size, parts=PARTS):
     log.append(lambda _: [Entry("snapshot", snapshot_entry_key(key), ref, {"status": "complete"})])
 
 
-def best(action):
-    """Return the seconds of the fastest of three runs."""
-    found = []
-    for _ in range(3):
-        start = time.perf_counter()
-        action()
-        found.append(time.perf_counter() - start)
-    return min(found)
-
-
-def sha256sum(files):
+def sha256sum(files, jobs):
+    """Hash the files with so many processes, each given an even share."""
+    share = str(-(-len(files) // jobs))
     names = "\0".join(map(str, files)).encode()
-    subprocess.run(["xargs", "-0", "sha256sum"], input=names, stdout=subprocess.DEVNULL, check=True)
+    command = ["xargs", "-0", "-P", str(jobs), "-n", share, "sha256sum"]
+    subprocess.run(command, input=names, stdout=subprocess.DEVNULL, check=True)
 
 
 def whole(store, jobs):
-    assert verify_store(store, [KEY.vkey], jobs=jobs).ok
+    """Verify the whole store."""
+    if not verify_store(store, [KEY.vkey], jobs=jobs).ok:
+        raise RuntimeError("the store does not verify")
 
 
 def digests(files, jobs):
-    assert not list(payload_digests(files, {}, jobs))
+    """Hash the payload of a packet against its manifest."""
+    if list(payload_digests(files, {}, jobs)):
+        raise RuntimeError("the packet does not verify")
 
 
-def measure(folder, total, size):
-    """Print one line per way of hashing ``total`` bytes in files of ``size``."""
+def again(files, into):
+    """Put the files into a new store, as sealing does."""
+    with tempfile.TemporaryDirectory(dir=into) as name:
+        store = LocalStore(Path(name))
+        for number, path in enumerate(files):
+            store.put_if_absent(f"data/{number}", path)
+
+
+def measure(folder, total, size, rounds):
+    """Return rows for ``total`` bytes in files of ``size``: each way beside sha256sum with as many processes."""
     log = Log.init(LocalStore(folder / "store"), KEY, anchors=[FileAnchor(folder / "anchors")])
     for number in range(max(1, total // (size * PARTS))):
         seal(log, number, size)
     files = sorted(path for path in (folder / "store").rglob("*") if path.is_file())
-    octets = sum(path.stat().st_size for path in files)
-    print(f"{len(files)} files of {size} bytes, {octets >> 20} MiB, {cores()} cores")
-    base = best(lambda: sha256sum(files))
-    print(f"  sha256sum                    {base:7.2f} s")
-    alone = 0.0
-    for jobs in sorted({1, cores()}):
-        took = best(lambda jobs=jobs: whole(folder / "store", jobs))
-        alone = alone or took
-        print(
-            f"  store  --jobs {jobs:<2}             {took:7.2f} s   {took / base:5.2f} x sha256sum   {alone / took:5.2f} x faster than --jobs 1"
-        )
     writer = BagWriter(folder / "bag")
     for path in files:
         if path.suffix == ".parquet":
             writer.add(path.relative_to(folder / "store").as_posix().replace("=", "-"), path)
     writer.close({})
-    bag, alone = FolderFiles(writer.root), 0.0
+    bag, rows = FolderFiles(writer.root), []
+    label = f"{size >> 10:,} KiB files"
     for jobs in sorted({1, cores()}):
-        took = best(lambda jobs=jobs: digests(bag, jobs))
-        alone = alone or took
-        print(
-            f"  packet --jobs {jobs:<2} (digests)   {took:7.2f} s   {took / base:5.2f} x sha256sum   {alone / took:5.2f} x faster than --jobs 1"
-        )
-    with (folder / "bag.zip").open("wb+") as out:
-        write_zip(bag, out, "P")
-    with ZipFiles(folder / "bag.zip") as zipped:
-        for jobs in sorted({1, cores()}):
-            took = best(lambda jobs=jobs: digests(zipped, jobs))
-            print(f"  zip    --jobs {jobs:<2} (digests)   {took:7.2f} s   {took / base:5.2f} x sha256sum")
-    took = best(lambda: equals_reencoding(folder / "bag.zip"))
-    print(f"  zip    re-encoding           {took:7.2f} s   {took / base:5.2f} x sha256sum")
+        base = f"sha256sum -P {jobs}, {label}"
+        actions = {
+            base: lambda jobs=jobs: sha256sum(files, jobs),
+            f"verify store --jobs {jobs}, {label}": lambda jobs=jobs: whole(folder / "store", jobs),
+            f"packet digests --jobs {jobs}, {label}": lambda jobs=jobs: digests(bag, jobs),
+        }
+        if jobs == 1:
+            actions[f"put into a store, {label}"] = lambda: again(files, folder)
+        rows += common.rows_of("verify", common.in_turn(actions, rounds), base, of="wall")
+    octets = sum(path.stat().st_size for path in files)
+    for row in rows:
+        row.notes["MB/s"] = round(octets / 1e6 / sorted(row.values)[len(row.values) // 2])
+    return rows
+
+
+def run(sizes, rounds):
+    """Return rows for each number of MiB, in large files and again (8 MiB at most) in small ones."""
+    rows = []
+    for mebibytes in sizes:
+        for each in (16 << 20, 8 << 10):
+            with tempfile.TemporaryDirectory(prefix="evidence-bench-") as name:
+                wanted = mebibytes if each > 1 << 20 else min(mebibytes, 8)
+                rows += measure(Path(name), wanted << 20, each, rounds)
+    return rows
 
 
 if __name__ == "__main__":
-    mebibytes = int(sys.argv[1]) if len(sys.argv) > 1 else 512
-    for each in (16 << 20, 8 << 10):
-        with tempfile.TemporaryDirectory(prefix="evidence-bench-") as name:
-            measure(Path(name), (mebibytes if each > 1 << 20 else min(mebibytes, 64)) << 20, each)
+    common.alone(run, DEFAULT, __doc__)

@@ -1,4 +1,4 @@
-"""Measure ``packet.xlsx`` and ``findings.parquet``: ``python benchmarks/workbook.py [findings ...]``, by default 100,000 and 1,000,000.
+"""Measure ``packet.xlsx`` and ``findings.parquet``: ``python -m benchmarks.workbook [FINDINGS ...]``, by default 100,000 and 1,000,000.
 
 Each size is written by a process of its own from findings that are made as they are asked for, so that its peak is that of the writers and
 of the library alone: in a packet the findings themselves are held as well. Every record of Parquet, and the rows each sheet says it has, are
@@ -16,6 +16,11 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+try:
+    from benchmarks import common
+except ImportError:
+    import common
 
 SIZES = (100_000, 1_000_000)
 
@@ -109,15 +114,19 @@ def measured(count: int) -> dict[str, Any]:
     return said
 
 
-def main(arguments: list[str]) -> None:
-    """Print one line for each size."""
-    if arguments[:1] == ["--one"]:
-        sys.path.insert(0, str(Path(__file__).parent.parent))
-        print(json.dumps(write(int(arguments[1]), Path(arguments[2]))))
-        return
-    for count in [int(each) for each in arguments] or SIZES:
-        print(json.dumps(measured(count)), flush=True)
+def run(sizes: Sequence[int], rounds: int) -> list[Any]:
+    """Return rows of seconds and memory for each number of findings."""
+    rows: list[Any] = []
+    for count in sizes:
+        found = [measured(count) for _ in range(rounds)]
+        for what, unit in (("xlsx_seconds", "s wall"), ("parquet_seconds", "s wall"), ("peak", "MiB")):
+            named = f"{what.partition('_')[0]}, {count:,} findings"
+            rows.append(common.Row("workbook", named, unit, [float(each[what]) for each in found]))
+    return rows
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(write(int(sys.argv[2]), Path(sys.argv[3]))))
+    else:
+        common.alone(run, SIZES, __doc__)
