@@ -10,9 +10,9 @@ demo:
 	@sh scripts/bootstrap.sh demo
 	@sh scripts/demo.sh
 
-# one worker per file: a test module's fixtures (servers, a whole demo job) are made once
+# one worker per file: a test module's fixtures (servers, a whole demo job) are made once; three workers keep two cores busy while one waits
 test: bootstrap lint
-	@$(PYTHON_RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	@$(PYTHON_RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: lint
 	@sh scripts/bootstrap.sh test-all

@@ -5,6 +5,7 @@ import zipfile
 
 import job
 import pyarrow.parquet as pq
+import pytest
 
 from evidence.demo import Size
 
@@ -12,6 +13,7 @@ FEW = Size(nights=4, users=60, roles=50, tables=160, columns=600, queries=120)
 PERIOD = "2026-07-01..2026-07-04"
 
 
+@pytest.mark.timeout(900)  # 80 s of a quiet processor
 def test_four_nights_end_in_a_packet_whose_findings_are_the_answer_key(tmp_path):
     work = tmp_path / "work"
     key = job.workspace(work, FEW)

@@ -81,7 +81,7 @@ function sheet(shown) {
     return document.querySelector("label[for=" + f.id + "]").textContent + ": " + words;
   });
   document.getElementById("sheet").textContent = [
-    _("Printed from packet.html. Of the rows, one page of {n} is on paper; all are in data/findings.csv.", { n: PAGE }),
+    _("Printed from packet.html. Of the rows, at most one page of {n} is on paper; all are in data/findings.csv.", { n: PAGE }),
     set.length
       ? _("Filters were set ({filters}): {n} of {all} controls are printed.",
         { filters: set.join("; "), n: say(shown), all: say(controls.length) })
