@@ -10,7 +10,8 @@ from evidence.control.definition import load_library
 from evidence.control.model import Change
 from evidence.control.result import Interval
 from evidence.render import alike, html, sections, trends
-from evidence.render.control_view import control_view, runs
+from evidence.render.control_view import control_view
+from evidence.render.runs import runs
 from evidence.render.words import concluded
 from tests.fakes.packet_inputs import ROOT, TEMPLATES
 from tests.test_render_age import finding, night, run

@@ -8,7 +8,7 @@ import random
 from collections import Counter
 
 import pytest
-from fakes.memory_store import MemoryAnchor, MemoryStore
+from fakes.memory_store import MemoryAnchor, Spy
 from fakes.sealed_store import KEY
 
 from evidence.errors import StoreConflictError, VerificationError
@@ -27,22 +27,6 @@ from evidence.tlog.note import open_note, sign_note
 FIRST = dt.date(2026, 1, 1)
 TYPES = ("snapshot", "recount", "assessment", "pipeline", "alert", "coverage", "register", "disposal", "hold", "check")
 REF = ObjectRef("x", "0" * 64, 1)
-
-
-class Spy(MemoryStore):
-    """Counts what is asked of the store."""
-
-    def __init__(self):
-        super().__init__()
-        self.asked = []
-
-    def get(self, path, *, sha256=None):
-        self.asked.append(path)
-        return super().get(path, sha256=sha256)
-
-    def list(self, prefix, *, start_after=""):
-        self.asked.append(f"{prefix}*")
-        return super().list(prefix, start_after=start_after)
 
 
 def night_of(number, datasets=20, *, chance=None):

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from fakes.memory_store import MemoryAnchor, MemoryStore
+from fakes.memory_store import MemoryAnchor, MemoryStore, Spy
 from fakes.sealed_store import KEY, plain, seal_snapshots
 
 from evidence.errors import EvidenceError
@@ -20,24 +20,18 @@ NEXT = NoteKey(KEY.name, bytes(range(1, 33)))
 THIRD = NoteKey(KEY.name, bytes(range(2, 34)))
 
 
-class Spy(MemoryStore):
-    def __init__(self):
-        super().__init__()
-        self.asked = []
-
-    def get(self, path, *, sha256=None):
-        self.asked.append(path)
-        return super().get(path, sha256=sha256)
+class Lister(Spy):
+    """Names every path of a listing that was taken."""
 
     def list(self, prefix, *, start_after=""):
-        for path in super().list(prefix, start_after=start_after):
+        for path in MemoryStore.list(self, prefix, start_after=start_after):
             self.asked.append(f"{path} listed")
             yield path
 
 
 def grown(old, new=4, *, store=None, rotate=()):
     """A log of ``old`` entries, the checkpoint of then, and ``new`` sealed nights after it."""
-    log = Log.init(store if store is not None else Spy(), KEY, anchors=[MemoryAnchor()])
+    log = Log.init(store if store is not None else Lister(), KEY, anchors=[MemoryAnchor()])
     for key in rotate:
         log.rotate(key)
     names = [f"k{n:07d}" for n in range(log.size, old)]
@@ -111,7 +105,7 @@ def test_a_store_that_went_back_or_was_written_anew_is_found():
     log, kept = grown(700)
     early, _ = grown(300)
     assert [check.step for check in failed(since(early.store, log.checkpoint))] == ["checkpoint"]
-    other = Log.init(Spy(), KEY, anchors=[MemoryAnchor()])
+    other = Log.init(Lister(), KEY, anchors=[MemoryAnchor()])
     other.append(plain(*(f"x{n}" for n in range(699))))
     seal_snapshots(other, range(4))
     assert "checkpoint" in {check.step for check in failed(since(other.store, kept))}

@@ -7,13 +7,14 @@ Pure values; spelled as JSON in ``docs/formats/findings.md``. The algebra that m
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from evidence.control.replaced import FindingStatus, Flat, Observation, Replaced, Result, Verdict
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
 
 __all__ = [
+    "IN_TIME",
     "VERDICTS",
     "Disposed",
     "FindingStatus",
@@ -29,6 +30,8 @@ __all__ = [
     "Waived",
     "parts",
 ]
+
+IN_TIME: Final = "a disposition within "  # what is expected of a hit that nobody judged in time begins so
 Outcome = Literal["benign", "confirmed", "late"]  # late: benign, but after the review was due
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "review")
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from evidence.control.gate import Gathered, leading
 from evidence.control.ledger import Ledger
 from evidence.control.model import Control
-from evidence.control.result import VERDICTS, Disposed, NightFinding, Observation
+from evidence.control.result import IN_TIME, VERDICTS, Disposed, NightFinding, Observation
 from evidence.errors import ControlError
 
 COLUMNS = ("item", "result", "reason", "observed", "expected")
@@ -122,7 +122,7 @@ def judge(
 
 
 def _excepted(seen: Observation, review_days: int) -> Observation:
-    expected = f"a disposition within {review_days} days"
+    expected = f"{IN_TIME}{review_days} days"
     return dataclasses.replace(seen, result="fail", expected=f"{seen.expected}; {expected}".removeprefix("; "))
 
 

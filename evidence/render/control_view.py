@@ -6,25 +6,16 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from evidence.control.result import Disposed, Interval, NightFinding, PeriodFinding
+from evidence.control.result import IN_TIME, Disposed, Interval, NightFinding, PeriodFinding
 from evidence.render import chart
 from evidence.render.age import Ages, failing_since
 from evidence.render.alike import Row, first_of, rows_of
 from evidence.render.changes import ChangeView, changes
 from evidence.render.collected import Evidenced, evidenced
 from evidence.render.inputs import Content, ControlText, Requirement, Response
+from evidence.render.runs import Unknown, runs
 from evidence.render.text import number, parameter_text, reason_once
 from evidence.render.words import Phrase, _, join, ngettext
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A run of not-assessed nights with one reason."""
-
-    first: str
-    last: str
-    nights: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +83,7 @@ class ControlView:
     @property
     def undisposed(self) -> bool:
         """Say whether a hit that nobody judged in time is among the exceptions (``evidence.control.verdict``)."""
-        return any("a disposition within " in each.expected for each in self.finding.exceptions)
+        return any(IN_TIME in each.expected for each in self.finding.exceptions)
 
     def ruled_out(self, each: Interval) -> bool:
         """Say whether the exception ended with a change of the rule: the old one still notes the item on that night."""
@@ -229,17 +220,3 @@ def _on_less(nights: Iterable[NightFinding]) -> tuple[Unknown, ...]:
     """Return the nights on which exceptions were found though required evidence was not whole."""
     told = ((n.night.isoformat(), reason_once(n.detail)) for n in nights if n.status == "not-satisfied" and n.detail)
     return runs(sorted(told))
-
-
-def runs(told: Iterable[tuple[str, str]]) -> tuple[Unknown, ...]:
-    """Join (night, reason) of nights that follow each other with one reason; a night's own date in it makes no other one."""
-    found: list[Unknown] = []
-    for night, why in told:
-        reason = why.replace(f" for {night}", "")
-        day = dt.date.fromisoformat(night)
-        last = found[-1] if found else None
-        if last and last.reason == reason and day - dt.date.fromisoformat(last.last) == dt.timedelta(days=1):
-            found[-1] = Unknown(last.first, night, last.nights + 1, reason)
-        else:
-            found.append(Unknown(night, night, 1, reason))
-    return tuple(found)

@@ -17,6 +17,7 @@ from evidence.render import chart
 from evidence.render.collected import completeness
 from evidence.render.inputs import Content
 from evidence.render.multiples import Row, multiples
+from evidence.render.runs import Unknown, runs
 from evidence.render.text import number
 from evidence.render.words import _, join, ngettext
 from evidence.snapshot import canonical
@@ -219,30 +220,19 @@ def _of(nights: Mapping[dt.date, Mapping[str, int]], labels: Sequence[str]) -> d
 
 
 def _gaps(measured: Measured) -> Iterator[str]:
-    by_reason: dict[str, list[dt.date]] = defaultdict(list)
-    for night, why in sorted(measured.gaps.items()):
-        by_reason[why.replace(f" for {night}", "")].append(night)
-    for why, nights in sorted(by_reason.items(), key=lambda each: each[1]):
-        spans = [_span(first, last) for first, last in _spans(nights)]
-        shown = join(", ", spans[:_GAPS])
-        left = len(spans) - _GAPS
+    by_reason: dict[str, list[Unknown]] = defaultdict(list)
+    for run in runs((night.isoformat(), why) for night, why in sorted(measured.gaps.items())):
+        by_reason[run.reason].append(run)
+    for why, found in by_reason.items():
+        shown = join(", ", map(_span, found[:_GAPS]))
+        left = len(found) - _GAPS
         if left > 0:
             said = ngettext("{shown} and {n} more time", "{shown} and {n} more times", left, shown=shown)
-            yield _("{nights}, {n} nights in all: {why}", nights=said, n=number(len(nights)), why=why)
+            nights = number(sum(run.nights for run in found))
+            yield _("{nights}, {n} nights in all: {why}", nights=said, n=nights, why=why)
         else:
             yield join(": ", [shown, why])
 
 
-def _spans(nights: Sequence[dt.date]) -> list[tuple[dt.date, dt.date]]:
-    """Return first and last of each run of nights that follow each other."""
-    found: list[tuple[dt.date, dt.date]] = []
-    for night in nights:
-        if found and night - found[-1][1] == dt.timedelta(days=1):
-            found[-1] = (found[-1][0], night)
-        else:
-            found.append((night, night))
-    return found
-
-
-def _span(first: dt.date, last: dt.date) -> str:
-    return str(first) if first == last else _("{first} to {last}", first=str(first), last=str(last))
+def _span(run: Unknown) -> str:
+    return run.first if run.nights == 1 else _("{first} to {last}", first=run.first, last=run.last)

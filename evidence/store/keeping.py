@@ -20,7 +20,7 @@ from typing import Final
 
 from evidence.errors import EvidenceError
 from evidence.snapshot.model import HEX64
-from evidence.store.known import Known, changes
+from evidence.store.known import Known, grown
 from evidence.store.rows import PageError, Rows
 from evidence.tlog import tile
 from evidence.tlog.merkle import Tree
@@ -29,7 +29,6 @@ from evidence.tlog.note import Signer, Verifier, open_note, sign_note
 FORMAT: Final = "evidence-kept-index-v1"
 _MAX_PAGE: Final = 16 << 20  # bytes; 128 rows of keys below 64 KiB
 _ROUNDS: Final = 64  # heads that a replaced page outlives
-_AT_ONCE: Final = 64  # bundles whose rows are made at a time
 
 
 class KeptPages:
@@ -85,17 +84,11 @@ class KeptIndex:
 
         A folder that cannot be written, an entry of an old form, or a key that does not sign costs the shortcut and nothing else.
         """
-        rows = known.rows if known else Rows(self._pages)
-        gone: set[str] = set()
-        made: set[str] = set()
         try:
             self._folder.joinpath("pages").mkdir(mode=0o700, parents=True, exist_ok=True)
-            for start in range(known.size if known else 0, bundles * tile.WIDTH, _AT_ONCE * tile.WIDTH):
-                end = min(start + _AT_ONCE * tile.WIDTH, bundles * tile.WIDTH)
-                some = [entries(at, at + tile.WIDTH) for at in range(start, end, tile.WIDTH)]
-                rows, replaced, written = rows.changed(changes(rows, start, some))
-                gone, made = (gone | replaced) - written, made | written
             size = bundles * tile.WIDTH
+            before = known.rows if known else Rows(self._pages)
+            rows, gone, made = grown(before, known.size if known else 0, size, entries)
             after = Known(size, tree.root(size), rows, lambda _: b"", self.forget)
             _replace(self._folder / "head", sign_note(self._text(after), self._signer).encode())
             self._sweep(gone, made)

@@ -67,6 +67,20 @@ def changes(rows: Rows, start: int, bundles: Sequence[Sequence[bytes]]) -> dict[
     return made.new
 
 
+def grown(
+    rows: Rows, start: int, end: int, entries: Callable[[int, int], Sequence[bytes]]
+) -> tuple[Rows, set[str], set[str]]:
+    """Return ``rows`` as the full bundles of the entries ``[start, end)`` change them, and the pages replaced and written."""
+    gone: set[str] = set()
+    made: set[str] = set()
+    for first in range(start, end, _AT_ONCE * tile.WIDTH):
+        last = min(first + _AT_ONCE * tile.WIDTH, end)
+        some = [entries(at, at + tile.WIDTH) for at in range(first, last, tile.WIDTH)]
+        rows, replaced, written = rows.changed(changes(rows, first, some))
+        gone, made = (gone | replaced) - written, made | written
+    return rows, gone, made
+
+
 class _Made:
     """Rows as they come to be, over those that are there."""
 
@@ -287,14 +301,15 @@ class Known:
 
     def _again(self) -> Rows:
         """Return the rows made from all bundles, which must have the root."""
-        tree, rows = Tree(), Rows(MemoryPages())
-        for start in range(0, self.size, _AT_ONCE * tile.WIDTH):
-            end = min(start + _AT_ONCE * tile.WIDTH, self.size)
-            paths = (tile.bundle_path(at // tile.WIDTH) for at in range(start, end, tile.WIDTH))
-            bundles = [tile.decode_bundle(self._bundle(path)) for path in paths]
-            for leaf in (leaf_hash(entry) for bundle in bundles for entry in bundle):
-                tree.append(leaf)
-            rows, _, _ = rows.changed(changes(rows, start, bundles))
+        tree = Tree()
+
+        def entries(start: int, _: int) -> Sequence[bytes]:
+            found = tile.decode_bundle(self._bundle(tile.bundle_path(start // tile.WIDTH)))
+            for entry in found:
+                tree.append(leaf_hash(entry))
+            return found
+
+        rows, _, _ = grown(Rows(MemoryPages()), 0, self.size, entries)
         if tree.root() != self.root:
             raise VerificationError("the bundles differ from what was sealed", step="entries", fix=_VERIFY)
         return rows

@@ -53,6 +53,22 @@ class MemoryStore:
         self.objects["log/checkpoint"] = body
 
 
+class Spy(MemoryStore):
+    """Says in ``asked`` what was read and listed."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def get(self, path, *, sha256=None):
+        self.asked.append(path)
+        return super().get(path, sha256=sha256)
+
+    def list(self, prefix, *, start_after=""):
+        self.asked.append(f"{prefix}*")
+        return super().list(prefix, start_after=start_after)
+
+
 class Faults:
     """Counts every write to the outside (puts, cache, anchors) and fails on plan.
 
