@@ -6,7 +6,7 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from evidence.errors import ConfigError
 from evidence.packet import _content
@@ -57,7 +57,9 @@ def test_a_drawing_that_is_more_than_shapes_is_refused(body, why):
         check(Brand(logo=body, logo_type="svg"), TEMPLATES)
 
 
-def test_pictures():
+@pytest.mark.parametrize("lenient", [False, True])
+def test_pictures(monkeypatch, lenient):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", lenient)  # True as soon as WeasyPrint is imported
     check(Brand(logo=svg(), logo_type="svg"), TEMPLATES)
     check(Brand(logo=png(), logo_type="png"), TEMPLATES)
     for body, why in ((png(8, 8), "pixels"), (png(400, 20), "one side"), (b"GIF89a", "no PNG"), (png()[:60], "no PNG"), (b"x" * (257 << 10), "bytes")):  # fmt: skip

@@ -138,8 +138,10 @@ def _check_logo(brand: Brand) -> None:
 
 
 def _png_faults(body: bytes) -> Iterator[str]:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
+    # WeasyPrint turns this on for its whole process: half a picture would then be a picture here
+    lenient, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
         with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
             width, height = image.size
@@ -150,6 +152,8 @@ def _png_faults(body: bytes) -> Iterator[str]:
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as exc:
         yield f"is no PNG: {exc}"
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = lenient
 
 
 def _shape_faults(width: float, height: float) -> Iterator[str]:
