@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -43,6 +43,7 @@ from evidence.store.objects import ObjectStore
 from evidence.store.sealing import append_new, configuration_entries, put_object, register_entries
 
 FORMAT = "evidence-assessment-v1"
+HELD: Final = 2  # snapshots of one dataset of one source whose rows a reader keeps: a night's and the one before it
 Judged = tuple[dt.date, list[NightFinding]]
 Elsewhere = Callable[
     [dt.date, Sequence[str]], tuple[list[NightFinding], Mapping[str, Any]]
@@ -64,6 +65,7 @@ class StoreReader:
     _manifests: dict[str, Manifest] = field(default_factory=dict)
     _assessed: dict[str, Assessed | None] = field(default_factory=dict)  # by SHA-256 of the last revision
     _checks: list[Checked] | None = None
+    _held: dict[tuple[str, str], dict[tuple[str, tuple[str, ...]], pa.Table]] = field(default_factory=dict)
 
     def sources(self, dataset: str) -> Sequence[str]:
         """Sources configured for the dataset, and any that ever sealed it."""
@@ -89,7 +91,16 @@ class StoreReader:
         )
 
     def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
-        """Read the named columns of every part, verified."""
+        """Read the named columns of every part, verified. What the last two nights have of a dataset is held: it is looked back to."""
+        held = self._held.setdefault((sealed.input.source, sealed.input.dataset), {})
+        wanted = (sealed.input.manifest_sha256, tuple(columns))
+        if wanted not in held:
+            while len(held) >= HELD:
+                del held[next(iter(held))]
+            held[wanted] = self._read(sealed, columns)
+        return held[wanted]
+
+    def _read(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
         manifest = self._manifests[sealed.input.manifest_sha256]
         schema = self.contracts[manifest.key.dataset].landed_schema
         tables = [part_rows(self.store.get(part.path, sha256=part.sha256), columns, schema) for part in manifest.parts]

@@ -177,7 +177,8 @@ class Engine:
         shown = given if isinstance(given, Shown) else Shown(name, given)
         columns = shown.columns or tuple(shown.table.column_names)
         named = sight.columns(name, columns) if isinstance(given, Shown) else columns
-        return Seen(self._slots.held(shown.slot, shown.table), named)
+        parts = shown.parts or ((shown.slot, shown.table),)
+        return Seen(tuple(self._slots.held(slot, table, alone=bool(shown.parts)) for slot, table in parts), named)
 
     def _sight(self, sql: str) -> Sight:
         if sql not in self._sights:
@@ -196,10 +197,11 @@ def _named_once(columns: Sequence[str]) -> None:
 def _digest(seen: Mapping[str, Seen]) -> bytes:
     whole = hashlib.sha256()
     for name, each in sorted(seen.items()):
-        whole.update(f"{name}\n{each.held.rows.table.num_rows}\n".encode())
-        for column in each.columns:
-            whole.update(f"{name}\n{column}\n".encode())
-            whole.update(each.held.rows.digest(column))
+        for held in each.held:
+            whole.update(f"{name}\n{held.rows.table.num_rows}\n".encode())
+            for column in each.columns:
+                whole.update(f"{name}\n{column}\n".encode())
+                whole.update(held.rows.digest(column))
     return whole.digest()
 
 

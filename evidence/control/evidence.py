@@ -4,7 +4,6 @@
 """
 
 import datetime as dt
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -127,7 +126,7 @@ def part_rows(body: bytes, columns: Sequence[str], schema: pa.Schema) -> pa.Tabl
 
     ``schema`` is the landed schema of the contract as it is now.
     """
-    file = pq.ParquetFile(io.BytesIO(body))
+    file = pq.ParquetFile(pa.BufferReader(body))
     held = set(file.schema_arrow.names)
     table = file.read(columns=[name for name in columns if name in held])
     rows = file.metadata.num_rows

@@ -22,13 +22,20 @@ _FEW: Final = 50
 
 @dataclass(slots=True, eq=False)
 class Rows:
-    """A table, with the digest of each column once it was asked for."""
+    """A table, with the digest of each column once it was asked for.
+
+    ``alone``: no other table is expected to hold the same, so that a mark of its own stands for all digests.
+    """
 
     table: pa.Table
+    alone: bool = False
     digests: dict[str, bytes] = field(default_factory=dict)
+    mark: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def digest(self, column: str) -> bytes:
         """Return the SHA-256 of one column, type and order included."""
+        if self.alone:
+            return self.mark
         if column not in self.digests:
             self.digests[column] = _column_digest(self.table.select([column]))
         return self.digests[column]
@@ -55,9 +62,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A table as one statement sees it."""
+    """A table as one statement sees it: the rows of one slot or of several."""
 
-    held: Held
+    held: tuple[Held, ...]
     columns: tuple[str, ...]
 
 
@@ -72,21 +79,22 @@ class Slots:
         self._connection = connection
         self._held: dict[str, Held] = {}
 
-    def held(self, slot: str, table: pa.Table) -> Held:
-        """Return the slot, holding ``table`` from now on."""
+    def held(self, slot: str, table: pa.Table, *, alone: bool = False) -> Held:
+        """Return the slot, holding ``table`` from now on; ``alone`` as in :class:`Rows`."""
         held = self._held.get(slot)
         if held is None:
-            held = self._held[slot] = Held(Rows(table))
+            held = self._held[slot] = Held(Rows(table, alone))
         elif held.rows.table is not table:
-            held.rows = Rows(table)
+            held.rows = Rows(table, alone)
         return held
 
     def definition(self, seen: Seen) -> str:
         """Return the SELECT that shows ``seen``, whose rows are loaded then."""
         columns = ", ".join(map(_quoted, seen.columns)) or "true AS present"  # rows can be counted
-        if not seen.held.serves(seen.columns):
-            self._load(seen.held)
-        return f"SELECT {columns} FROM {seen.held.name}"
+        for held in seen.held:
+            if not held.serves(seen.columns):
+                self._load(held)
+        return " UNION ALL ".join(sorted(f"SELECT {columns} FROM {held.name}" for held in seen.held))
 
     def _load(self, held: Held) -> None:
         """Put the slot's rows in the place of what was loaded; views over another shape would not fit, so that goes."""

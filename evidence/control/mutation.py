@@ -76,7 +76,10 @@ class _Memory:
 
     def _kept(self, given: pa.Table | Shown) -> pa.Table | Shown:
         """Give the table a slot of its own: it stays loaded for all mutants."""
-        return dataclasses.replace(given, slot=f"{self.name}/{given.slot}") if isinstance(given, Shown) else given
+        if not isinstance(given, Shown):
+            return given
+        parts = tuple((f"{self.name}/{slot}", table) for slot, table in given.parts)
+        return dataclasses.replace(given, slot=f"{self.name}/{given.slot}", parts=parts)
 
     def given(self, sql: str) -> pa.Table | None:
         """Return what ``sql`` gives in the target's place; None: it does not run."""

@@ -4,7 +4,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -20,18 +20,22 @@ from evidence.snapshot.model import DAY, start_of
 
 _MOMENT = pa.timestamp("us")
 _DECIMAL = pa.decimal128(38, 6)
+PARTED_ROWS: Final = 20_000  # from here a night of a dataset that is looked back at is a table of its own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
     """What a statement may see of a table: some of its columns (None: all).
 
-    ``slot`` says which table it is from night to night, so that the engine loads it once for all who look at it.
+    ``slot`` says which table it is from night to night, so that the engine loads it once for all who look at it. With
+    ``parts`` the table is these together, each in a slot of its own: others look at some of them. What is in parts is not
+    expected to be there again on another night.
     """
 
     slot: str
     table: pa.Table
     columns: tuple[str, ...] | None = None
+    parts: tuple[tuple[str, pa.Table], ...] = ()
 
 
 Tables = Mapping[str, pa.Table | Shown]
@@ -75,9 +79,11 @@ class Night:
         self._select = select
         self._controls = controls
         self._columns = _wanted(library, controls or list(library.facts.values()))
+        self._lookback = _lookback(library, controls or list(library.facts.values()))
         self._look = look
         self._looked: dict[Ops, ops.Looked] = {}
-        self._tables: dict[tuple[str, int], pa.Table] = {}
+        self._tables: dict[tuple[str, int], Shown] = {}
+        self._nights: dict[tuple[str, dt.date], pa.Table] = {}
         self._rows_of_values: dict[str, Shown] = {}
         self._register_tables: dict[str, dict[str, Shown]] = {}
         self._moments: dict[str, dt.datetime | None] = {}
@@ -197,19 +203,38 @@ class Night:
     def _dataset(self, evidence: Evidence) -> Shown:
         """Return all rows that may be read of a dataset, with the declared columns and where they come from."""
         contract = self._library.contracts[evidence.dataset]
-        slot = f"{contract.name} over {evidence.lookback_nights} nights"
-        return Shown(slot, self._whole(contract, evidence), (*evidence.columns, *place_columns(contract)))
-
-    def _whole(self, contract: Contract, evidence: Evidence) -> pa.Table:
         key = (contract.name, evidence.lookback_nights)
         if key not in self._tables:
+            slot = f"{contract.name} over {evidence.lookback_nights} nights"
+            nights = [self._night - DAY * back for back in range(evidence.lookback_nights, -1, -1)]
+            found = {night: self._of_night(contract, night) for night in nights}
+            whole = pa.concat_tables([empty(contract, self._columns[contract.name]), *found.values()])
+            self._tables[key] = Shown(slot, whole, parts=self._parts(contract, found))
+        columns = (*evidence.columns, *place_columns(contract))
+        return dataclasses.replace(self._tables[key], columns=columns)
+
+    def _parts(self, contract: Contract, found: Mapping[dt.date, pa.Table]) -> tuple[tuple[str, pa.Table], ...]:
+        """Return each night with a slot of its own where events are many and some look at one night of them, some at two.
+
+        The slots take turns: what is tonight's stays where it is as tomorrow's night before. No night has another's events.
+        """
+        few = all(table.num_rows < PARTED_ROWS for table in found.values())
+        if few or contract.kind != "event" or self._lookback[contract.name] != 1:
+            return ()
+        return tuple((f"{contract.name}, night {night.toordinal() % 2}", table) for night, table in found.items())
+
+    def _of_night(self, contract: Contract, night: dt.date) -> pa.Table:
+        """Return the rows that all sources have of one night, read once."""
+        key = (contract.name, night)
+        if key not in self._nights:
             tables = [empty(contract, self._columns[contract.name])]
-            for source, night in self._windows(evidence):
-                sealed = self._reader.snapshot(source, contract.name, night)
+            for source in self._reader.sources(contract.name):
+                covered = self._reader.coverage_start(source, contract.name) <= night
+                sealed = self._reader.snapshot(source, contract.name, night) if covered else None
                 if sealed is not None and gate.usable(sealed, contract):
                     tables.append(self._rows(sealed, contract))
-            self._tables[key] = pa.concat_tables(tables)
-        return self._tables[key]
+            self._nights[key] = pa.concat_tables(tables)
+        return self._nights[key]
 
     def _windows(self, evidence: Evidence) -> Iterable[tuple[str, dt.date]]:
         for source in self._reader.sources(evidence.dataset):
@@ -274,6 +299,16 @@ def _wanted(library: Library, readers: Iterable[Control | Fact]) -> dict[str, li
         for evidence in (evidence for one in each for evidence in one.evidence):
             wanted.setdefault(evidence.dataset, set()).update(evidence.columns)
     return {dataset: sorted(columns) for dataset, columns in wanted.items()}
+
+
+def _lookback(library: Library, readers: Iterable[Control | Fact]) -> dict[str, int]:
+    """Return, by dataset, how many nights any reader or a fact it rests on looks back."""
+    most: dict[str, int] = {}
+    for reader in readers:
+        each: tuple[Control | Fact, ...] = (reader, *library.facts_of(reader))
+        for evidence in (evidence for one in each for evidence in one.evidence):
+            most[evidence.dataset] = max(most.get(evidence.dataset, 0), evidence.lookback_nights)
+    return most
 
 
 def place_columns(contract: Contract) -> dict[str, pa.DataType]:
