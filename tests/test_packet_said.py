@@ -145,7 +145,7 @@ def test_states_are_explained_where_they_stand_and_in_one_word_each(tmp_path):
     assert "Open:" in note
     assert "Gone:" in note
     assert "Past:" not in note
-    assert "4 d while it is open" in note
+    assert "d: days after the night first seen" in note
     assert "2 exceptions noted: 1 open on the last night tested, 1 gone." in sentence
     assert "gone: 1." in sentence
     note, sentence = said("event-review", mended)

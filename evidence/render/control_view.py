@@ -20,8 +20,7 @@ from evidence.render.text import number, parameter_shown, reason_once
 from evidence.render.words import Phrase, _, join, ngettext
 
 DAYS: Final = _(
-    "d: days from the night first seen to the night it was gone, or to the last night tested; seen on nights 1 to 5 is "
-    "5 nights, and 4 d while it is open."
+    "d: days after the night first seen, up to the night it was gone or, while it is open, the last night tested."
 )
 
 

@@ -22,7 +22,7 @@ _FRAMEWORKS: Final = {"hipaa": "HIPAA", "soc2": "SOC 2"}
 _QUOTED: Final = re.compile(r"<(\w+)[^>]*\bdata-quoted\b[^>]*>.*?</\1>", re.DOTALL)
 _CODE: Final = re.compile(r"<(style|script|title)\b.*?</\1>", re.DOTALL)
 _TWICE: Final = re.compile(r"^([a-z-]+): \1: ")
-_SLUG: Final = re.compile(r"(?:(?<=^)|(?<=: ))(missing-evidence|before-coverage|pending-review|control-error)(?=:|$)")
+_SLUG: Final = re.compile(r"(?:^|(?<=[:;] ))(missing-evidence|before-coverage|pending-review|control-error)(?=:|$)")
 _TAG: Final = re.compile(r"<[^>]+>")
 
 
