@@ -77,7 +77,7 @@ def test_what_was_tested_and_what_lies_before_the_period_is_counted_in_words(tmp
     built = view.build(replace(content, snapshots=(*content.snapshots, early), periods=(never, *content.periods[1:])))
     count, all_of = len(content.snapshots) + 1, len(content.controls)
     assert built["looked_back"] == (
-        f"The packet has {count} receipts: 1 more than the nights of the period have, of a night before it to which a control looks back."
+        f"Of the {count} receipts in this packet 1 is of a night before {content.start}, to which a control looks back."
     )
     assert built["summary"][0].endswith(f"{all_of - 1} were tested on at least one night, 1 on none.")
     assert view.build(content)["summary"][0].endswith("Each was tested on at least one night.")

@@ -206,8 +206,10 @@ class Campaign:
 
     def remarks(self, signature: Signature) -> tuple[Phrase, ...]:
         """Say what the face of a signature does not show of the rows: decided late, or after it, as far as its part is known to have them."""
-        if signature.scope != self.scope or not signature.stands or len(self._mine) > 1:
+        if signature.scope != self.scope or not signature.stands:
             return ()
+        if len(self._mine) > 1:
+            return (_("on its rows see below"),) if self.late or self.after_parts else ()
         late, after = len(self.late), self.decided_after(signature)
         said = (
             (late, ngettext("{n} row was first decided after the review was due", "{n} rows were first decided after the review was due", late)),
@@ -217,19 +219,23 @@ class Campaign:
 
     @property
     def after_parts(self) -> Phrase | str:
-        """Say once, where several parts of the scope shown are signed, how many rows were decided late or after a signature."""
+        """Say once, where several parts of the scope shown are signed, how many rows were decided after a signature."""
         mine = sorted(self._mine, key=lambda each: each.signed_at)
-        if len(mine) < 2:
+        first, last = (self.decided_after(each) for each in (mine[0], mine[-1])) if len(mine) > 1 else (0, 0)
+        if not first:
             return ""
-        late, first, last = len(self.late), self.decided_after(mine[0]), self.decided_after(mine[-1])
-        if not late and not first:
-            return ""
-        return _(
-            "Over all parts of {scope}, for which part a row is of is not known here: {late} first decided after the review was due; "
-            "{first} decided, or decided anew, after the first of these signatures, {last} of them after the last.",
+        if first == last:
+            return ngettext(
+                "Over all parts of {scope} {n} row was decided, or decided anew, after each of these signatures; which part a row is of is not known here.",
+                "Over all parts of {scope} {n} rows were decided, or decided anew, after each of these signatures; which part a row is of is not known here.",
+                first,
+                scope=self.scope,
+            )
+        return ngettext(
+            "Over all parts of {scope} {n} row was decided, or decided anew, after the first of these signatures, {last} after the last; which part a row is of is not known here.",
+            "Over all parts of {scope} {n} rows were decided, or decided anew, after the first of these signatures, {last} of them after the last; which part a row is of is not known here.",
+            first,
             scope=self.scope,
-            late=ngettext("{n} row was", "{n} rows were", late),
-            first=ngettext("{n} row was", "{n} rows were", first),
             last=number(last),
         )
 

@@ -147,15 +147,16 @@ def _ever_tested(views: Sequence[ControlView]) -> Phrase:
 
 
 def _looked_back(content: Content) -> Phrase | str:
-    """Say how many snapshots of the packet are of nights outside its period: the receipts list them too."""
-    outside = sum(not content.start <= fact.night <= content.end for fact in content.snapshots)
-    if not outside:
+    """Say how many snapshots of the packet are of nights before its first: the receipts list them too."""
+    before = sum(fact.night < content.start for fact in content.snapshots)
+    if not before:
         return ""
     return ngettext(
-        "The packet has {all} receipts: {n} more than the nights of the period have, of a night before it to which a control looks back.",
-        "The packet has {all} receipts: {n} more than the nights of the period have, of nights before it to which controls look back.",
-        outside,
+        "Of the {all} receipts in this packet {n} is of a night before {start}, to which a control looks back.",
+        "Of the {all} receipts in this packet {n} are of nights before {start}, to which controls look back.",
+        before,
         all=number(len(content.snapshots)),
+        start=content.start,
     )
 
 
