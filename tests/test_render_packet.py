@@ -20,7 +20,7 @@ from evidence.render.report import Report
 from evidence.signing.pades import sign_pdf
 from tests.fakes.packet_inputs import REASONS, ROOT, TEMPLATES, build_inputs, packet_key
 from tests.paper import faults as faults_of_paper
-from tests.paper import torn
+from tests.paper import headings_of, torn
 from tests.pdf_structure import faults
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=file:///etc/hostname>{{7*7}}\u202eabc\x1b[0m"
@@ -330,8 +330,6 @@ def test_no_page_is_nearly_empty_and_no_heading_stands_last(tmp_path):
     page = html.render_print(made, TEMPLATES)
     (tmp_path / "packet.pdf").write_bytes(pdf.render(page, (), made.end).body)
     tool("pdftotext", "poppler-utils")
-    headings = {
-        re.sub(r"<[^>]+>", "", each).strip() for each in re.findall(r"<h[123][^>]*>(.*?)</h[123]>", page, re.DOTALL)
-    }
-    assert list(faults_of_paper(tmp_path / "packet.pdf", headings | {"population.sql: what is tested"})) == []
+    headings = headings_of(page) | {"population.sql: what is tested"}
+    assert list(faults_of_paper(tmp_path / "packet.pdf", headings)) == []
     assert list(torn(tmp_path / "packet.pdf")) == []
