@@ -1,4 +1,4 @@
-"""What is wrong with the pages of a PDF, found by machine: nearly empty ones, headings that stand last, torn tables, text outside the frame."""
+"""What is wrong with the pages of a PDF, found by machine: nearly empty ones, headings at the foot, torn tables, text outside the frame."""
 
 import html
 import re
@@ -11,6 +11,8 @@ import pikepdf
 POINTS = 72 / 25.4
 HEAD, FOOT, SIDE = 17 * POINTS, 15 * POINTS, 12 * POINTS  # of an A4 page: running heads are outside
 LEAST = 45  # points of the page's height that have text on them: five lines of SQL, the end of a chapter
+FILLED = 1 / 3  # of the height of a page, down to the last line; one before the last with less is nearly empty
+UNDER = 2  # lines that stand on a page under its last heading, unless there are no more of them
 TALLEST = 40  # points of a line; what is taller is the watermark across the page
 
 
@@ -23,8 +25,8 @@ class Line:
     words: str
 
 
-def pages(pdf):
-    """Return (width, lines, foot) of each page: lines as the text tool sees them, and apart those of the foot."""
+def pages(pdf, above=HEAD, below=FOOT):
+    """Return (size, lines, foot) of each page: lines as the text tool sees them, and apart those of the foot."""
     made = subprocess.run(
         ["pdftotext", "-bbox-layout", str(pdf), "-"], check=True, capture_output=True, text=True
     ).stdout
@@ -36,25 +38,41 @@ def pages(pdf):
         ):
             words = html.unescape(" ".join(re.findall(r"<word[^>]*>(.*?)</word>", found.group(5))))
             line = Line(*map(float, found.groups()[:4]), words)
-            if line.top > HEAD and line.bottom - line.top < TALLEST:
-                (lines if line.bottom < height - FOOT else foot).append(line)
-        yield width, lines, foot
+            if line.top > above and line.bottom - line.top < TALLEST:
+                (lines if line.bottom < height - below else foot).append(line)
+        yield (width, height), lines, foot
 
 
-def faults(pdf, headings):
-    """Yield what is wrong, page by page. ``headings`` are texts that must not stand last on a page."""
-    found = list(pages(pdf))
-    for number, (width, lines, foot) in enumerate(found, 1):
+def headings_of(page):
+    """Return the texts of the headings of an HTML page."""
+    found = re.findall(r"<h[123][^>]*>(.*?)</h[123]>", page, re.DOTALL)
+    return {html.unescape(re.sub(r"<[^>]+>", "", each)).strip() for each in found}
+
+
+def faults(pdf, headings, above=HEAD, below=FOOT):
+    """Yield what is wrong, page by page. ``headings`` are texts that must not stand alone at the foot of a page."""
+    found = list(pages(pdf, above, below))
+    for number, ((width, height), lines, foot) in enumerate(found, 1):
         covered = sum({round(line.top): line.bottom - line.top for line in lines}.values())
-        if covered < LEAST and number < len(found):
+        filled = (max((line.bottom for line in lines), default=0) - above) / (height - above - below)
+        if (covered < LEAST or filled < FILLED) and number < len(found):
             yield f"page {number} is nearly empty: {' / '.join(line.words for line in lines)[:200]}"
-        if lines and max(lines, key=lambda line: line.bottom).words in headings:
-            yield f"page {number} ends with a heading: {max(lines, key=lambda line: line.bottom).words}"
+        after = min(found[number][1], key=lambda line: line.top).words if found[number:] and found[number][1] else ""
+        for line in lines:
+            least = 1 if after in headings else UNDER
+            if line.words in headings and number < len(found) and _alone_at_the_foot(line, lines, least):
+                yield f"page {number} ends with a heading: {line.words}"
         if len(foot) > 2:
             yield f"page {number} runs over its foot: {' / '.join(line.words for line in foot)[:200]}"
         for line in lines:
             if line.left < SIDE or line.right > width - SIDE:
                 yield f"page {number} has text beyond its margin: {line.words[:80]}"
+
+
+def _alone_at_the_foot(line, lines, least):
+    """Tell if a heading has too little under it. The title of a control in a row of a table stands beside other cells."""
+    beside = any(each is not line and each.top < line.bottom and each.bottom > line.top for each in lines)
+    return not beside and len({round(each.top) for each in lines if each.top > line.top}) < least
 
 
 def torn(pdf):

@@ -16,7 +16,7 @@ from evidence.render.inputs import Response
 from evidence.render.records import findings_csv
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from tests.hostile import CORPUS
-from tests.paper import torn
+from tests.paper import POINTS, faults, headings_of, torn
 from tests.servers import axe
 from tests.servers.chromium import Page, browser_or_skip
 from tests.test_reports import brief_content, campaign, content_of, review_content
@@ -218,6 +218,27 @@ def test_cards_of_a_brief_share_pages_and_none_is_broken_by_one(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("report", ["quarterly-hipaa", "quarterly-soc2", "access-review", "nightly-brief"])
+def test_no_printed_page_is_nearly_empty_and_no_heading_stands_alone(report, tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    content = (
+        brief_content(folder)
+        if report == "nightly-brief"
+        else review_content(folder, campaign(30))
+        if report == "access-review"
+        else content_of(report, folder, count=92)
+    )
+    path = written(content, tmp_path)
+    with Page() as page:
+        opened(page, path)
+        page.paper(tmp_path / "page.pdf")
+    head, foot = 13 * POINTS, 14 * POINTS  # letters of the first line rise over the edge of its box
+    assert list(faults(tmp_path / "page.pdf", headings_of(path.read_text()), head, foot)) == []
+    assert list(torn(tmp_path / "page.pdf")) == []
+
+
+@pytest.mark.slow
 def test_contents_follow_the_reader_and_a_phone_reads_lists(content, tmp_path):
     path = written(content, tmp_path)
     here = "document.querySelector('#contents [aria-current=location]')"
@@ -235,8 +256,16 @@ def test_contents_follow_the_reader_and_a_phone_reads_lists(content, tmp_path):
             assert page.run(f"(() => {{ const r = {here}.getBoundingClientRect(), n = {frame}; return {inside}; }})()")
         assert page.run("document.querySelectorAll('[aria-current]').length") == 1
         assert page.log == []
+        assert page.run("document.querySelectorAll('.more-left, .more-right').length") == 0
     with Page(width=360) as page:
         opened(page, path)
+        chart = "document.querySelector('#strip .chart')"
+        told = f"[{chart}.tabIndex, {chart}.className, getComputedStyle({chart}).maskImage !== 'none']"
+        assert page.run(told) == [0, "chart more-right", True], (
+            "it is seen that it goes on, and the keyboard reaches it"
+        )
+        page.run(f"{chart}.scrollLeft = 9999")
+        page.until(f"{chart}.className === 'chart more-left'")
         assert page.run("[...document.querySelectorAll('table.grid')].every(t => t.offsetWidth <= 360)")
         cell = "document.querySelector('.exceptions tbody tr td:nth-child(3)')"
         assert page.run(f"[{cell}.dataset.head, {cell}.getAttribute('role')]") == ["First seen", "cell"]

@@ -20,7 +20,7 @@ from evidence.render.report import Report
 from evidence.signing.pades import sign_pdf
 from tests.fakes.packet_inputs import REASONS, ROOT, TEMPLATES, build_inputs, packet_key
 from tests.paper import faults as faults_of_paper
-from tests.paper import torn
+from tests.paper import headings_of, torn
 from tests.pdf_structure import faults
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=file:///etc/hostname>{{7*7}}\u202eabc\x1b[0m"
@@ -218,7 +218,14 @@ def test_every_requirement_and_every_gap_is_shown(content, screen):
     assert "Reliability of this evidence" in screen
     assert "monitor-collection-complete" not in shown
     assert "Deviates from the library" in screen
-    assert "missing-evidence" in screen
+    assert "missing evidence" in screen
+    side = screen[screen.index('<nav class="side"') : screen.index("</nav>")]
+    assert '<a href="#reliability">Reliability of this evidence</a>' in side
+    assert side.index('href="#reliability"') < side.index('href="#monitor-collection-complete"')
+    own = screen[screen.index('<article class="control" id="monitor-collection-complete"') :]
+    own = own[: own.index("</article>")]
+    assert "named by the control&#39;s definition and not counted" in own, "its requirements stand beside their caveat"
+    assert screen.count("named by the control&#39;s definition and not counted") == 1
 
 
 def test_a_loosened_mapping_is_listed_and_concludes_nothing(content):
@@ -323,8 +330,6 @@ def test_no_page_is_nearly_empty_and_no_heading_stands_last(tmp_path):
     page = html.render_print(made, TEMPLATES)
     (tmp_path / "packet.pdf").write_bytes(pdf.render(page, (), made.end).body)
     tool("pdftotext", "poppler-utils")
-    headings = {
-        re.sub(r"<[^>]+>", "", each).strip() for each in re.findall(r"<h[123][^>]*>(.*?)</h[123]>", page, re.DOTALL)
-    }
-    assert list(faults_of_paper(tmp_path / "packet.pdf", headings | {"population.sql: what is tested"})) == []
+    headings = headings_of(page) | {"population.sql: what is tested"}
+    assert list(faults_of_paper(tmp_path / "packet.pdf", headings)) == []
     assert list(torn(tmp_path / "packet.pdf")) == []

@@ -145,11 +145,11 @@ def _join(parts: Iterable[Any], between: str = "") -> Phrase:
 
 def _ticks(value: str) -> Markup:
     """Return a control's sentence with what stands between backticks as code; all of it is escaped first."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(value))))  # noqa: S704 - escaped
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(_unbroken(value))))  # noqa: S704 - escaped
 
 
 def _unbroken(value: str) -> Markup:
-    """Return an item with its arrows kept in one piece; all of it is escaped first."""
+    """Return an item, a sentence or SQL with its arrows kept in one piece; all of it is escaped first."""
     arrows = re.sub("-&gt;|&lt;-", r'<span class="arrow">\g<0></span>', str(escape(value)))
     return Markup(arrows)  # noqa: S704 - escaped
 

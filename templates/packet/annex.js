@@ -148,9 +148,11 @@ class Paged {
 }
 
 // What is too wide scrolls in a frame of its own, which the keyboard reaches only while it scrolls.
+const FRAMES = ".scroll, .chart, .legend";
 function measure() {
-  for (const frame of document.querySelectorAll(".scroll, .chart, .legend")) {
-    const wide = frame.scrollWidth > frame.clientWidth + 1;
+  const frames = Array.from(document.querySelectorAll(FRAMES), edges); // all are read before the first is written
+  for (const { frame, wide, left, right } of frames) {
+    fade(frame, left, right);
     const given = { tabindex: "0", role: "group", "aria-label": _("{part}, scrolls sideways", { part: frame.dataset.label || _("Chart") }) };
     for (const [name, value] of Object.entries(given)) {
       if (wide) frame.setAttribute(name, value);
@@ -158,3 +160,20 @@ function measure() {
     }
   }
 }
+
+// Returns whether a frame is too narrow for what it holds, and on which sides more of it lies.
+function edges(frame) {
+  const rest = frame.scrollWidth - frame.clientWidth;
+  return { frame: frame, wide: rest > 1, left: frame.scrollLeft > 1, right: frame.scrollLeft < rest - 1 };
+}
+
+function fade(frame, left, right) {
+  frame.classList.toggle("more-left", left);
+  frame.classList.toggle("more-right", right);
+}
+
+document.addEventListener("scroll", function (event) { // heard on its way down: it does not bubble
+  if (!event.target.matches || !event.target.matches(FRAMES)) return;
+  const { frame, left, right } = edges(event.target);
+  fade(frame, left, right);
+}, { capture: true, passive: true });
