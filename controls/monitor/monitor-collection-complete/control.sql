@@ -22,7 +22,7 @@ select
     when status = 'missing' then 'nothing sealed'
     else coalesce(status, 'unknown') || coalesce(', ' || format('{:,}', landed) || ' row' || if(landed = 1, '', 's'), '')
       || coalesce(', ' || format('{:,}', quarantined) || ' set aside', '') || coalesce(', captured ' || strftime(captured_at, '%Y-%m-%d %H:%M'), '')
-      || if(source_rows <> arrived, ', the source has ' || format('{:,}', source_rows), '') || coalesce(': ' || nullif(left(why, 200) || if(length(why) > 200, '…', ''), ''), '')
+      || if(source_rows <> arrived, ', the source has ' || format('{:,}', source_rows), '') || coalesce(': ' || nullif(if(length(why) > 200, regexp_replace(left(why, 200), '[ ,;:]+[^ ]*$', '') || ' …', why), ''), '')
   end as observed,
   'sealed, complete, in time' as expected
 from judged
