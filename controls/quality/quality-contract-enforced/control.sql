@@ -73,7 +73,7 @@ flaws as (
       { 'place': 2, 'what': 'of another type in the model: ', 'so': k.declared > 1 },
       { 'place': 3, 'what': 'without a type: ', 'so': k.modelled and k.untyped },
       { 'place': 4, 'what': 'not built: ', 'so': k.modelled and k.warehouses < a.accounts },
-      { 'place': 5, 'what': 'built with another type: ', 'so': k.modelled and k.families > 1 and k.declared <= 1 }
+      { 'place': 5, 'what': 'built with another type: ', 'so': k.families > 1 and k.declared <= 1 }
     ]) as u(f)
     where f.so
     group by all
