@@ -126,7 +126,7 @@ def overlay_text(overlay: Mapping[str, Mapping[str, Any]], **more: Any) -> str:
 def _changed(control: str, parameters: Mapping[str, Any], more: Mapping[str, Any]) -> str:
     """Return what the overlay says of a control."""
     given = ", ".join(f"{name} = {_value(value)}" for name, value in parameters.items())
-    said = {"reason": WHY[control], "by": OFFICER, **more}
+    said = {"reason": WHY.get(control, ""), "by": OFFICER, **more}
     head = "".join(f"{name} = {_value(value)}\n" for name, value in said.items())
     return f"[controls.{control}]\n{head}parameters = {{ {given} }}\n"
 
