@@ -101,6 +101,16 @@ def test_intervals():
     assert (again.open, again.remediated_on, again.days_open) == (True, None, 0)
 
 
+def test_a_night_on_which_nothing_was_tested_makes_no_state_gone():
+    nights = [night(0, N, "X"), night(1, A), night(2, N, "X"), night(3, A)]
+    [still] = period(nights).exceptions
+    assert (still.nights, still.open, still.remediated_on, still.days_open) == (2, True, None, 2)
+    [mended] = period([*nights, night(4, S)]).exceptions
+    assert (mended.open, mended.remediated_on) == (False, START + DAY * 4)
+    first, again = period(nights, control=EVENTS).exceptions  # an event is its night's own
+    assert (first.open, again.open) == (False, False)
+
+
 def test_reviews_have_intervals_though_their_nights_are_not_assessed():
     waiting = [night(n, U, reason="pending-review", reviews=(Observation("X", "review", "r"),)) for n in range(2)]
     [review] = period([*waiting, night(2, S)]).reviews

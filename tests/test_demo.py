@@ -249,6 +249,17 @@ def test_the_key_follows_the_finding_algebra():
     assert key.night("c", 5).to_json() == {"status": "satisfied", "disposed": [["y", "look", "benign"]]}
 
 
+def test_a_quiet_night_ends_an_event_and_no_state():
+    size = Size(nights=4)
+    key = AnswerKey(size, ("c",), [Expected("p", "c", "x", "look", 0, 0, "fail")])
+    key.quiet.append(("c", 1, 2))
+    (still,) = key.intervals("c")
+    assert (still["open"], still["remediated_on"], still["days_open"]) == (False, "2026-07-04", 3)
+    key.passing.add("c")
+    (past,) = key.intervals("c")
+    assert (past["remediated_on"], past["days_open"]) == ("2026-07-02", 1)
+
+
 def test_registers_and_overlay_are_read_as_they_were_meant(tmp_path, world):
     moment = dt.datetime(2026, 8, 1, 9, 30, tzinfo=dt.UTC)
     row = {"words": ["a", 'b "c"'], "none": [], "yes": True, "many": 3, "at": moment, "on": dt.date(2026, 8, 1)}

@@ -3,15 +3,16 @@
 import datetime as dt
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 from evidence.cli.packet_parameters import by_framework, set_by
 from evidence.control.definition import load_library
 from evidence.control.model import Change
 from evidence.control.result import Interval
 from evidence.render import alike, html, sections, trends
+from evidence.render.collected import Evidenced
 from evidence.render.control_view import control_view
 from evidence.render.runs import runs
+from evidence.render.text import parameter_shown
 from evidence.render.words import concluded
 from tests.fakes.packet_inputs import ROOT, TEMPLATES
 from tests.test_render_age import finding, night, run
@@ -84,9 +85,8 @@ def test_nights_with_one_reason_are_one_run_though_each_names_its_own_date():
     )  # fmt: skip
     assert len(runs([*told[:1], (told[1][0], told[2][1])])) == 2  # another night's date is another reason
     gaps = {dt.date.fromisoformat(day): why for day, why in told} | {dt.date(2026, 7, 9): "denied"}
-    measured = SimpleNamespace(gaps=gaps)
-    assert [str(each) for each in trends._gaps(measured)] == [
-        "2026-07-05 to 2026-07-07: missing-evidence: dbt.nodes of dbt",
+    assert [str(each) for each in trends._gaps(gaps)] == [
+        "2026-07-05 to 2026-07-07: missing evidence: dbt.nodes of dbt",
         "2026-07-09: denied",
     ]
 
@@ -96,6 +96,9 @@ def test_a_sample_says_on_how_many_nights_it_was_not_whole():
     assert str(sections._sample(judged, 0)).endswith("every item on 92 of 92 nights; no sample was drawn.")
     said = str(sections._sample(judged, 2))
     assert "On 2 of them every item that could be seen" in said
+    one = str(sections._sample(replace(judged, satisfied=0, not_satisfied=1, expected=2), 1))
+    assert "1 of them" not in one
+    assert one.endswith("On the other night nothing was tested.")
     assert [str(sections._unanswered(*each)) for each in ((0, 3), (1, 1), (3, 3), (1200, 1300))] == [
         "",
         "Management has recorded no response in writing to the exception.",
@@ -104,6 +107,57 @@ def test_a_sample_says_on_how_many_nights_it_was_not_whole():
     ]
     assert concluded("exceptions noted (1234)") == "exceptions noted (1,234)"
     assert concluded("not applicable (2026)") == "not applicable (2026)"
+
+
+def read(dataset, nights, matched=None, **more):
+    counts = {"not_matched": 0, "missing": 92 - nights, "source_rows": "0", "landed": 0, "quarantined": 0, "masked": 0}
+    rest = {"first_index": 0, "last_index": 0, "claimed": 0, "digest": ""}
+    return Evidenced("carrier", dataset, nights, nights if matched is None else matched, **{**counts, **rest, **more})
+
+
+def test_reads_are_counted_by_whether_the_control_needs_them():
+    tested = replace(finding([]), satisfied=92, not_satisfied=0)
+    reads = [read("a", 92), read("b", 92, 91, not_matched=1), read("c", 0)]
+    said = " ".join(sections._checked(tested, reads, {"b", "c"}))
+    assert "on arrival: 92 of 92 sealed reads of 1 dataset match." in said
+    assert "Not matching or refused" not in said, "nothing that the control needs is missing"
+    assert "Of optional evidence, counted in the same way, 91 of 92 sealed reads of 1 dataset match." in said
+    assert "1 optional read does not match, was refused or is missing" in said
+    assert "Optional and never collected: c." in said
+    needed = " ".join(sections._checked(tested, reads, set()))
+    assert "183 of 184 sealed reads of 3 datasets match" in needed
+    assert "Not matching or refused: 1; missing: 92." in needed
+
+
+def test_states_are_explained_where_they_stand_and_in_one_word_each(tmp_path):
+    content = content_of("quarterly-soc2", tmp_path / "p")
+    text = replace(content.controls[0], mode="state")
+    judged = next(each for each in content.periods if each.control == text.id)
+    mended, still = run("a", "x", 5, 10), run("b", "x", 5, 30, still=True)
+
+    def said(mode, *rows):
+        with_rows = replace(judged, exceptions=rows)
+        shown = control_view(content, replace(text, mode=mode), with_rows, ())
+        result = sections._result(with_rows, lasting=shown.text.lasting)
+        return " ".join(shown.states(rows)), f"{shown.sentence} {result}"
+
+    note, sentence = said("state", mended, still)
+    assert "Open:" in note
+    assert "Gone:" in note
+    assert "Past:" not in note
+    assert "d: days after the night first seen" in note
+    assert "2 exceptions noted: 1 open on the last night tested, 1 gone." in sentence
+    assert "gone: 1." in sentence
+    note, sentence = said("event-review", mended)
+    assert note == "Past: an event of its own nights, which stays noted."
+    assert "1 exception noted, past." in sentence
+    assert "past: 1." in sentence
+    assert "gone" not in sentence
+
+
+def test_counts_among_parameters_have_separators_and_other_values_stay():
+    shown = [parameter_shown(value) for value in (250000, 30, True, "250000", [2026, 5432], None)]
+    assert shown == ["250,000", "30", "true", "250000", "2026, 5432", "None"]
 
 
 def test_a_deviation_says_who_set_it_and_why_as_sentences():

@@ -120,6 +120,16 @@ def test_trends_add_up_to_the_findings(content):
     coverage = by_id["policy-coverage"].rows[0]
     tested = [n for n in content.nights if n.control == "data-phi-mask-coverage" and n.status != "not-assessed"]
     assert coverage.values == {n.night: n.passed for n in tested}
+    lacking = [
+        replace(n, status="not-assessed", reason="missing-evidence")
+        if n.control == "data-phi-mask-coverage" and n.night == last
+        else n
+        for n in content.nights
+    ]
+    (gapped,) = (t for t in trends.trends(replace(content, nights=tuple(lacking))) if t.id == "policy-coverage")
+    assert gapped.gaps[-1] == f"PHI columns masked: {last}: not assessed: missing evidence"
+    assert len(gapped.gaps) == len(by_id["policy-coverage"].gaps) + 1
+    assert {row.total for row in by_id["policy-coverage"].numbers} == {""}, "a share has no sum"
     assert coverage.share(last) < 1000, "percent are rounded down: never 100 where one failed"
     collected = by_id["completeness"].rows
     assert sum(sum(row.values.values()) for row in collected) == NIGHTS * len({s.dataset for s in content.snapshots})

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from evidence.packet import _content
-from evidence.render import chart, html, text
+from evidence.render import chart, html, text, view
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 
 ONE = re.compile(r"\b1 (items|exceptions|nights|rows|controls|removals|decisions|reads|datasets)\b")
@@ -40,12 +40,16 @@ def test_of_one_a_packet_speaks_as_of_one(page):
     said = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
     assert [said[at.start() - 60 : at.end() + 20] for at in ONE.finditer(said)] == []
     assert "1 in all; it is also in data/findings.csv" in said
-    assert "1 exception noted, still open" in said or "1 exception noted, no longer open" in said
+    assert re.search(r"1 exception noted, (open on|gone|past)", said)
+    assert "1 item on every night" in said
 
 
 def test_a_reason_is_said_once(page):
     assert "denied: snowflake.users" in page
     assert "denied: denied" not in page
+    assert text.reason_once("missing-evidence: a-b of missing-evidence") == "missing evidence: a-b of missing-evidence"
+    assert text.reason_once("denied: x; missing-evidence: y") == "denied: x; missing evidence: y"
+    assert text.reason_once("not assessed: control-error") == "not assessed: control error"
     assert text.reason_once("a-b: a-b: a-b: c") == "a-b: a-b: c"
     assert text.reason_once("denied: incomplete: c") == "denied: incomplete: c"
 
@@ -61,3 +65,19 @@ def test_labels_of_a_strip_end_before_its_nights():
         first = min(float(x) for x in re.findall(r'd="M([\d.]+) ', drawn))
         label = max(re.findall(r">([^<]+)</text>", drawn), key=len)
         assert len(label) * 4 <= first, "a letter of this size is less than 4 wide on average"
+
+
+def test_what_was_tested_and_what_lies_before_the_period_is_counted_in_words(tmp_path):
+    key, _ = packet_key()
+    content = _content(build_inputs(tmp_path / "parts", count=3), key, "PKT-1", (), b"x\n")
+    assert view.build(content)["looked_back"] == ""
+    early = replace(content.snapshots[0], night=content.start - dt.timedelta(days=1), manifest_sha256="0" * 64)
+    first = content.periods[0]
+    never = replace(first, satisfied=0, not_satisfied=0, not_assessed=3)
+    built = view.build(replace(content, snapshots=(*content.snapshots, early), periods=(never, *content.periods[1:])))
+    count, all_of = len(content.snapshots) + 1, len(content.controls)
+    assert built["looked_back"] == (
+        f"Of the {count} receipts in this packet 1 is of a night before {content.start}, to which a control looks back."
+    )
+    assert built["summary"][0].endswith(f"{all_of - 1} were tested on at least one night, 1 on none.")
+    assert view.build(content)["summary"][0].endswith("Each was tested on at least one night.")

@@ -1,6 +1,7 @@
 """Since when an item has failed: a change of the reason, or a night without a result, makes no fault younger."""
 
 import datetime as dt
+from dataclasses import replace
 
 from evidence.cli import packet_night
 from evidence.control.result import Interval, PeriodFinding
@@ -38,6 +39,13 @@ def test_a_night_on_which_it_passed_breaks_the_run_and_one_without_a_result_does
     runs = [run("a", "x", 5, 10), run("a", "y", 13, 30, still=True), run("b", "x", 11, 12)]
     assert failing_since(finding(runs))["a", "y", night(13)] == night(13)
     assert failing_since(finding(runs, unknown={11, 12}))["a", "y", night(13)] == night(5)
+
+
+def test_a_night_on_which_nothing_was_in_scope_does_not_break_a_run():
+    judged = finding([run("a", "x", 5, 10), run("a", "y", 13, 30, still=True)])
+    quiet = {night(n).isoformat(): "not-applicable" for n in (11, 12)}
+    judged = replace(judged, strip={**judged.strip, **quiet})
+    assert failing_since(judged)["a", "y", night(13)] == night(5)
 
 
 def test_nights_without_a_result_before_the_first_failure_add_nothing():

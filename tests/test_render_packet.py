@@ -218,7 +218,14 @@ def test_every_requirement_and_every_gap_is_shown(content, screen):
     assert "Reliability of this evidence" in screen
     assert "monitor-collection-complete" not in shown
     assert "Deviates from the library" in screen
-    assert "missing-evidence" in screen
+    assert "missing evidence" in screen
+    side = screen[screen.index('<nav class="side"') : screen.index("</nav>")]
+    assert '<a href="#reliability">Reliability of this evidence</a>' in side
+    assert side.index('href="#reliability"') < side.index('href="#monitor-collection-complete"')
+    own = screen[screen.index('<article class="control" id="monitor-collection-complete"') :]
+    own = own[: own.index("</article>")]
+    assert "named by the control&#39;s definition and not counted" in own, "its requirements stand beside their caveat"
+    assert screen.count("named by the control&#39;s definition and not counted") == 1
 
 
 def test_a_loosened_mapping_is_listed_and_concludes_nothing(content):

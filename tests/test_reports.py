@@ -213,6 +213,7 @@ def test_the_annex_of_a_brief_says_how_long_an_exception_has_stood(tmp_path):
     }
     assert said["since"] == ["2026-07-01", "2026-06-26", "2026-06-23 or before"]
     assert (said["run"], said["days"], said["nights"]) == ([1, 6, 9], [0, 5, 8], [1, 1, 1])
+    assert said["more"] == [False, False, True]  # nobody looked further back: no exact number
 
 
 def test_a_night_after_one_that_was_not_assessed_calls_nothing_new(tmp_path):
@@ -325,9 +326,31 @@ def test_a_signature_without_a_fault_points_to_the_rows_that_were_decided_after_
     one = replace(one, rows=(*one.rows[:9], again, *one.rows[10:]), signatures=(early, other))
     assert [one.decided_after(each) for each in one.signatures] == [1, 0]
     page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.render_print(review_content(tmp_path, one), TEMPLATES)))
-    assert page.count("nothing wrong on its face") == 2
-    assert page.count("nothing wrong on its face 1 row of the list was decided, or decided anew, after it") == 1
+    assert page.count("signer, day, list and count are in order") == 2
+    assert page.count("are in order 1 row was decided, or decided anew, after it") == 1
+    assert "Ingrid signed a part without a decision on a row shown here." in page
     assert "0 decisions were replaced by a later one, 1 row has no decision that counts" in page
+
+
+def test_what_is_late_stands_beside_the_signature_and_once_where_it_is_in_parts(tmp_path):
+    at = campaign().rows[5].decided_at
+    one = campaign()
+    late = replace(one.rows[9], decided_at=at + dt.timedelta(days=40), late=dt.date(2026, 8, 21))
+    one = replace(one, rows=(*one.rows[:9], late, *one.rows[10:]))
+    whole = Signature("snowflake", 1, 1, "Marta", 60, 60, at + dt.timedelta(days=1), "")
+    assert [str(each) for each in replace(one, signatures=(whole,)).remarks(whole)] == [
+        "1 row was first decided after the review was due",
+        "1 row was decided, or decided anew, after it",
+    ]
+    parts = tuple(replace(whole, part=n, parts=2, signed_at=at + dt.timedelta(days=n)) for n in (1, 2))
+    split = replace(one, signatures=parts)
+    assert [split.remarks(each) for each in parts] == [("on its rows see below",)] * 2
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.render_print(review_content(tmp_path, split), TEMPLATES)))
+    assert page.count("1 row was decided, or decided anew, after each of these signatures;") == 1
+    assert page.count("1 row was first decided after the review was due,") == 1
+    assert page.count("on its rows see below") == 2
+    between = (replace(parts[0], signed_at=at), replace(parts[1], signed_at=at + dt.timedelta(days=60)))
+    assert "after the first of these signatures, 0 after the last" in replace(one, signatures=between).after_parts
 
 
 def test_every_row_is_in_the_csv_and_the_workbook_and_none_is_a_formula(tmp_path):

@@ -7,7 +7,7 @@ from evidence.control.definition import Control, Library
 from evidence.control.framework import Framework
 from evidence.control.model import Change
 from evidence.render.inputs import Parameter
-from evidence.render.text import known_as, parameter_text
+from evidence.render.text import known_as, parameter_shown, parameter_text
 from evidence.render.words import N_, Phrase, _, join
 
 _WAYS: Final = {
@@ -28,8 +28,8 @@ def parameters_of(library: Library, control: Control) -> tuple[Parameter, ...]:
             p.stricter or "",
             p.about,
             join(" ", [set_by(change) for change in control.changes if change.what == name]),
-            by_framework(library.frameworks, effective[name]),
-            by_framework(library.frameworks, p.default),
+            by_framework(library.frameworks, effective[name]) or parameter_shown(effective[name]),
+            by_framework(library.frameworks, p.default) or parameter_shown(p.default),
         )
         for name, p in sorted(control.parameters.items())
     )

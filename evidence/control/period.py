@@ -48,7 +48,8 @@ def assess_period(
     strip = {night: nights[night].status if night in nights else "not-assessed" for night in expected}
     unknown = [night for night in expected if strip[night] == "not-assessed"]
     tally: Counter[FindingStatus] = Counter(strip.values())
-    exceptions = intervals(nights.values(), "exceptions")
+    lasting = control.mode == "state"
+    exceptions = intervals(nights.values(), "exceptions", lasting=lasting)
     status = _status(control.mode, tally, len(expected), len(unknown), max_unknown_nights)
     return PeriodFinding(
         control=control.id,
@@ -65,7 +66,7 @@ def assess_period(
         longest_gap=_longest(unknown),
         tested_items=sum(finding.population for finding in nights.values() if _concluded(finding)),
         exceptions=exceptions,
-        reviews=intervals(nights.values(), "reviews"),
+        reviews=intervals(nights.values(), "reviews", lasting=lasting),
         unknown={night.isoformat(): _why(nights.get(night)) for night in unknown},
         strip={night.isoformat(): each for night, each in strip.items()},
         stretches=stretches(nights.values()),
@@ -73,13 +74,14 @@ def assess_period(
     )
 
 
-def intervals(findings: Iterable[NightFinding], kind: str) -> tuple[Interval, ...]:
+def intervals(findings: Iterable[NightFinding], kind: str, *, lasting: bool = False) -> tuple[Interval, ...]:
     """Return, for each item and reason, the runs of nights on which it stood among ``exceptions`` or ``reviews``.
 
     A night that was not concluded neither closes a run nor counts as seen: an item that fails before and after it was
-    open all the time. ``findings`` come in order of nights.
+    open all the time. So it is for ``lasting`` states with a night on which nothing was in scope: no test showed them gone.
+    An event is its night's own. ``findings`` come in order of nights.
     """
-    ordered = [finding for finding in findings if _concluded(finding) or getattr(finding, kind)]
+    ordered = [finding for finding in findings if _shows(finding, lasting=lasting) or getattr(finding, kind)]
     seen: dict[tuple[str, str], list[tuple[int, Observation]]] = {}
     for index, finding in enumerate(ordered):
         for each in getattr(finding, kind):
@@ -209,6 +211,11 @@ def _changes(findings: Sequence[NightFinding]) -> Iterator[RuleChange]:
             replaced = unknown(before, finding)
         if replaced is not None:
             yield RuleChange(finding.night, replaced, finding.result)
+
+
+def _shows(finding: NightFinding, *, lasting: bool) -> bool:
+    """Whether the night can end a run: of a state only one that was tested."""
+    return _concluded(finding) and not (lasting and finding.status == "not-applicable")
 
 
 def _concluded(finding: NightFinding) -> bool:

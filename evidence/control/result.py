@@ -198,7 +198,8 @@ class Interval:
 
     ``first_seen`` and ``last_seen`` are nights; ``open`` is true if it still failed on the last assessed night;
     ``remediated_on`` is the first assessed night on which it no longer failed; ``days_open`` counts from first seen to
-    remediation, or to the last assessed night, in days. ``waivers`` names those that accepted it on any of its nights, ``waived_nights``
+    remediation, or to the last assessed night, in days. For a state, assessed means tested: where nothing was in scope
+    nothing showed it gone. ``waivers`` names those that accepted it on any of its nights, ``waived_nights``
     how many nights that were; both stand in the JSON only if there are any.
     """
 

@@ -109,7 +109,7 @@ def _approvals(world: World) -> None:
     nights = {night for night, _, _ in approved}
     for night in range(world.size.nights):
         if night not in nights:
-            world.quiet(GIVEN, night, night)
+            world.quiet(GIVEN, night, night, events=True)
 
 
 def _unapproved(world: World) -> None:

@@ -111,6 +111,7 @@ class AnswerKey:
     expected: list[Expected] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     quiet: list[tuple[str, int, int]] = field(default_factory=list)  # control, nights with nobody in scope
+    passing: set[str] = field(default_factory=set)  # controls of events: such a night ends what was noted before
     disposed: list[Disposed] = field(default_factory=list)
     waivers: list[Waiver] = field(default_factory=list)
     _by_control: dict[str, list[Expected]] = field(default_factory=dict)
@@ -155,8 +156,12 @@ class AnswerKey:
         return next((status for status in order if status in seen), NOT_ASSESSED)
 
     def intervals(self, control: str) -> list[dict[str, Any]]:
-        """Return each exception as runs of assessed nights, with the night it was first gone."""
-        assessed = [(night, answer) for night, answer in self.nights(control).items() if answer.concluded]
+        """Return each exception as runs of assessed nights, with the night it was first gone: of a state one that was tested."""
+        assessed = [
+            (night, answer)
+            for night, answer in self.nights(control).items()
+            if answer.concluded and (answer.status != "not-applicable" or control in self.passing)
+        ]
         pairs = sorted({pair for _, answer in assessed for pair in answer.exceptions})
         return [interval for pair in pairs for interval in _runs(pair, assessed)]
 

@@ -29,7 +29,7 @@ def build_statements(world: World) -> None:
 
 def plant_statements(world: World) -> None:
     """Plant the deviations."""
-    world.quiet(DDL, 30, 30)  # no run, and nobody else changed anything
+    world.quiet(DDL, 30, 30, events=True)  # no run, and nobody else changed anything
     _structure(world)
     _rows(world)
 

@@ -117,9 +117,11 @@ class World:
         whole = f"{place}/{item}" if place else item
         self.key.expected.append(Expected(plant, control, whole, reason, first, last, result))
 
-    def quiet(self, control: str, first: int, last: int = ALWAYS) -> None:
-        """Say that nothing is in scope of ``control`` on these nights: not applicable."""
+    def quiet(self, control: str, first: int, last: int = ALWAYS, *, events: bool = False) -> None:
+        """Say that nothing is in scope of ``control`` on these nights: not applicable. Of ``events`` what was noted before is past then."""
         self.key.quiet.append((control, first, last))
+        if events:
+            self.key.passing.add(control)
 
     def happen(self, dataset: str, night: int, *rows: dict[str, Any]) -> None:
         """Add event rows of a night; a dataset named without rows is exported, empty, on every night."""

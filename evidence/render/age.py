@@ -10,13 +10,14 @@ from evidence.render.text import number
 from evidence.render.words import Phrase, _, join
 
 _DAY: Final = dt.timedelta(days=1)
+_UNTESTED: Final = frozenset({"not-assessed", "not-applicable"})
 Ages = Mapping[tuple[str, str, dt.date], dt.date]
 
 
 def failing_since(finding: PeriodFinding) -> Ages:
     """Return, for each exception that is open, by (item, reason, first seen), the first night of the item's unbroken run of failing.
 
-    Nights on which the control was not assessed do not break a run: nothing shows that the item was mended on them.
+    Nights on which the control was not tested do not break a run: nothing shows that the item was mended on them.
     """
     by_item: dict[str, list[Interval]] = {}
     for each in finding.exceptions:
@@ -52,12 +53,12 @@ def accepted(each: Interval) -> Phrase:
 
 
 def _back(finding: PeriodFinding, runs: list[Interval], since: dt.date) -> dt.date:
-    """Walk back night by night while another run of the item covers the night, or nothing was assessed on it."""
+    """Walk back night by night while another run of the item covers the night, or nothing was tested on it."""
     night = since - _DAY
     while status := finding.strip.get(night.isoformat(), ""):
         if any(run.first_seen <= night <= run.last_seen for run in runs):
             since = night
-        elif status != "not-assessed":
+        elif status not in _UNTESTED:
             break
         night -= _DAY
     return since

@@ -2,7 +2,7 @@
 
 Three tables, each a JSON object ``{"n": rows, "columns": {name: column}}``, gzip, base64. A column is ``{"values": […]}`` or,
 where values repeat, ``{"words": […], "at": […]}``: the row's value is ``words[at]``. Record k of ``rows`` is record k of
-``data/findings.csv``; in a brief, whose record is of one night, ``since``, ``run`` and ``days`` say how long it has failed. Text has passed ``escape_invisible``; the page sets it as text, never as markup.
+``data/findings.csv``; in a brief, whose record is of one night, ``since``, ``run`` and ``days`` say how long it has failed, ``more`` that nobody looked further back. Text has passed ``escape_invisible``; the page sets it as text, never as markup.
 """
 
 import base64
@@ -22,7 +22,7 @@ _LEVEL: Final = 9
 _UNKNOWN_SYSTEM: Final = 255  # RFC 1952 2.3.1: the file system of the machine is nobody's business
 _ROWS: Final = (
     *("control", "kind", "item", "reason", "said", "first", "last", "nights", "open", "days", "gone"),
-    *("observed", "expected", "waivers", "waived", "answer", "since", "run"),
+    *("observed", "expected", "waivers", "waived", "answer", "since", "run", "more"),
 )
 _NIGHTS: Final = ("control", "night", "status", "population", "passed", "exceptions", "reviews", "reason", "inputs")
 _RECEIPTS: Final = (
@@ -98,9 +98,10 @@ def _rows(content: Content) -> Iterator[_Row]:
                     *_row(finding, kind, shown, words, answer),
                     content.words.say(first_night(stands)),
                     stands.nights,
+                    stands.or_more,
                 )
             else:
-                yield (*_row(finding, kind, shown, words, answer), "", each.nights)
+                yield (*_row(finding, kind, shown, words, answer), "", each.nights, False)
 
 
 def first_records(content: Content) -> dict[tuple[str, str], int]:
@@ -127,7 +128,7 @@ def _ordered(nights: Iterable[NightFinding]) -> list[NightFinding]:
 
 
 def _night(night: NightFinding, places: Mapping[str, int]) -> _Row:
-    why = reason_once(f"{night.reason}: {night.detail}") if night.detail else night.reason
+    why = reason_once(f"{night.reason}: {night.detail}") if night.detail else reason_once(night.reason)
     inputs = _runs(places[item.manifest_sha256] for item in night.inputs)
     return (
         *(night.control, night.night.isoformat(), night.status, night.population, night.passed),

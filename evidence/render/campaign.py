@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from evidence.render.spreadsheet import Cell
+from evidence.render.text import number
 from evidence.render.words import Phrase, _, ngettext
 
 State = Literal[
@@ -135,15 +136,18 @@ class Acts:
         said = [
             (self.listed, ngettext("{n} list was sealed", "{n} lists were sealed", self.listed)),
             (self.decided, ngettext("{n} decision was recorded", "{n} decisions were recorded", self.decided)),
-            (
-                self.replacing,
-                ngettext("{n} of them replaces an earlier one", "{n} of them replace an earlier one", self.replacing),
-            ),
+            (self.replacing, self._replacing),
             (self.signed, ngettext("{n} part was signed", "{n} parts were signed", self.signed)),
             (self.removals_due, ngettext("{n} removal fell due", "{n} removals fell due", self.removals_due)),
             (self.review_due, _("the review itself fell due")),
         ]
         return tuple(words for holds, words in said if holds)
+
+    @property
+    def _replacing(self) -> Phrase:
+        if self.replacing == self.decided:
+            return ngettext("which replaces an earlier one", "all of which replace an earlier one", self.decided)
+        return ngettext("{n} of them replaces an earlier one", "{n} of them replace an earlier one", self.replacing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,50 @@ class Campaign:
         if signature.scope != self.scope:
             return 0
         return sum(row.decided_at is not None and row.decided_at > signature.signed_at for row in self.rows)
+
+    def remarks(self, signature: Signature) -> tuple[Phrase, ...]:
+        """Say what the face of a signature does not show of the rows: decided late, or after it, as far as its part is known to have them."""
+        if signature.scope != self.scope or not signature.stands:
+            return ()
+        if len(self._mine) > 1:
+            return (_("on its rows see below"),) if self.late or self.after_parts else ()
+        late, after = len(self.late), self.decided_after(signature)
+        said = (
+            (late, ngettext("{n} row was first decided after the review was due", "{n} rows were first decided after the review was due", late)),
+            (after, ngettext("{n} row was decided, or decided anew, after it", "{n} rows were decided, or decided anew, after it", after)),
+        )  # fmt: skip
+        return tuple(words for count, words in said if count)
+
+    @property
+    def after_parts(self) -> Phrase | str:
+        """Say once, where several parts of the scope shown are signed, how many rows were decided after a signature."""
+        mine = sorted(self._mine, key=lambda each: each.signed_at)
+        first, last = (self.decided_after(each) for each in (mine[0], mine[-1])) if len(mine) > 1 else (0, 0)
+        if not first:
+            return ""
+        if first == last:
+            return ngettext(
+                "Over all parts of {scope} {n} row was decided, or decided anew, after each of these signatures; which part a row is of is not known here.",
+                "Over all parts of {scope} {n} rows were decided, or decided anew, after each of these signatures; which part a row is of is not known here.",
+                first,
+                scope=self.scope,
+            )
+        return ngettext(
+            "Over all parts of {scope} {n} row was decided, or decided anew, after the first of these signatures, {last} after the last; which part a row is of is not known here.",
+            "Over all parts of {scope} {n} rows were decided, or decided anew, after the first of these signatures, {last} of them after the last; which part a row is of is not known here.",
+            first,
+            scope=self.scope,
+            last=number(last),
+        )
+
+    @property
+    def _mine(self) -> list[Signature]:
+        return [each for each in self.signatures if each.scope == self.scope and each.stands]
+
+    @property
+    def signed_only(self) -> list[str]:
+        """Who signed a part of any scope and has no decision on a row shown, replaced and not counting ones included."""
+        return sorted({each.reviewer for each in self.signatures} - {name for name, *_rest in self.reviewers})
 
     @property
     def overdue_before(self) -> int:

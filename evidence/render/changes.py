@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from evidence.control.replaced import Observation, Result, Setting
 from evidence.control.result import PeriodFinding, RuleChange
-from evidence.render.text import number
+from evidence.render.text import number, reason_once
 from evidence.render.words import N_, _, join
 
 _WAYS: Final = {"tighter": N_("{what}, tighter"), "looser": N_("{what}, looser"), "other": N_("{what}, otherwise")}
@@ -52,13 +52,14 @@ def _view(change: RuleChange) -> ChangeView:
 def _how(change: RuleChange) -> str:
     replaced = change.replaced
     if replaced.result is None:
-        return _("The old rule's result of this night is {missing}.", missing=replaced.missing)
+        return _("The old rule's result of {night} is {missing}.", night=change.night, missing=replaced.missing)
     if replaced.revision is not None:
         return _(
-            "The old rule's result is assessment {revision} of this night, sealed while it was in force.",
+            "The old rule's result is assessment {revision} of {night}, sealed while it was in force.",
             revision=replaced.revision,
+            night=change.night,
         )
-    return _("Both rules ran on the same evidence of this night.")
+    return _("Both rules ran on the same evidence of {night}.", night=change.night)
 
 
 def _results(old: Result | None, new: Result, missing: str) -> Iterator[tuple[str, str, str]]:
@@ -78,7 +79,7 @@ def _word(result: Result) -> str:
         "not-assessed": _("not assessed"),
         "not-applicable": _("not applicable"),
     }
-    why = [result.reason] if result.status == "not-assessed" and result.reason else []
+    why = [reason_once(result.reason)] if result.status == "not-assessed" and result.reason else []
     return join(": ", [words[result.status], *why])
 
 
@@ -131,4 +132,6 @@ def _text(value: Any) -> str:
         return "true" if value else "false"
     if value is None:
         return "none"
+    if isinstance(value, int):
+        return number(value)
     return ", ".join(map(str, value)) or "empty" if isinstance(value, list | tuple) else str(value)

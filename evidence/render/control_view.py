@@ -3,9 +3,11 @@
 import datetime as dt
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from markupsafe import Markup
 
+from evidence.control.coverage import RELIABILITY
 from evidence.control.result import IN_TIME, Disposed, Interval, NightFinding, PeriodFinding
 from evidence.render import chart
 from evidence.render.age import Ages, failing_since
@@ -14,8 +16,12 @@ from evidence.render.changes import ChangeView, changes
 from evidence.render.collected import Evidenced, evidenced
 from evidence.render.inputs import Content, ControlText, Requirement, Response
 from evidence.render.runs import Unknown, runs
-from evidence.render.text import number, parameter_text, reason_once
+from evidence.render.text import number, parameter_shown, reason_once
 from evidence.render.words import Phrase, _, join, ngettext
+
+DAYS: Final = _(
+    "d: days after the night first seen, up to the night it was gone or, while it is open, the last night tested."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,21 @@ class ControlView:
         """The control's id, also its anchor."""
         return self.text.id
 
+    @property
+    def apart(self) -> bool:
+        """Whether it tests the evidence itself: what it names is counted for no requirement."""
+        return self.id in RELIABILITY
+
+    def states(self, rows: Sequence[Interval]) -> tuple[Phrase, ...]:
+        """Say what the states of ``rows`` mean, as far as they stand there, and how days are counted."""
+        there = {"open" if each.open else "gone" if self.text.lasting else "past" for each in rows}
+        said = (
+            ("open", _("Open: noted on the last night that was tested.")),
+            ("gone", _("Gone: a later night was tested without it, which need not mean that it was mended.")),
+            ("past", _("Past: an event of its own nights, which stays noted.")),
+        )
+        return (*(words for state, words in said if state in there), *([DAYS] if there != {"past"} else []))
+
     def rows_of(self, intervals: Sequence[Interval], most: int, *, join: bool) -> list[Row]:
         """Return at most so many rows of ``intervals``; with ``join`` those that differ by their item alone are one."""
 
@@ -65,7 +86,7 @@ class ControlView:
         """Return other values that a parameter had before, each with the last night it was used on."""
         used = [(each.end, each.parameters.get(parameter)) for each in self.finding.stretches]
         last = used[-1][1] if used else None
-        return [(end, parameter_text(value)) for end, value in used[:-1] if value != last]
+        return [(end, parameter_shown(value)) for end, value in used[:-1] if value != last]
 
     def failing_since(self, each: Interval) -> dt.date | None:
         """Return since when the item has failed for any reason, if that is longer than for this one."""
@@ -110,7 +131,7 @@ def control_view(
     return ControlView(
         text=text,
         finding=finding,
-        sentence=_sentence(finding),
+        sentence=_sentence(finding, lasting=text.lasting),
         calendar=chart.calendar(
             finding.strip,
             content.start,
@@ -137,7 +158,7 @@ def _responses(content: Content, finding: PeriodFinding) -> tuple[Response, ...]
     return tuple(r for r in content.responses if r.control == finding.control and (r.item, r.reason) in noted)
 
 
-def _sentence(finding: PeriodFinding) -> Phrase:
+def _sentence(finding: PeriodFinding, *, lasting: bool) -> Phrase:
     tested = number(finding.satisfied + finding.not_satisfied)
     nights = {"n": tested, "all": number(finding.expected)}
     parts = [
@@ -146,20 +167,7 @@ def _sentence(finding: PeriodFinding) -> Phrase:
         else _("Tested on {n} of {all} nights of the period.", **nights)
     ]
     if finding.exceptions:
-        still = sum(1 for item in finding.exceptions if item.open)
-        if len(finding.exceptions) > 1:
-            parts.append(
-                ngettext(
-                    "{n} exception noted, {open} of them still open on the last night tested.",
-                    "{n} exceptions noted, {open} of them still open on the last night tested.",
-                    len(finding.exceptions),
-                    open=number(still),
-                )
-            )
-        elif still:
-            parts.append(_("1 exception noted, still open on the last night tested."))
-        else:
-            parts.append(_("1 exception noted, no longer open on the last night tested."))
+        parts.append(_noted(len(finding.exceptions), sum(each.open for each in finding.exceptions), lasting=lasting))
     elif finding.status == "satisfied":
         parts.append(_("No exceptions noted in {n} item tests.", n=number(finding.tested_items)))
     if count := finding.not_assessed:
@@ -177,6 +185,18 @@ def _sentence(finding: PeriodFinding) -> Phrase:
     return join(" ", parts)
 
 
+def _noted(count: int, still: int, *, lasting: bool) -> Phrase:
+    """Say how many exceptions there are and how many are open; what is not is gone, or, an event, past."""
+    if count == 1:
+        if still:
+            return _("1 exception noted, open on the last night tested.")
+        return _("1 exception noted, gone.") if lasting else _("1 exception noted, past.")
+    left = {"open": number(still), "rest": number(count - still)}
+    if lasting:
+        return _("{n} exceptions noted: {open} open on the last night tested, {rest} gone.", n=number(count), **left)
+    return _("{n} exceptions noted: {open} open on the last night tested, {rest} past.", n=number(count), **left)
+
+
 def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tuple[tuple[str, str], ...]:
     tested = [night for night in nights if night.status in {"satisfied", "not-satisfied"}]
     sizes = [night.population for night in tested]
@@ -186,7 +206,9 @@ def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tupl
         rows += [
             (
                 _("Population, smallest and largest night"),
-                ngettext("{least} and {n} item", "{least} and {n} items", max(sizes), least=number(min(sizes))),
+                ngettext("{n} item on every night", "{n} items on every night", max(sizes))
+                if min(sizes) == max(sizes)
+                else ngettext("{least} and {n} item", "{least} and {n} items", max(sizes), least=number(min(sizes))),
             ),
             (
                 _("Population on {night}", night=last.night),

@@ -23,10 +23,10 @@ GLOSSARY: Final = (
         ),
     ),
     (
-        _("gone, past"),
+        _("gone"),
         _(
-            "gone: a state that a later night was tested without, which need not mean that it was mended; past: an event of its own nights, "
-            "that stays noted"
+            "of a state: a later night was tested without it, which need not mean that it was mended; a night on which nothing was "
+            "tested makes none gone"
         ),
     ),
     (
@@ -45,10 +45,21 @@ GLOSSARY: Final = (
         _("not assessed"),
         _("evidence for the night is missing, refused, late, incomplete or undecided; it never counts in favour"),
     ),
+    (
+        _("open"),
+        _(
+            "an exception of the last night tested; its days run from the night first seen to that night, those of a gone one to the night it was gone"
+        ),
+    ),
+    (_("past"), _("of an event: it is of its own nights, and stays noted")),
     (_("population"), _("every item in scope of a control on one night, with its count and fingerprint")),
     (
         _("primary, supporting"),
         _("the control tests the requirement's own population and operation, or only speaks to part of it"),
+    ),
+    (
+        _("quarantined"),
+        _("rows that did not fit the dataset's form: kept apart, counted, and never part of a population"),
     ),
     (
         _("receipt"),
@@ -57,12 +68,8 @@ GLOSSARY: Final = (
     (
         _("review item"),
         _(
-            "a hit that a person must judge before the night can be concluded; judged too late, or as no false alarm, it is an exception"
+            "a hit that a person must judge before the night can be concluded; not judged in time, or judged as no false alarm, it is an exception"
         ),
-    ),
-    (
-        _("set aside"),
-        _("rows that did not fit the dataset's form: kept apart, counted, and never part of a population"),
     ),
     (
         _("snapshot"),

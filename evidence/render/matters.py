@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from evidence.control.coverage import RELIABILITY
 from evidence.control.model import grade
 from evidence.control.result import Interval, PeriodFinding
 from evidence.render.age import accepted, standing
@@ -78,7 +79,9 @@ def _weighed(content: Content, text: ControlText, finding: PeriodFinding) -> _We
     gap = _run_of(finding, unknown)[0] if stands and unknown else ""
     days = max([i.days_open for i in (still or finding.exceptions)] + [len(_run_of(finding, unknown)) if gap else 0])
     frameworks = set(content.report.frameworks)
-    primary = any(m.strength == "primary" and not m.refused and m.framework in frameworks for m in text.maps)
+    primary = text.id not in RELIABILITY and any(
+        m.strength == "primary" and not m.refused and m.framework in frameworks for m in text.maps
+    )
     return _Weighed(text, finding, still, gap, days, primary)
 
 

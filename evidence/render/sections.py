@@ -55,7 +55,7 @@ def _tested(view: ControlView) -> Tested:
         population=tuple(join(": ", each) for each in view.populations),
         checked=tuple(_checked(finding, view.evidence, view.text.optional)),
         sample=_sample(finding, sum(each.nights for each in view.judged_on_less)),
-        result=_result(finding),
+        result=_result(finding, lasting=view.text.lasting),
         unanswered=_unanswered(open_answers, len(finding.exceptions)),
     )
 
@@ -77,22 +77,21 @@ def _unanswered(lacking: int, noted: int) -> Phrase | str:
 
 def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced], optional: Collection[str]) -> list[Phrase]:
     """Say how it was checked that the population is all there: read by read, and where it was not."""
-    sealed, matched = sum(e.nights for e in evidence), sum(e.matched for e in evidence)
     required = [e for e in evidence if e.dataset not in optional]
-    other, missing = sum(e.nights - e.matched for e in required), sum(e.missing for e in required)
-    beside = sum(e.nights - e.matched + e.missing for e in evidence if e.dataset in optional and e.nights)
-    said = [
-        _(
-            "It rests on no read of a source, but on what this store itself holds, as it was sealed: receipts, findings, checks or registers."
+    beside = [e for e in evidence if e.dataset in optional and e.nights]
+    never = [e.dataset for e in evidence if e.dataset in optional and not e.nights]
+    other, missing = sum(e.not_matched for e in required), sum(e.missing for e in required)
+    said: list[Phrase] = []
+    if not evidence:
+        said.append(
+            _(
+                "It rests on no read of a source, but on what this store itself holds, as it was sealed: receipts, findings, checks or registers."
+            )
         )
-        if not evidence
-        else _(
-            "Each read was counted on both sides, at the source and on arrival: {matched} of {reads} of {datasets} match.",
-            matched=number(matched),
-            reads=ngettext("{n} sealed read", "{n} sealed reads", sealed),
-            datasets=ngettext("{n} dataset", "{n} datasets", len({e.dataset for e in evidence})),
-        ),
-    ]
+    if required:
+        said.append(
+            _("Each read was counted on both sides, at the source and on arrival: {matches}.", matches=_match(required))
+        )
     if other or missing:
         said.append(
             _(
@@ -102,19 +101,32 @@ def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced], optional: Co
             )
         )
     if beside:
+        said.append(_("Of optional evidence, counted in the same way, {matches}.", matches=_match(beside)))
+    if lacking := sum(e.not_matched + e.missing for e in beside):
         said.append(
             ngettext(
-                "{n} read of optional evidence does not match or is missing: it could only have turned a failure into a pass.",
-                "{n} reads of optional evidence do not match or are missing: they could only have turned a failure into a pass.",
-                beside,
+                "{n} optional read does not match, was refused or is missing: it could only have turned a failure, or a hit to be reviewed, into a pass.",
+                "{n} optional reads do not match, were refused or are missing: they could only have turned a failure, or a hit to be reviewed, into a pass.",
+                lacking,
             )
         )
-    tested = finding.satisfied + finding.not_satisfied
-    if tested:
+    if never:
+        said.append(_("Optional and never collected: {names}.", names=join(", ", never)))
+    if finding.satisfied + finding.not_satisfied:
         said.append(
             _("On each night tested, count and fingerprint of the items with a result equal those of the population.")
         )
     return said
+
+
+def _match(evidence: Sequence[Evidenced]) -> Phrase:
+    sealed = sum(e.nights for e in evidence)
+    return _(
+        "{matched} of {reads} of {datasets} match",
+        matched=number(sum(e.matched for e in evidence)),
+        reads=ngettext("{n} sealed read", "{n} sealed reads", sealed),
+        datasets=ngettext("{n} dataset", "{n} datasets", len({e.dataset for e in evidence})),
+    )
 
 
 def _sample(finding: PeriodFinding, on_less: int) -> Phrase:
@@ -130,7 +142,15 @@ def _sample(finding: PeriodFinding, on_less: int) -> Phrase:
             tested=number(tested),
         )
     ]
-    if on_less:
+    if on_less == tested and on_less:
+        said.append(
+            ngettext(
+                "Every item that could be seen, that is: evidence that the control requires was not whole on that night, and what else failed on it is not known.",
+                "Every item that could be seen, that is: evidence that the control requires was not whole on any of these nights, and what else failed on them is not known.",
+                on_less,
+            )
+        )
+    elif on_less:
         said.append(
             ngettext(
                 "On {n} of them every item that could be seen: evidence that the control requires was not whole that night, and what else failed on it is not known.",
@@ -140,22 +160,26 @@ def _sample(finding: PeriodFinding, on_less: int) -> Phrase:
         )
     if rest := finding.expected - tested:
         said.append(
-            ngettext("On the other {n} night nothing was tested.", "On the other {n} nights nothing was tested.", rest)
+            ngettext("On the other night nothing was tested.", "On the other {n} nights nothing was tested.", rest)
         )
     return join(" ", said)
 
 
-def _result(finding: PeriodFinding) -> Phrase:
+def _result(finding: PeriodFinding, *, lasting: bool) -> Phrase:
     tests = ngettext("{n} item test", "{n} item tests", finding.tested_items)
     if finding.exceptions:
         still = sum(run.open for run in finding.exceptions)
-        return ngettext(
-            "{n} exception noted in {tests}. Open on the last night tested: {open}; gone or past: {gone}.",
-            "{n} exceptions noted in {tests}. Open on the last night tested: {open}; gone or past: {gone}.",
-            len(finding.exceptions),
-            tests=tests,
-            open=number(still),
-            gone=number(len(finding.exceptions) - still),
+        count = len(finding.exceptions)
+        noted = ngettext("{n} exception noted in {tests}.", "{n} exceptions noted in {tests}.", count, tests=tests)
+        left = {"open": number(still), "rest": number(count - still)}
+        return join(
+            " ",
+            (
+                noted,
+                _("Open on the last night tested: {open}; gone: {rest}.", **left)
+                if lasting
+                else _("Open on the last night tested: {open}; past: {rest}.", **left),
+            ),
         )
     if finding.status == "satisfied":
         return _("No exceptions noted in {tests}.", tests=tests)

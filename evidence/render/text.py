@@ -22,6 +22,7 @@ _FRAMEWORKS: Final = {"hipaa": "HIPAA", "soc2": "SOC 2"}
 _QUOTED: Final = re.compile(r"<(\w+)[^>]*\bdata-quoted\b[^>]*>.*?</\1>", re.DOTALL)
 _CODE: Final = re.compile(r"<(style|script|title)\b.*?</\1>", re.DOTALL)
 _TWICE: Final = re.compile(r"^([a-z-]+): \1: ")
+_SLUG: Final = re.compile(r"(?:^|(?<=[:;] ))(missing-evidence|before-coverage|pending-review|control-error)(?=:|$)")
 _TAG: Final = re.compile(r"<[^>]+>")
 
 
@@ -65,8 +66,8 @@ def status_words(status: str) -> str:
 
 
 def reason_once(value: str) -> str:
-    """Return ``incomplete: incomplete: …``, a reason before a detail that begins with it, with the reason said once."""
-    return _TWICE.sub(r"\1: ", value, count=1)
+    """Return ``incomplete: incomplete: …``, a reason before a detail that begins with it, with the reason said once and in words."""
+    return _SLUG.sub(lambda found: found.group().replace("-", " "), _TWICE.sub(r"\1: ", value, count=1))
 
 
 def day(value: dt.date | None) -> str:
@@ -84,6 +85,11 @@ def parameter_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def parameter_shown(value: object) -> str:
+    """Spell the value of a control's parameter for reading: a count with separators."""
+    return number(value) if isinstance(value, int) and not isinstance(value, bool) else parameter_text(value)
 
 
 def number(value: int) -> str:

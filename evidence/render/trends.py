@@ -6,7 +6,7 @@ are series counted from the same evidence (``evidence.control.measure``), with t
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from evidence.render.collected import completeness
 from evidence.render.inputs import Content
 from evidence.render.multiples import Row, multiples
 from evidence.render.runs import Unknown, runs
-from evidence.render.text import number
+from evidence.render.text import number, reason_once
 from evidence.render.words import _, join, ngettext
 from evidence.snapshot import canonical
 
@@ -128,7 +128,7 @@ def _numbers(row: Row, nights: Sequence[dt.date]) -> Numbers:
     found = [night for night in nights if night in row.values]
     gaps = number(len(nights) - len(found))
     if not found:
-        return Numbers(row.label, At("-"), At("-"), At("-"), "-", gaps)
+        return Numbers(row.label, At("-"), At("-"), At("-"), "" if row.of or row.stock else "-", gaps)
 
     def order(night: dt.date) -> int:
         return row.share(night) if row.of else row.values[night]
@@ -151,18 +151,35 @@ def _numbers(row: Row, nights: Sequence[dt.date]) -> Numbers:
 
 
 def _coverage(content: Content) -> Trend:
-    rows = []
+    rows, gaps = [], []
     for control, label in COVERAGE:
         tested = [n for n in content.nights if n.control == control and n.status in {"satisfied", "not-satisfied"}]
         if tested:
             passed = {n.night: n.passed for n in tested if n.population}
             rows.append(Row(label, passed, {n.night: n.population for n in tested if n.population}))
+            gaps += [join(": ", (label, told)) for told in _gaps(_untested(content, control, passed))]
     about = _(
         "Items that passed among the population of data-phi-mask-coverage, data-phi-tag-coverage and data-phi-row-access, "
         "from the sealed findings. Hatched: not assessed, or nothing to test. A scale need not begin at zero. Percentages are rounded down. A jump of the total is "
         "a change of what is in scope."
     )
-    return _trend(content, "policy-coverage", _("Policy coverage"), about, rows)
+    return _trend(content, "policy-coverage", _("Policy coverage"), about, rows, gaps)
+
+
+def _untested(content: Content, control: str, counted: Collection[dt.date]) -> dict[dt.date, str]:
+    """Return why each night of the period has no share."""
+    found = {n.night: n for n in content.nights if n.control == control}
+    told: dict[dt.date, str] = {}
+    for night in chart.nights_of(content.start, content.end):
+        if night not in counted:
+            finding = found.get(night)
+            if finding is None:
+                told[night] = _("no assessment is sealed")
+            elif finding.status == "not-assessed":
+                told[night] = join(": ", (_("not assessed"), finding.reason))
+            else:
+                told[night] = _("nothing to test")
+    return told
 
 
 def _ages(content: Content) -> Trend:
@@ -209,7 +226,7 @@ def _measured(content: Content, measured: Measured) -> Trend:
         series.title,
         series.about,
         rows,
-        list(_gaps(measured)),
+        list(_gaps(measured.gaps)),
         control=series.control,
         sql=series.sql.strip(),
     )
@@ -219,9 +236,9 @@ def _of(nights: Mapping[dt.date, Mapping[str, int]], labels: Sequence[str]) -> d
     return {night: sum(found.get(label, 0) for label in labels) for night, found in nights.items()}
 
 
-def _gaps(measured: Measured) -> Iterator[str]:
+def _gaps(gaps: Mapping[dt.date, str]) -> Iterator[str]:
     by_reason: dict[str, list[Unknown]] = defaultdict(list)
-    for run in runs((night.isoformat(), why) for night, why in sorted(measured.gaps.items())):
+    for run in runs((night.isoformat(), reason_once(why)) for night, why in sorted(gaps.items())):
         by_reason[run.reason].append(run)
     for why, found in by_reason.items():
         shown = join(", ", map(_span, found[:_GAPS]))

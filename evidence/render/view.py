@@ -49,6 +49,7 @@ def build(content: Content) -> dict[str, Any]:
         "trends": trends(content) if "trends" in content.report.shown else [],
         "open": _open(views),
         "lacking": _lacking(reads),
+        "looked_back": _looked_back(content),
         "unread": _unread(content),
         "matrices": matrices(content),
         "completeness": completeness_charts(content),
@@ -78,13 +79,19 @@ def _summary(content: Content, views: Sequence[ControlView], reads: Sequence[Evi
     sealed = [fact for fact in content.snapshots if content.start <= fact.night <= content.end]
     matched = sum(1 for fact in sealed if fact.status == "complete")
     return (
-        ngettext(
-            "{n} control tested on up to {nights}, {start} to {end} (UTC).",
-            "{n} controls tested on up to {nights}, {start} to {end} (UTC).",
-            counts["controls"],
-            nights=ngettext("{n} night", "{n} nights", length),
-            start=content.start,
-            end=content.end,
+        join(
+            " ",
+            (
+                ngettext(
+                    "{n} control over {nights}, {start} to {end} (UTC).",
+                    "{n} controls over {nights}, {start} to {end} (UTC).",
+                    counts["controls"],
+                    nights=ngettext("{n} night", "{n} nights", length),
+                    start=content.start,
+                    end=content.end,
+                ),
+                _ever_tested(views),
+            ),
         ),
         _(
             "{satisfied} with no exceptions noted, {not_satisfied} with exceptions noted, {not_assessed} not assessed, "
@@ -109,8 +116,8 @@ def _summary(content: Content, views: Sequence[ControlView], reads: Sequence[Evi
             " ",
             (
                 ngettext(
-                    "The findings rest on {n} sealed snapshot; {matched} match the totals the source returned, {others} do not, or were refused.",
-                    "The findings rest on {n} sealed snapshots; {matched} match the totals the source returned, {others} do not, or were refused.",
+                    "The findings rest on {n} sealed snapshot of the period; {matched} match the totals the source returned, {others} do not, or were refused.",
+                    "The findings rest on {n} sealed snapshots of the period; {matched} match the totals the source returned, {others} do not, or were refused.",
                     len(sealed),
                     matched=number(matched),
                     others=number(len(sealed) - matched),
@@ -123,6 +130,33 @@ def _summary(content: Content, views: Sequence[ControlView], reads: Sequence[Evi
             ),
         ),
         *_about_itself(views),
+    )
+
+
+def _ever_tested(views: Sequence[ControlView]) -> Phrase:
+    """Say how many controls were tested at all: one without such a night concludes nothing."""
+    tested = sum(bool(view.finding.satisfied + view.finding.not_satisfied) for view in views)
+    if tested == len(views):
+        return ngettext("It was tested on at least one night.", "Each was tested on at least one night.", len(views))
+    return ngettext(
+        "{n} was tested on at least one night, {rest} on none.",
+        "{n} were tested on at least one night, {rest} on none.",
+        tested,
+        rest=number(len(views) - tested),
+    )
+
+
+def _looked_back(content: Content) -> Phrase | str:
+    """Say how many snapshots of the packet are of nights before its first: the receipts list them too."""
+    before = sum(fact.night < content.start for fact in content.snapshots)
+    if not before:
+        return ""
+    return ngettext(
+        "Of the {all} receipts in this packet {n} is of a night before {start}, to which a control looks back.",
+        "Of the {all} receipts in this packet {n} are of nights before {start}, to which controls look back.",
+        before,
+        all=number(len(content.snapshots)),
+        start=content.start,
     )
 
 
@@ -139,8 +173,8 @@ def _about_itself(views: Sequence[ControlView]) -> Iterable[Phrase]:
     judging = [view for view in views if view.text.judges_findings and view.finding.exceptions]
     if judging:
         yield ngettext(
-            "{n} exception is of a control that judges findings of others ({controls}): its item stands with the other control too.",
-            "{n} exceptions are of controls that judge findings of others ({controls}): their items stand with the other control too.",
+            "{n} exception is of a control that judges findings of others ({controls}): an item that is a finding stands with the control it is of too, where that one is in this packet.",
+            "{n} exceptions are of controls that judge findings of others ({controls}): an item that is a finding stands with the control it is of too, where that one is in this packet.",
             sum(len(view.finding.exceptions) for view in judging),
             controls=join(", ", [view.id for view in judging]),
         )

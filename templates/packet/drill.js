@@ -20,7 +20,10 @@ function facts(pairs) {
 }
 
 function stateOf(rows, row) {
-  if (rows.of("open", row)) return _("open, {n} d", { n: say(rows.of("days", row)) });
+  if (rows.of("open", row)) {
+    const days = { n: say(rows.of("days", row)) };
+    return rows.of("more", row) ? _("open, {n} d or more", days) : _("open, {n} d", days);
+  }
   const gone = rows.of("gone", row);
   return gone ? _("gone {night}, after {n} d", { night: gone, n: say(rows.of("days", row)) }) : _("past");
 }
@@ -129,7 +132,7 @@ async function receiptView(number) {
     [_("Outcome"), of("outcome")], [_("Why"), of("reason")],
     [_("Settled"), of("finality")],
     [_("As of"), of("claimed") ? _("{time}, the exporter's claim", { time: of("as_of") }) : of("as_of")],
-    [_("Rows"), _("{stated} stated by the source, {landed} landed, {aside} set aside", { stated: say(of("stated")), landed: say(of("landed")), aside: say(of("aside")) })],
+    [_("Rows"), _("{stated} stated by the source, {landed} landed, {aside} quarantined", { stated: say(of("stated")), landed: say(of("landed")), aside: say(of("aside")) })],
     [_("Values treated"), _("{n} masked, hashed or dropped before they were written", { n: say(of("masked")) })],
     [_("Manifest SHA-256"), make("span", { class: "mono" }, of("manifest"))],
     [_("Log entry"), of("entry") === null ? _("not exhibited") : say(of("entry"))],

@@ -106,7 +106,7 @@ async function openAnnex() {
       const [first, last] = [rows.of("since", k) || rows.of("first", k), rows.of("last", k)];
       return make("span", { class: "date" }, first === last ? first : _("{first} to", { first: first }) + "\n" + last);
     } },
-    { head: _("Nights"), by: "run", num: true, style: "num", width: "w-annex-few", cell: function (k) { return say(rows.of("run", k)); } },
+    { head: _("Nights"), by: "run", num: true, style: "num", width: "w-annex-few", cell: function (k) { return say(rows.of("run", k)) + (rows.of("more", k) ? "+" : ""); } },
     { head: _("State"), by: "days", width: "w-annex-state", cell: function (k) {
       return rows.of("open", k) ? stateOf(rows, k) : rows.of("gone", k) ? _("gone after {n} d", { n: say(rows.of("days", k)) }) : _("past");
     } },
