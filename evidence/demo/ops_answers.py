@@ -63,7 +63,10 @@ def answer_followed(world: World, late: tuple[str, ...]) -> None:
 def _freshness(stood: Stood, night: int) -> None:
     nights = range(max(0, night - _LOOK_BACK), night)
     for control, answers in stood.answers.items():
-        last = max((n for n in nights if answers[n].concluded), default=nights[0] - 1)
+        begun = [n for n in nights if answers[n].reason != BEFORE]  # nights before coverage are no gap
+        if not begun:
+            continue
+        last = max((n for n in begun if answers[n].concluded), default=begun[0] - 1)
         if night - 1 - last > _UNTESTED:
             stood.world.expect("controls-not-concluded", FRESH, control, "not-concluded", night, night, source="")
 

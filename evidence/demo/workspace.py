@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from evidence.demo.governance import VPCE
 from evidence.demo.people import ADMINS, BREAK_GLASS, SERVICES, role_classes
@@ -13,6 +13,9 @@ from evidence.demo.tables import DOMAINS, SCHEMAS
 APPROVED = dt.date(2026, 1, 12)
 EXPIRES = dt.date(2027, 1, 12)
 OFFICER = "Ingrid Solvang (CISO)"
+WHY: Final = {  # of what the overlay sets from the first night on
+    "data-phi-unload": "The nightly fills for the clearing house leave by this role and by no other",
+}
 Row = dict[str, Any]
 
 SYSTEM = """\
@@ -123,7 +126,7 @@ def overlay_text(overlay: Mapping[str, Mapping[str, Any]], **more: Any) -> str:
 def _changed(control: str, parameters: Mapping[str, Any], more: Mapping[str, Any]) -> str:
     """Return what the overlay says of a control."""
     given = ", ".join(f"{name} = {_value(value)}" for name, value in parameters.items())
-    said = {"reason": f"Approved by {OFFICER}", **more}
+    said = {"reason": WHY.get(control, ""), "by": OFFICER, **more}
     head = "".join(f"{name} = {_value(value)}\n" for name, value in said.items())
     return f"[controls.{control}]\n{head}parameters = {{ {given} }}\n"
 

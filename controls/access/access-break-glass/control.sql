@@ -30,11 +30,11 @@ sign_ins as (
   group by all
 ),
 uses as (
-  select item, count(*) as sign_ins, bool_and(covered) as covered, bool_and(independent) as independent, bool_or(signed_in is null) as unclear from sign_ins group by all
+  select item, count(*) as sign_ins, count(*) filter (where not covered) as loose, count(*) filter (where covered and not independent) as own, bool_and(covered) as covered, bool_and(independent) as independent, bool_or(signed_in is null) as unclear from sign_ins group by all
 ),
 reviews as (
   select
-    r.item, coalesce(r.reviewed_at >= p.ended and r.reviewed_at <= p.ended + to_days(c.review_days), false) as reviewed, r.reviewed_by_another as by_another,
+    r.item, r.reviewed_at, p.ended + to_days(c.review_days) as due, coalesce(r.reviewed_at >= p.ended and r.reviewed_at <= p.ended + to_days(c.review_days), false) as reviewed, r.reviewed_by_another as by_another,
     c.as_of <= p.ended + to_days(c.review_days) as not_due,
     list_contains(c.break_glass_roles, r.role) or exists (select 1 from register.break_glass b where lower(b."user") = r.who) as emergency
   from requests r
@@ -43,7 +43,8 @@ reviews as (
 ),
 judged as (
   select
-    p.item, p.kind, u.sign_ins, v.reviewed, v.not_due,
+    p.item, p.kind, p.started, p.ended, c.as_of, u.sign_ins, u.loose, u.own, u.unclear, v.item is not null as approved, v.emergency, v.reviewed, v.reviewed_at, v.due, v.by_another, v.not_due,
+    g.item is not null as requested, g.independent, g.in_time,
     case p.kind
       when 'grant' then case
         when g.in_time then ''
@@ -82,9 +83,14 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'user' then coalesce(sign_ins, 0) || ' sign-in' || if(coalesce(sign_ins, 0) = 1, '', 's')
-    when 'request' then case when reviewed then 'reviewed' when not_due then 'review not due' else 'not reviewed in time' end
-    when 'grant' then 'emergency role granted'
+    when 'user' then coalesce(sign_ins, 0) || ' sign-in' || if(coalesce(sign_ins, 0) = 1, '', 's') || if(loose > 0, ', ' || loose || ' outside every approved request', '') || if(own > 0, ', ' || own || ' within a request approved by its user or requester alone', '') || if(unclear, ', one at an unknown time', '')
+    when 'request' then case
+      when not approved then 'its status is not one of an approved request'
+      else if(emergency, '', 'names neither an emergency role nor an emergency user, ')
+        || case when not_due and not reviewed then 'review not due before ' || strftime(due, '%Y-%m-%d') else coalesce('reviewed ' || strftime(reviewed_at, '%Y-%m-%d') || if(reviewed_at < ended, ', before its end', ''), 'not reviewed') || if(reviewed, if(by_another, '', ' by its user or approver, or by nobody known'), ', due by ' || strftime(due, '%Y-%m-%d')) end
+    end
+    when 'grant' then 'granted ' || coalesce(strftime(started, '%Y-%m-%d %H:%M'), 'at an unknown time') || if(ended >= as_of, ', open at the end of the night', ', ended ' || strftime(ended, '%Y-%m-%d %H:%M'))
+      || case when in_time then ', within an approved request' when not requested then ', no approved request for it' when not independent then ', the request approved by its user or requester, or by nobody known' else ', beyond the end of the request or the longest time' end
     else 'inherits an emergency role'
   end as observed,
   case kind

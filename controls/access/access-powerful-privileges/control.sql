@@ -36,7 +36,7 @@ select
   case when reason = '' then 'pass' when reason = 'unknown-privilege' then 'review' else 'fail' end as result,
   reason,
   case kind
-    when 'power' then case when amount > 0 then 'inherited' else 'held' end
+    when 'power' then case when amount > 0 then 'inherited' else 'held' end || case reason when '' then '' when 'registration-expired' then ', its approval has run out' when 'not-approved' then ', not approved' else '' end
     when 'option' then amount || ' grant' || if(amount = 1, '', 's') || ' with grant option, ' || unknown || ' not known'
     else case when amount > 0 then 'not managed' when unknown > 0 then 'not known' else 'managed access' end
   end as observed,

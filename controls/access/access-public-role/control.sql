@@ -34,6 +34,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when unnamed is not null then grants || ' grant' || if(grants = 1, '', 's') || ' to PUBLIC, ' || baseline || ' of them in the baseline, ' || unnamed || ' grant' || if(unnamed = 1, '', 's') || ' without a holder' else 'granted to PUBLIC' end as observed,
+  case when unnamed is not null then grants || ' grant' || if(grants = 1, '', 's') || ' to PUBLIC, ' || baseline || ' of them in the baseline, ' || unnamed || ' grant' || if(unnamed = 1, '', 's') || ' without a holder' else if(future, 'future grant to PUBLIC', 'granted to PUBLIC' || case when covered then ', in the baseline' when not covered then ', its approval has run out' else ', not in the baseline' end) end as observed,
   case when unnamed is not null then 'every grant names its holder' when reason = 'future-grant' then 'no future grant' else 'not granted, or in the baseline' end as expected
 from judged

@@ -59,7 +59,9 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when kind = 'scope' then coalesce(signed, 0) || ' of ' || coalesce(parts, 0) || ' part' || if(coalesce(parts, 0) = 1, '', 's') || ' signed as they should be'
-    else coalesce(decision || ' decided ' || strftime(decided_at, '%Y-%m-%d'), 'held, no decision') end as observed,
-  case when kind = 'scope' then 'every part signed over the sealed list' else 'decided by another, removed within ' || execute_days || ' day' || if(execute_days = 1, '', 's') || ' where so decided' end as expected
+  case when kind = 'scope' then if(parts is null, 'no signed review', signed || ' of ' || parts || ' part' || if(parts = 1, '', 's') || ' signed as they should be')
+    else coalesce(decision || ' decided ' || strftime(decided_at, '%Y-%m-%d'), 'held, no decision')
+      || case reason when 'own-access' then ' by the holder, or by somebody who reports to him' when 'reviewer-not-registered' then ' by somebody not registered for access reviews then' when 'not-removed' then ', still held' else '' end
+  end as observed,
+  case when kind = 'scope' then 'every part signed over the list on record' else 'decided by another, removed within ' || execute_days || ' day' || if(execute_days = 1, '', 's') || ' where so decided' end as expected
 from judged

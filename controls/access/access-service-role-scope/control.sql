@@ -12,10 +12,8 @@ holders as (
     e.source, e.role,
     bool_or(e.holder_kind = 'USER' and coalesce(u.kind, 'human') <> 'service') as people,
     bool_or(e.holder_kind <> 'USER' and not list_contains(c.system_parents, e.holder)) as roles,
-    concat_ws('; ',
-      'held by a user that is no service: ' || string_agg(distinct e.holder, ', ' order by e.holder) filter (where e.holder_kind = 'USER' and coalesce(u.kind, 'human') <> 'service'),
-      'inherited by: ' || string_agg(distinct e.holder, ', ' order by e.holder) filter (where e.holder_kind <> 'USER' and not list_contains(c.system_parents, e.holder))
-    ) as observed
+    list_sort(list_distinct(list(e.holder order by e.holder) filter (where e.holder_kind = 'USER' and coalesce(u.kind, 'human') <> 'service'))) as strangers,
+    list_sort(list_distinct(list(e.holder order by e.holder) filter (where e.holder_kind <> 'USER' and not list_contains(c.system_parents, e.holder)))) as heirs
   from fact.role_edges e
   cross join params c
   left join fact.user u on u.source = e.source and u.user_name = e.holder and e.holder_kind = 'USER'
@@ -37,7 +35,11 @@ allowed as (
 ),
 judged as (
   select
-    p.item, p.kind, h.observed as held, a.observed as reached,
+    p.item, p.kind, a.observed as reached,
+    concat_ws('; ',
+      'held by a user that is no service: ' || array_to_string(h.strangers[:10], ', ') || if(len(h.strangers) > 10, ' and ' || (len(h.strangers) - 10) || ' more', ''),
+      'inherited by: ' || array_to_string(h.heirs[:10], ', ') || if(len(h.heirs) > 10, ' and ' || (len(h.heirs) - 10) || ' more', '')
+    ) as held,
     case p.kind
       when 'role' then case
         when a.role is null and not coalesce(h.people or h.roles, false) then ''
@@ -79,7 +81,7 @@ select
     end
     when 'missing' then 'no such role'
     when 'unknown' then 'a grant that does not say who holds which role'
-    else coalesce(nullif(concat_ws('; ', nullif(left(held, 300) || if(length(held) > 300, '…', ''), ''), reached), ''), 'held by services and system roles only, reaches no administrator role')
+    else coalesce(nullif(concat_ws('; ', nullif(held, ''), reached), ''), 'held by services and system roles only, reaches no administrator role')
   end as observed,
   case kind when 'hold' then 'on record for the role and place' else 'held by services and system roles only, no administrator role' end as expected
 from judged

@@ -42,7 +42,7 @@ capacities as (
 ),
 judged as (
   select
-    p.item, p.version as new_version, p.old_version, d.breaks or p.retention_changed as breaks, d.widens,
+    p.item, p.sunset, p.old_sunset, k.held, c.notice_days, p.version as new_version, p.old_version, d.breaks or p.retention_changed as breaks, d.widens,
     try_cast(regexp_extract(p.version, '^v?(\d+)', 1) as int) > try_cast(regexp_extract(p.old_version, '^v?(\d+)', 1) as int) as raised,
     list_has_all(k.held, c.breaking_approvals) and (not d.widens or list_has_all(k.held, c.widening_approvals)) as agreed,
     p.sunset < p.night + to_days(c.notice_days::int) and (p.old_sunset is null or p.sunset < p.old_sunset) as short,
@@ -54,7 +54,7 @@ judged as (
 ),
 reasoned as (
   select
-    item, new_version, old_version, breaks, widens,
+    item, is_now, was, sunset, old_sunset, short, held, notice_days, new_version, old_version, breaks, widens,
     case
       when not comparable then 'nothing-to-compare'
       when not is_now and over then ''
@@ -73,6 +73,13 @@ select
   item,
   case when reason = '' then 'pass' when reason = 'nothing-to-compare' then 'review' else 'fail' end as result,
   reason,
-  case when reason = 'nothing-to-compare' then 'version ' || coalesce(new_version, 'none') || ', nothing to compare it with' else 'version ' || coalesce(old_version, 'none') || ' to ' || coalesce(new_version, 'none') || case when breaks then ', breaking' else '' end || case when widens then ', widening access' else '' end end as observed,
-  'no break, or a new major version with its approvals' as expected
+  case
+    when reason = 'nothing-to-compare' then 'version ' || coalesce(new_version, 'none') || ', nothing to compare it with'
+    when not is_now then 'the contract of version ' || coalesce(old_version, 'none') || ' is gone, ' || coalesce('its sunset ' || old_sunset, 'no sunset was set')
+    else case when not was then 'new, version ' || coalesce(new_version, 'none') when old_version = new_version then 'version ' || new_version || ', as before' else 'version ' || coalesce(old_version, 'none') || ' to ' || coalesce(new_version, 'none') end
+      || case when was and breaks then ', breaking' else '' end || case when widens then ', widening access' else '' end
+      || case when short then ', sunset ' || coalesce('moved from ' || old_sunset || ' to ', 'set to ') || sunset else '' end
+      || case when reason = 'not-approved' then ', approved on its final commit by ' || coalesce(array_to_string(held, ', '), 'nobody whose duty it is') else '' end
+  end as observed,
+  case when reason = 'short-notice' then 'a sunset announced at least ' || notice_days || ' day' || if(notice_days = 1, '', 's') || ' ahead' when not is_now then 'gone only after its sunset' else 'no break, or a new major version with its approvals' end as expected
 from reasoned

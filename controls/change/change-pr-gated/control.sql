@@ -111,7 +111,7 @@ judged as (
         'pull request ' || u.number || ': ' || concat_ws('; ',
           case when not u.authors_known then 'authors, head or time of the merge not known' end,
           u.observed,
-          case when u.authors_known then coalesce(a.by_others, 0) || ' of ' || u.needed || ' approval' || if(u.needed = 1, '', 's') || ' by others'
+          case when u.authors_known then coalesce(a.by_others, 0) || ' approval' || if(a.by_others = 1, '', 's') || ' by others, ' || u.needed || ' needed'
             || case when a.by_others > 0 then '' when a.others_ever > 0 then ', given on an earlier state or after the merge' when a.pull is not null then ', only people who wrote it approved' else '' end
             else 'approvals by others cannot be counted' end,
           case when k.passed then 'every required job succeeded' else coalesce(k.observed, 'no required job is set') end,

@@ -27,13 +27,14 @@ plans as (
   select source, document, planned_at, complete and not errored as whole from terraform.plan where part = 'document'
 ),
 differing as (
-  select distinct source, document
+  select source, document, count(case when part = 'change' then 1 end) as changes, count(case when part = 'drift' then 1 end) as drifts, count(case when part = 'deferred' then 1 end) as deferred
   from terraform.plan
   where part in ('drift', 'deferred') or (part = 'change' and not coalesce(list_has_all(['no-op', 'read'], actions), false))
+  group by source, document
 ),
 judged as (
   select
-    p.item, p.kind, g.planned_at, c.max_age_days,
+    p.item, p.kind, g.planned_at, g.document is not null as planned, g.whole, f.changes, f.drifts, f.deferred, c.max_age_days,
     case p.kind
       when 'document' then case
         when f.document is null and g.whole and g.planned_at >= c.as_of - to_days(c.max_age_days::int) then ''
@@ -65,7 +66,11 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'document' then 'planned ' || coalesce(strftime(planned_at, '%Y-%m-%d %H:%M'), 'never')
+    when 'document' then case
+      when not planned then 'no plan'
+      else 'planned ' || coalesce(strftime(planned_at, '%Y-%m-%d %H:%M'), 'at an unknown time') || if(whole, '', ', failed or left something out')
+        || if(changes > 0, ', would change ' || changes || ' resource' || if(changes = 1, '', 's'), '') || if(drifts > 0, ', ' || drifts || ' drifted', '') || if(deferred > 0, ', ' || deferred || ' put off', '')
+    end
     when 'node' then case when reason = '' then 'in the warehouse' else 'not in the warehouse' end
     else case when reason = '' then 'declared' else 'not declared' end
   end as observed,

@@ -29,7 +29,11 @@ policies as (
     p.item,
     bool_or(p.principal = '*' and not p.narrowed) as open_to_all,
     bool_or(p.principal <> '*' and r.account is null and e.account is null) as foreigners,
-    bool_or(p.principal <> '*' and r.account is null) as outsiders
+    bool_or(p.principal <> '*' and r.account is null) as outsiders,
+    concat_ws('; ',
+      'allows accounts or principals that are not registered: ' || string_agg(distinct coalesce(nullif(p.account, ''), p.principal), ', ' order by coalesce(nullif(p.account, ''), p.principal)) filter (where p.principal <> '*' and r.account is null and e.account is null),
+      'allows accounts whose registration has run out: ' || string_agg(distinct p.account, ', ' order by p.account) filter (where p.principal <> '*' and r.account is null and e.account is not null)
+    ) as observed
   from principals p
   left join (select distinct account from register.aws_accounts) r on r.account = p.account
   left join (select distinct account from register_expired.aws_accounts) e on e.account = p.account
@@ -39,7 +43,7 @@ policies as (
 judged as (
   select
     p.*, c.max_days, p.spec <> 'SYMMETRIC_DEFAULT' or p.origin <> 'AWS_KMS' as by_hand,
-    coalesce(o.open_to_all, false) as open_to_all, o.foreigners, coalesce(o.outsiders, false) as outsiders
+    coalesce(o.open_to_all, false) as open_to_all, o.foreigners, coalesce(o.outsiders, false) as outsiders, o.observed as allows
   from population p
   cross join params c
   left join policies o on o.item = p.item
@@ -68,6 +72,8 @@ select
   case when reason = '' then 'pass' when reason = 'manual-rotation' then 'review' else 'fail' end as result,
   reason,
   coalesce(state, 'unknown state') || ', ' || coalesce(spec, 'unknown kind') || ', material ' || coalesce(origin, 'unknown') || ', '
-    || case when rotation_enabled then 'rotates every ' || coalesce(rotation_period_days::varchar, 'unknown number of') || ' days' when not rotation_enabled then 'does not rotate' else 'rotation unknown' end as observed,
+    || case when rotation_enabled then 'rotates every ' || coalesce(rotation_period_days::varchar, 'unknown number of') || ' days' when not rotation_enabled then 'does not rotate' else 'rotation unknown' end
+    || coalesce(', deletion on ' || strftime(deletion_date, '%Y-%m-%d'), '') || case when json_type(policy, '$.Statement') is null then '; policy not shown' when open_to_all then '; the policy allows everybody' else '' end
+    || coalesce('; the policy ' || nullif(allows, ''), '') as observed,
   'enabled, rotates at least every ' || max_days || ' day' || if(max_days = 1, '', 's') || ', registered accounts only' as expected
 from reasoned

@@ -58,12 +58,12 @@ select
       || case when via_tag then ' through a tag' else '' end,
     case when policies is null then null when policy_status is null then 'state of the policy not known' when upper(policy_status) = 'ACTIVE' then 'active' else 'not active: ' || policy_status end,
     case when policies is not null and not policy_found then 'not among the live policies' end,
-    case when policies is not null and not as_agreed then 'not the one the contract names' end,
+    case when policies is not null and not as_agreed then 'not the one the contract names, ' || contract_policy end,
     case when policy_found and fits is not true then 'column ' || coalesce(family, 'of unknown type') || ', policy takes ' || coalesce(argument_family, 'an unknown type') || ' and gives ' || coalesce(return_family, 'an unknown type') end,
     case when passes_through then 'returns its argument unchanged' end,
     case when of_the_owner then 'asks for the invoker''s role, and through a view that is the owner''s' end,
     case when policy_found and not sound then 'the policy: ' || flaws end,
     case when must_tag_based and not via_tag then 'set on the column, not on its tag' end
   ) as observed,
-  'one active masking policy of the column''s type, as reviewed' || case when must_tag_based then ', through a tag' else '' end || case when contract_policy is null then '' else ', ' || contract_policy end as expected
+  'one active masking policy of the column''s type, as reviewed' || case when must_tag_based then ', through a tag' else '' end || case when contract_policy is null then '' else ', the one the contract names' end as expected
 from judged

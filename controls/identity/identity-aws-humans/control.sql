@@ -35,7 +35,7 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case
-    when user_name = '<root_account>' then coalesce(root_keys::varchar, 'unknown number of') || ' root keys, second factor ' || case when root_mfa then 'on' when not root_mfa then 'off' else 'unknown' end
+    when user_name = '<root_account>' then coalesce(root_keys::varchar, 'unknown number of') || ' root key' || if(root_keys = 1, '', 's') || ', second factor ' || case when root_mfa then 'on' when not root_mfa then 'off' else 'unknown' end
     else case when guarded then 'no password or a second factor' else 'second factor missing or unknown' end || case when fresh then ', no old key' else ', old key or key of unknown age' end
   end as observed,
   case when user_name = '<root_account>' then 'no root keys, a second factor' else 'a second factor for the console, keys not older than ' || max_key_days || ' day' || if(max_key_days = 1, '', 's') end as expected

@@ -34,7 +34,7 @@ used as (
 ),
 judged as (
   select
-    p.item, r.rules, r.required, u.sign_ins, u.proved,
+    p.item, r.rules, r.required, u.sign_ins, u.proved, u.without,
     case
       when p.login is null then 'unknown-value'
       when r.required and coalesce(u.without, 0) = 0 then ''
@@ -52,7 +52,7 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce(rules, 0) || ' rules' || case when required then ', each with a second factor' else '' end || ', ' || coalesce(sign_ins, 0) || ' sign-in' || if(coalesce(sign_ins, 0) = 1, '', 's')
-    || case when proved then ', each with a second factor' else '' end as observed,
+  case when rules is null then 'no rule' else rules || ' rule' || if(rules = 1, '', 's') || case when required then ', each with a second factor' else ', not each with a second factor' end end
+    || '; ' || case when sign_ins is null then 'no sign-in that night' else sign_ins || ' sign-in' || if(sign_ins = 1, '', 's') || case when proved then ', each with a second factor' when without > 0 then ', ' || without || ' without a second factor' else if(sign_ins = 1, ', not known to have one', ', not each known to have one') end end as observed,
   'a second factor in every rule or at every sign-in' as expected
 from judged

@@ -26,6 +26,7 @@ select
   case reason when '' then 'pass' when 'unknown-factor' then 'review' else 'fail' end as result,
   reason,
   logins || ' sign-in' || if(logins = 1, '', 's') || case when federated then ', idp-dependent' when factor = 'PASSWORD' then ', ' || single || ' without a second factor' else '' end
+    || case reason when 'registration-expired' then ', the approval has run out' when 'key-not-allowed' then ', not approved for this person' else '' end
     || case when unclear > 0 then ', ' || unclear || ' with an unknown outcome' else '' end as observed,
   'federated, a password with a second factor, or an approved key or token' as expected
 from judged

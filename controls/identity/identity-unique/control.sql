@@ -43,7 +43,7 @@ busiest as (
 ),
 judged as (
   select
-    p.item, f.persons, f.logins, b.addresses, c.max_parallel_ips,
+    p.item, p.generic, p.email, p.emergency, f.persons, f.own_email, f.logins, b.addresses, c.max_parallel_ips,
     case
       when p.emergency then ''
       when f.persons = 1 and f.own_email and (p.second or f.logins = 1) and not p.generic and coalesce(b.addresses, 0) <= c.max_parallel_ips then ''
@@ -66,6 +66,8 @@ select
   item,
   case reason when '' then 'pass' when 'many-addresses' then 'review' else 'fail' end as result,
   reason,
-  coalesce(persons, 0) || ' current people, ' || coalesce(logins, 0) || ' login' || if(coalesce(logins, 0) = 1, '', 's') || ' of the person' || case when addresses > max_parallel_ips then ', ' || addresses || ' addresses' else '' end as observed,
+  coalesce(persons, 0) || if(persons = 1, ' current person, ', ' current people, ') || coalesce(logins, 0) || ' login' || if(logins = 1, '', 's') || ' of the person'
+    || case when generic then ', a generic name' else '' end || case when email is null then ', no e-mail' when not own_email then ', another e-mail than in the roster' else '' end || case when emergency then ', emergency login' else '' end
+    || case when addresses > max_parallel_ips then ', ' || addresses || ' addresses' else '' end as observed,
   'one current person with one login and the same e-mail' as expected
 from judged

@@ -44,7 +44,8 @@ select
   reason,
   case
     when signed_at is null then 'no signed review'
-    else 'signed ' || strftime(signed_at, '%Y-%m-%d') || case when signed_at >= closed + review_days::integer then ', late' else '' end || ', ' || disposed || ' of ' || hits || ' hit' || if(hits = 1, '', 's') || ' disposed of'
+    else 'signed ' || strftime(signed_at, '%Y-%m-%d') || case when signed_at >= closed + review_days::integer then ', late' else '' end || if(hits = 0, ', no hits', ', ' || disposed || ' of ' || hits || ' hit' || if(hits = 1, '', 's') || ' disposed of')
+      || case reason when 'procedure-missing' then ', its procedure not named by version and digest' when 'reviewer-is-subject' then ', by somebody whose own activity it is' when 'reviewer-not-registered' then ', by somebody not registered for it then' else '' end
   end as observed,
   'signed from ' || strftime(closed, '%Y-%m-%d') || ' and before ' || strftime(closed + review_days::integer, '%Y-%m-%d') as expected
 from reasoned

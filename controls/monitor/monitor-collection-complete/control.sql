@@ -22,7 +22,7 @@ select
     when status = 'missing' then 'nothing sealed'
     else coalesce(status, 'unknown') || coalesce(', ' || format('{:,}', landed) || ' row' || if(landed = 1, '', 's'), '')
       || coalesce(', ' || format('{:,}', quarantined) || ' set aside', '') || coalesce(', captured ' || strftime(captured_at, '%Y-%m-%d %H:%M'), '')
-      || if(source_rows <> arrived, ', the source has ' || format('{:,}', source_rows), '') || coalesce(': ' || nullif(left(why, 200) || if(length(why) > 200, '…', ''), ''), '')
+      || if(source_rows <> arrived, ', the source has ' || format('{:,}', source_rows), '') || coalesce(': ' || nullif(replace(replace(if(length(why) > 300, coalesce(nullif(regexp_extract(left(why, 300), '^(.*); ', 1), ''), regexp_replace(left(why, 300), '[ ,;:]+[^ ]*$', '')) || '; and more', why), ' non_null ', ' values that are not empty '), ' length_sum ', ' total length '), ''), '')
   end as observed,
   'sealed, complete, in time' as expected
 from judged

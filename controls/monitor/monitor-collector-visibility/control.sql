@@ -24,7 +24,7 @@ select
   reason,
   case
     when status = 'edition' then 'not on this edition'
-    else coalesce(landed || ' row' || if(landed = 1, '', 's'), 'no rows known') || coalesce(', ' || roles_held || ' of ' || roles_needed || ' role' || if(roles_needed = 1, '', 's') || ' held', '')
+    else coalesce(landed || ' row' || if(landed = 1, '', 's'), 'no rows known') || coalesce(', ' || if(roles_needed > 0, roles_held || ' of ' || roles_needed || ' role' || if(roles_needed = 1, '', 's') || ' held', 'no role needed'), '')
   end as observed,
   'seen by the collecting role' as expected
 from judged

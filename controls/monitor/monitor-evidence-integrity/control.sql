@@ -1,6 +1,6 @@
 with judged as (
   select
-    p.item, p.proved, p.failed, p.days_before, c.max_age_days,
+    p.item, p.made, p.proved, p.failed, p.checked_at, p.days_before, c.max_age_days,
     case
       when p.failed > 0 then 'step-failed'
       when list_contains(c.required_steps, p.step) and p.proved = 0 then 'not-made'
@@ -15,6 +15,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce(proved, 0) || ' proved, ' || coalesce(failed, 0) || ' failed, ' || coalesce(days_before || ' day' || if(days_before = 1, '', 's') || ' before', 'at an unknown time') as observed,
-  'nothing failed, checked within ' || max_age_days || ' day' || if(max_age_days = 1, '', 's') as expected
+  if(made, coalesce(proved::varchar, 'an unknown number') || ' proved, ' || coalesce(failed::varchar, 'an unknown number') || ' failed', 'the check has no such step') || coalesce(', checked ' || strftime(checked_at, '%Y-%m-%d'), '') || case when days_before > max_age_days then ', ' || days_before || ' days before the night was judged' when days_before is null then ', at an unknown time' else '' end as observed,
+  'made, nothing failed, checked within ' || max_age_days || ' day' || if(max_age_days = 1, '', 's') as expected
 from judged

@@ -57,8 +57,8 @@ select
   reason,
   case
     when kind = 'month' then case when occurred then 'incidents opened' when reason = '' then 'none, signed' else 'none opened, not signed' end
-    else coalesce(severity, 'unknown severity') || ', ' || coalesce(status, 'unknown status') || ', detected ' || coalesce(strftime(since, '%Y-%m-%d'), 'at an unknown time')
-      || coalesce(', contained ' || strftime(contained_at, '%Y-%m-%d'), ', not contained')
+    else coalesce(severity, 'unknown severity') || ', ' || coalesce(replace(status, '_', ' '), 'unknown status') || ', detected ' || coalesce(strftime(since, '%Y-%m-%d'), 'at an unknown time')
+      || coalesce(', contained ' || strftime(contained_at, '%Y-%m-%d'), ', not contained') || coalesce(', finished ' || strftime(finished_at, '%Y-%m-%d'), if(finished, ', no time of the end', '')) || if(learnt, '', ', no lessons written')
   end as observed,
   case when kind = 'month' then 'an incident opened, or a signed statement of none'
     else 'contained within ' || contain_hours || ' hour' || if(contain_hours = 1, '', 's') || ', closed within ' || close_days || ' day' || if(close_days = 1, '', 's') || ', lessons written' end as expected

@@ -38,7 +38,7 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when endpoint is not null then 'endpoint ' when address in ('INTERNAL_SNOWFLAKE_IP', '0.0.0.0') then 'inside Snowflake, ' else 'address, ' end
-    || case when in_force then 'registered, ' when not in_force then 'registration expired, ' else '' end || logins || ' sign-in' || if(logins = 1, '', 's') as observed,
+  case when endpoint is not null then 'endpoint, ' when address in ('INTERNAL_SNOWFLAKE_IP', '0.0.0.0') then 'inside Snowflake, ' else 'address, ' end
+    || case when in_force then 'registered, ' when not in_force then 'registration run out, ' when address in ('INTERNAL_SNOWFLAKE_IP', '0.0.0.0') or (endpoint is null and address is null) then '' else 'not registered, ' end || logins || ' sign-in' || if(logins = 1, '', 's') as observed,
   case mode when 'ip' then 'a registered endpoint or range' else 'a registered endpoint, or the range of a registered service' end as expected
 from judged

@@ -25,7 +25,7 @@ policies as (
   select
     item, count(*) as entries, bool_and(known) as known, bool_and(registered) as registered,
     coalesce(sum(high - low + 1), 0) as hosts, bool_or(type = 'IPV4') as limited,
-    'not registered: ' || string_agg(distinct entry, ', ' order by entry) filter (where registered is not true) as observed
+    list_sort(list_distinct(list(entry order by entry) filter (where registered is not true))) as strange
   from allowed
   group by all
 ),
@@ -52,7 +52,7 @@ used as (
 ),
 judged as (
   select
-    p.item, p.policy, p.policies, n.entries, n.known, n.limited, n.hosts, n.observed, b.policy is not null as blocks, u.interactive, u.elsewhere, c.max_hosts,
+    p.item, p.policy, p.policies, n.entries, n.known, n.limited, n.hosts, n.strange, b.policy is not null as blocks, u.interactive, u.elsewhere, c.max_hosts,
     case
       when p.policies = 1 and n.known and n.registered and (n.limited or b.policy is not null) and n.hosts <= c.max_hosts and not coalesce(u.interactive or u.elsewhere, false) then ''
       when p.policy is null then 'no-policy'
@@ -79,10 +79,10 @@ select
     case
       when policy is null then null
       when entries is null then 'what it allows is not shown'
-      else entries || if(entries = 1, ' entry', ' entries') || ', ' || hosts || ' address' || if(hosts = 1, '', 'es') || if(hosts > max_hosts, ', more than agreed', '')
+      else entries || if(entries = 1, ' entry', ' entries') || ', ' || format('{:,}', hosts::bigint) || ' address' || if(hosts = 1, '', 'es') || if(hosts > max_hosts, ', more than agreed', '')
     end,
     case when not known then 'what a rule of it contains is not known' end,
-    left(observed, 300) || if(length(observed) > 300, '…', ''),
+    'not registered: ' || array_to_string(strange[:10], ', ') || if(len(strange) > 10, ' and ' || (len(strange) - 10) || ' more', ''),
     case when entries > 0 and limited is not true and not blocks then 'keeps no public address out' end,
     case when interactive then 'used in the web interface' end,
     -- without a policy, or where nothing of it is shown, there is no place to be outside of

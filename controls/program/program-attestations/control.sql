@@ -16,7 +16,7 @@ trained as (
 ),
 judged as (
   select
-    p.item, p.requirement, a.recorded_on, a.next_due, t.completed_at, c.due_months, c.training_months,
+    p.item, p.requirement, a.recorded_on, a.next_due, a.signed_by, a.entitled, a.effective_on, a.document_uri, a.document_version, a.document_sha256, t.completed_at, c.due_months, c.training_months, c.night,
     case
       when t.completed_at > c.as_of - to_months(c.training_months::integer) then ''
       when a.entitled and a.document_uri is not null and a.document_version is not null and regexp_full_match(a.document_sha256, '[0-9a-f]{64}')
@@ -38,7 +38,18 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when requirement is null then coalesce('completed ' || strftime(completed_at, '%Y-%m-%d'), 'not completed, or run out')
-    else coalesce('recorded ' || strftime(recorded_on, '%Y-%m-%d') || coalesce(', next due ' || strftime(next_due, '%Y-%m-%d'), ''), 'no record') end as observed,
+  case
+    when requirement is null then coalesce('completed ' || strftime(completed_at, '%Y-%m-%d'), 'not completed, or run out')
+    when recorded_on is null then 'no record'
+    else concat_ws(', ',
+      'recorded ' || recorded_on,
+      'next due ' || next_due,
+      case when signed_by is null then 'not signed' when not entitled then 'signed by somebody who was not registered for attestations then' end,
+      case when effective_on > night then 'in force from ' || effective_on end,
+      case when document_uri is null then 'no link to the document' end,
+      case when document_version is null then 'no version of the document' end,
+      case when regexp_full_match(document_sha256, '[0-9a-f]{64}') is not true then 'no digest of the document' end
+    )
+  end as observed,
   case when requirement is null then 'completed within ' || training_months || ' month' || if(training_months = 1, '', 's') else 'a signed record of a document in force, not older than ' || due_months || ' month' || if(due_months = 1, '', 's') end as expected
 from judged

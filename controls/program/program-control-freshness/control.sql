@@ -5,6 +5,7 @@ with nights as (
     f.status is null or (f.status <> 'missing' and (f.version is null or f.content_sha256 is null)) as unclear
   from ops.findings f
   cross join params c
+  where f.reason is distinct from 'before-coverage'
 ),
 versions as (
   select control, max(contents) as contents
@@ -14,6 +15,7 @@ versions as (
 summed as (
   select
     control,
+    bool_or(concluded) as ever, tonight - min(night) as looked_back,
     tonight - 1 - max(coalesce(case when concluded then night end, first_night - 1)) as behind,
     bool_or(reason = 'control-error') as broke,
     bool_or(reason = 'disabled' and night = tonight - 1) as off,
@@ -24,7 +26,7 @@ summed as (
 ),
 judged as (
   select
-    p.item, s.behind, s.off, s.max_untested,
+    p.item, s.behind, s.off, s.ever, s.looked_back, s.max_untested,
     case
       when s.broke then 'control-error'
       when v.contents > 1 then 'changed-unversioned'
@@ -40,6 +42,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when off then 'switched off by the workspace' when behind = 0 then 'concluded the night before' else behind || ' night' || if(behind = 1, '', 's') || ' without a conclusion' end as observed,
+  case when off then 'switched off by the workspace' when behind = 0 then 'concluded the night before' else if(ever is not true and looked_back >= 7, 'at least ', '') || behind || ' night' || if(behind = 1, '', 's') || ' without a conclusion' end as observed,
   'at most ' || max_untested || ' night' || if(max_untested = 1, '', 's') || ' without a conclusion' as expected
 from judged

@@ -61,9 +61,28 @@ compared as (
   left join accounts a on a.item = k.item
   group by all
 ),
+-- named for the text alone
+flaws as (
+  select item, string_agg(what || array_to_string(names[:5], ', ') || if(len(names) > 5, ' and ' || (len(names) - 5) || ' more', ''), '; ' order by place) as flaws
+  from (
+    select k.item, f.place, f.what, list(k.column_name order by k.column_name) as names
+    from columns k
+    left join accounts a on a.item = k.item
+    cross join unnest([
+      { 'place': 1, 'what': 'not in the model: ', 'so': k.contracted and not k.modelled },
+      { 'place': 2, 'what': 'of another type in the model: ', 'so': k.declared > 1 },
+      { 'place': 3, 'what': 'without a type: ', 'so': k.modelled and k.untyped },
+      { 'place': 4, 'what': 'not built: ', 'so': k.modelled and k.warehouses < a.accounts },
+      { 'place': 5, 'what': 'built with another type: ', 'so': k.families > 1 and k.declared <= 1 }
+    ]) as u(f)
+    where f.so
+    group by all
+  )
+  group by item
+),
 judged as (
   select
-    p.item, m.model, k.missing, k.unbuilt, k.differing, k.retyped, k.extra,
+    p.item, m.model, m.enforced, m.private, m.open, m.silent, k.accounts, k.extra, f.flaws, c.extra_columns,
     case
       when m.enforced and m.open and not m.silent and k.missing = 0 and k.untyped = 0 and k.unbuilt = 0 and k.retyped = 0 and (c.extra_columns or k.extra = 0) then ''
       when m.item is null then 'no-model'
@@ -84,11 +103,20 @@ judged as (
   cross join params c
   left join models m on m.item = p.item
   left join compared k on k.item = p.item
+  left join flaws f on f.item = p.item
 )
 select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce(model, 'no model') || ', ' || coalesce(missing, 0) || ' column' || if(coalesce(missing, 0) = 1, '', 's') || ' missing, ' || coalesce(unbuilt, 0) || ' not built, ' || coalesce(differing, 0) || ' of differing type, ' || coalesce(retyped, 0) || ' built with another, ' || coalesce(extra, 0) || ' not in the product contract' as observed,
+  concat_ws('; ',
+    coalesce(model, 'no model'),
+    case when model is null then null when enforced then 'contract enforced' when not enforced then 'contract not enforced' else 'not known whether the contract is enforced' end,
+    case when private then 'access private' when not open then 'access neither public nor protected' end,
+    case when silent then 'enforcement, access or columns not stated' end,
+    case when accounts is null then 'not in the warehouse' end,
+    if(model is null, null, flaws),
+    case when extra > 0 then extra || ' column' || if(extra = 1, '', 's') || ' of the warehouse not in the product contract' || if(extra_columns, ', accepted', '') end
+  ) as observed,
   'an enforced model that agrees with product contract and warehouse' as expected
 from judged

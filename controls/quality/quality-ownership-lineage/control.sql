@@ -36,7 +36,7 @@ merged as (
 ),
 judged as (
   select
-    p.item, m.owners, m.classes, m.nodes,
+    p.item, m.owners, m.classes, m.nodes, m.described, m.has_parent, g.item is not null as owner_left,
     case
       when m.owners > 0 and g.item is null and m.described and m.classes > 0 and m.has_parent then ''
       when p.object is null then 'unknown-value'
@@ -55,6 +55,15 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce(nodes, 0) || ' dbt node' || if(coalesce(nodes, 0) = 1, '', 's') || ', ' || coalesce(owners, 0) || ' owner' || if(coalesce(owners, 0) = 1, '', 's') || ', ' || coalesce(classes, 0) || ' classification' || if(coalesce(classes, 0) = 1, '', 's') || ' stated' as observed,
+  case
+    when nodes is null then 'no dbt node and no product contract'
+    else concat_ws(', ',
+      case when nodes = 0 then 'no dbt node' else nodes || ' dbt node' || if(nodes = 1, '', 's') end,
+      case when owners > 0 then owners || ' owner' || if(owners = 1, '', 's') || ' stated' || if(owner_left, ', one of whom has left', '') else 'no owner stated' end,
+      case when described then 'described' when nodes > 0 then 'not described' end,
+      case when classes > 0 then 'classified' else 'no classification stated' end,
+      case when has_parent then 'with a parent in the lineage' else 'no parent in the lineage' end
+    )
+  end as observed,
   'owned, described, classified and in the graph' as expected
 from judged

@@ -55,7 +55,7 @@ tests as (
 ),
 judged as (
   select
-    l.item, l.promise, coalesce(f.points, t.points, 0) as points, coalesce(f.longer, t.points - t.passed, 0) as bad,
+    l.item, l.name, l.kind, l.promise, l.minutes, l.span, l.share, c.min_points, c.error_budget, coalesce(f.points, t.points, 0) as points, coalesce(f.longer, t.points - t.passed, 0) as bad,
     case
       when l.kind is null then 'not-measured'
       when l.kind = 'freshness' and l.minutes is null then 'not-parseable'
@@ -76,6 +76,12 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when points = 0 then 'nothing measured' else bad || ' of ' || points || ' measurement' || if(points = 1, '', 's') || ' worse than promised' end as observed,
-  case when reason = 'not-parseable' then 'a promise such as <=10m or >=99.5%' else coalesce(promise, 'a promise') end as expected
+  case when reason = 'not-parseable' then 'the contract says: ' || coalesce(promise, 'nothing') when points = 0 then 'nothing measured' else bad || ' of ' || points || ' measurement' || if(points = 1, '', 's') || ' worse than promised' end as observed,
+  case
+    when reason = 'not-parseable' then 'a promise that can be read, such as "<=10m" or ">=99.5%"'
+    when kind = 'freshness' then 'at most ' || span.n || case span.unit when 'm' then ' minute' when 'h' then ' hour' else ' day' end || if(span.n = '1', '', 's') || ' from one success to the next' || if(error_budget > 0, ', ' || error_budget || ' percent of intervals excepted', '')
+      || if(contains(name, '_p'), ', by at least ' || min_points || ' measurements', '')
+    when kind = 'completeness' then 'at least ' || rtrim(rtrim(share::varchar, '0'), '.') || ' percent of tests passed'
+    else 'a promise that is measured'
+  end as expected
 from judged

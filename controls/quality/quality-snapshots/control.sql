@@ -22,6 +22,7 @@ kept as (
   select
     n.source, n.unique_id,
     bool_and(upper(t.is_transient) = 'NO' and t.retention_time >= c.min_retention_days) as kept,
+    count(t.table_name) as tables, bool_or(upper(t.is_transient) <> 'NO') as transient, min(t.retention_time) as retention,
     bool_or(t.table_name is not null and (t.is_transient is null or t.retention_time is null)) as silent
   from nodes n
   cross join params c
@@ -30,7 +31,7 @@ kept as (
 ),
 judged as (
   select
-    p.item, p.snapshot, s.last_success, c.max_age_hours,
+    p.item, p.snapshot, p.business_key, n.unique_id, n.unique_key, n.strategy, n.updated_at, n.hard_deletes, s.last_success, t.current_row, t.overlap, k.tables, k.transient, k.retention, c.max_age_hours, c.min_retention_days,
     case
       when n.unique_key = list_sort(list_transform(p.business_key, lambda k: lower(k))) and (n.strategy = 'check' or (n.strategy = 'timestamp' and n.updated_at <> ''))
         and n.hard_deletes in ('invalidate', 'new_record') and s.last_success >= c.as_of - to_hours(c.max_age_hours) and t.current_row and t.overlap and k.kept and not k.silent then ''
@@ -56,6 +57,25 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  snapshot || ', last success ' || coalesce(strftime(last_success, '%Y-%m-%d %H:%M'), 'not seen') as observed,
-  'a sound, tested snapshot that succeeded within ' || max_age_hours || ' hour' || if(max_age_hours = 1, '', 's') as expected
+  concat_ws('; ',
+    snapshot || if(business_key is null, ', not on the register', ''),
+    case when unique_id is null then 'no enabled dbt snapshot' end,
+    case
+      when unique_id is null then null
+      when unique_key is null then 'its key not known'
+      when unique_key <> list_sort(list_transform(business_key, lambda k: lower(k))) then 'key ' || array_to_string(unique_key, ', ') || ', registered ' || array_to_string(business_key, ', ')
+    end,
+    case when unique_id is not null then 'strategy ' || coalesce(strategy, 'not known') || if(strategy = 'timestamp' and coalesce(updated_at, '') = '', ' without a column', '') end,
+    case when unique_id is null then null when hard_deletes in ('invalidate', 'new_record') then null else 'deleted records: ' || coalesce(hard_deletes, 'not known') end,
+    'last success ' || coalesce(strftime(last_success, '%Y-%m-%d %H:%M'), 'not seen'),
+    case when current_row then null else 'no error test of one current row per key' end,
+    case when overlap then null else 'no error test of overlaps' end,
+    case
+      when tables = 0 then 'its table not in the warehouse'
+      when transient then 'its table is transient'
+      when retention < min_retention_days then 'Time Travel of ' || retention || ' day' || if(retention = 1, '', 's')
+      when tables > 0 and (transient is null or retention is null) then 'kind or Time Travel of its table not known'
+    end
+  ) as observed,
+  'the registered key, a sound strategy that closes deleted records, both tests, a table that is kept, and a success within ' || max_age_hours || ' hour' || if(max_age_hours = 1, '', 's') as expected
 from judged

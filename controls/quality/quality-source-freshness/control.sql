@@ -1,7 +1,7 @@
 -- 0 good, 1 over the limit or failed, 2 loaded after the measurement, 3 not known
 with measured as (
   select
-    f.source, f.unique_id, f.snapshotted_at,
+    f.source, f.unique_id, f.snapshotted_at, f.age_seconds,
     case
       when f.status in ('pass', 'warn') and f.age_seconds <= p.limit_minutes * 60
         and f.max_loaded_at <= f.snapshotted_at + to_minutes(c.skew_minutes) then 0
@@ -23,7 +23,7 @@ followed as (
 ),
 counted as (
   select
-    f.source, f.unique_id, count(*) as measurements,
+    f.source, f.unique_id, count(*) as measurements, max(f.age_seconds) as oldest, count(*) filter (where f.state > 0) as bad,
     max(case when f.state = 1 and f.next_good <= f.snapshotted_at + to_hours(c.breach_hours) then 0 else f.state end) as worst
   from followed f
   cross join params c
@@ -31,7 +31,7 @@ counted as (
 ),
 judged as (
   select
-    p.item, p.limit_minutes, n.measurements,
+    p.item, p.limit_minutes, n.measurements, n.oldest, n.bad, x.unique_id is not null as once_exempt,
     case
       when e.unique_id is not null then ''
       when p.limit_minutes > 0 and n.worst = 0 then ''
@@ -52,6 +52,10 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when exempt then 'exempt by the register' else coalesce(measurements, 0) || ' measurement' || if(coalesce(measurements, 0) = 1, '', 's') end as observed,
-  'measured, not older than ' || coalesce(limit_minutes || ' minute' || if(limit_minutes = 1, '', 's'), 'an error limit, and none is stated') as expected
+  case
+    when exempt then 'exempt by the register'
+    else case when limit_minutes is null then 'no error limit' || if(once_exempt, ', its exemption has run out', '') || '; ' else '' end
+      || case when measurements is null then 'no measurement' else measurements || ' measurement' || if(measurements = 1, '', 's') || if(bad > 0, ', ' || bad || ' not good', '') || coalesce(', data up to ' || format('{:,}', (oldest + 59)::bigint // 60) || ' minute' || if((oldest + 59)::bigint // 60 = 1, '', 's') || ' old', '') end
+  end as observed,
+  coalesce('measured, not older than ' || format('{:,}', limit_minutes) || ' minute' || if(limit_minutes = 1, '', 's'), 'an error limit, and measurements within it') as expected
 from judged

@@ -17,6 +17,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce(sealed, 0) || ' of ' || coalesce(expected::varchar, '?') || ' nights sealed, ' || coalesce(complete, 0) || ' whole, ' || coalesce(read_back, 0) || ' read back' as observed,
-  'every night sealed, whole and read back within ' || max_age_days || ' days' as expected
+  if(expected = 0, 'the check lists no month of it', coalesce(sealed, 0) || ' of ' || coalesce(expected::varchar, '?') || ' nights sealed; of these ' || coalesce(complete, 0) || ' whole, ' || coalesce(read_back, 0) || ' read back' || if(days_before > max_age_days, ', checked ' || days_before || ' days before the night was judged', '')) as observed,
+  'every night sealed, whole and read back within ' || max_age_days || ' day' || if(max_age_days = 1, '', 's') as expected
 from judged

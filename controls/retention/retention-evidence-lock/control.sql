@@ -2,14 +2,14 @@
 with seen as (
   select
     account, bucket, count(*) as captures, count(enabled) as told, bool_and(enabled) as enabled,
-    count(default_mode) as modes, bool_and(default_mode in ('GOVERNANCE', 'COMPLIANCE')) as has_default, bool_and(default_mode = 'COMPLIANCE') as compliance,
+    count(default_mode) as modes, string_agg(distinct default_mode, ' and ' order by default_mode) as mode_names, bool_and(default_mode in ('GOVERNANCE', 'COMPLIANCE')) as has_default, bool_and(default_mode = 'COMPLIANCE') as compliance,
     count(coalesce(default_days, default_years)) as times, min(coalesce(default_days, default_years * 365)) as days
   from aws.s3_object_lock
   group by account, bucket
 ),
 judged as (
   select
-    p.item, s.enabled, s.days, s.compliance, c.required_days,
+    p.item, p.live, s.bucket is not null as seen, s.enabled, s.days, s.mode_names, c.required_days, c.accept_governance,
     case
       when not p.live then 'registration-expired'
       when s.bucket is null then 'not-seen'
@@ -31,10 +31,15 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case
-    when enabled then coalesce(days || ' day' || if(days = 1, '', 's'), 'no default time') || case when compliance then ', COMPLIANCE' else '' end
+  if(live, '', 'registration of the bucket ran out; ') || case
+    when enabled then case
+      when mode_names is null then 'default mode not known'
+      when mode_names = 'unset' then 'lock on, no default'
+      else 'default mode ' || replace(mode_names, 'unset', 'none')
+    end || if(mode_names = 'unset', '', ', ' || coalesce(format('{:,}', days) || ' day' || if(days = 1, '', 's'), 'no default time'))
     when not enabled then 'no lock'
-    else 'not known'
+    when seen then 'whether it is locked is not known'
+    else 'no capture shows the bucket'
   end as observed,
-  'locked for ' || required_days || ' day' || if(required_days = 1, '', 's') || ' in mode COMPLIANCE' as expected
+  'locked for at least ' || format('{:,}', required_days) || ' day' || if(required_days = 1, '', 's') || ' in mode COMPLIANCE' || if(accept_governance, ' or GOVERNANCE', '') as expected
 from judged

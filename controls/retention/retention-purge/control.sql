@@ -25,7 +25,7 @@ reports as (
 ),
 judged as (
   select
-    p.item, p.kind, p.due_at, k.tests, k.ran, k.passed, i.oldest, p.keep_most, p.keep_most + c.grace_days as limit_days, c.cadence_days,
+    p.item, p.kind, p.due_at, p.closed_at, p.status, i.reports, k.tests, k.ran, k.passed, i.oldest, p.keep_most, p.keep_most + c.grace_days as limit_days, c.cadence_days,
     case p.kind
       when 'table' then case
         when p.keep_most is not null and k.ran = k.tests and k.passed = k.tests then ''
@@ -57,13 +57,13 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'table' then coalesce(passed, 0) || ' of ' || coalesce(tests, 0) || ' retention test' || if(coalesce(tests, 0) = 1, '', 's') || ' passed, ' || coalesce(ran, 0) || ' within the cadence'
-    when 'bucket' then 'oldest object ' || coalesce(strftime(oldest, '%Y-%m-%d'), 'not known')
-    else 'due ' || coalesce(strftime(due_at, '%Y-%m-%d'), 'on an unknown day')
+    when 'table' then coalesce(passed || ' of ' || tests || ' retention test' || if(tests = 1, '', 's') || ' passed, ' || ran || ' within the cadence', 'no retention test')
+    when 'bucket' then case when reports is null then 'no young report' else 'oldest object ' || coalesce(strftime(oldest, '%Y-%m-%d'), 'not known') end
+    else 'due ' || coalesce(strftime(due_at, '%Y-%m-%d'), 'on an unknown day') || case when status = 'cancelled' then ', cancelled' else coalesce(', closed ' || strftime(closed_at, '%Y-%m-%d'), ', not closed') end
   end as observed,
   case kind
     when 'table' then 'each retention test passed within ' || cadence_days || ' day' || if(cadence_days = 1, '', 's')
-    when 'bucket' then 'nothing older than ' || coalesce(limit_days::text, 'a stated number of') || ' days'
+    when 'bucket' then 'nothing older than ' || coalesce(format('{:,}', limit_days) || ' day' || if(limit_days = 1, '', 's'), 'a stated number of days')
     else 'closed by its due date'
   end as expected
 from judged

@@ -14,7 +14,7 @@ with editions as (
 ),
 judged as (
   select
-    p.item, p.kind, v.baa_id, v.signed, v.expires, v.last_review, c.max_months,
+    p.item, p.kind, v.baa_id, v.signed, v.expires, v.in_force, v.last_review, v.document_sha256, v.legal_reviewed_on, v.subcontractor_clause, v.breach_notice_days, c.max_months, c.notice_days, c.require_document, c.night,
     case
       when p.kind = 'account' then case
         when e.wrong then 'edition-not-contracted'
@@ -38,8 +38,17 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when kind = 'account' then case reason when '' then 'an accepted edition' when 'edition-not-shown' then 'edition not shown' else 'another edition' end
-    else coalesce('agreement ' || baa_id, 'no agreement') || coalesce(', signed ' || strftime(signed, '%Y-%m-%d'), if(baa_id is null, '', ', not signed')) || coalesce(', ends ' || strftime(expires, '%Y-%m-%d'), '')
-      || coalesce(', reviewed ' || strftime(last_review, '%Y-%m-%d'), '') end as observed,
+  case
+    when kind = 'account' then case reason when '' then 'an accepted edition' when 'edition-not-shown' then 'edition not shown' else 'another edition' end
+    when baa_id is null then 'no agreement on record'
+    else concat_ws('; ',
+      'agreement ' || baa_id || coalesce(', signed ' || signed || if(signed > night, ', after the night', ''), ', not signed') || coalesce(if(in_force, ', ends ', ', ran out on ') || expires, ''),
+      case when require_document and regexp_full_match(document_sha256, '[0-9a-f]{64}') is not true then 'no digest of the document' end,
+      case when require_document then case when legal_reviewed_on > night then 'legal review after the night' when legal_reviewed_on is null then 'no legal review' end end,
+      case when subcontractor_clause then null when not subcontractor_clause then 'does not bind subcontractors' else 'not stated whether it binds subcontractors' end,
+      case when breach_notice_days between 1 and notice_days then null else coalesce('breach notice within ' || breach_notice_days || ' day' || if(breach_notice_days = 1, '', 's'), 'no time for breach notice') end,
+      coalesce('reviewed ' || last_review, 'not reviewed')
+    )
+  end as observed,
   case when kind = 'account' then 'an edition contracted for PHI' else 'a signed agreement in force, on record, reviewed within ' || max_months || ' month' || if(max_months = 1, '', 's') end as expected
 from judged

@@ -3,7 +3,7 @@ with entered as (
 ),
 judged as (
   select
-    p.item, p.kind, p.legal_basis, coalesce(p.last_on, e.last_on) as last_on, p.recorded_on, c.update_days, c.record_days, c.keep_years,
+    p.item, p.kind, p.product, p.legal_basis, coalesce(p.last_on, e.last_on) as last_on, p.recorded_on, p.disclosed_on, p.recurring, p.frequency, p.keep_until, c.update_days, c.record_days, c.keep_years,
     case
       when p.exempt then ''
       when p.kind = 'flow' then case
@@ -26,8 +26,16 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when kind = 'flow' then coalesce('basis ' || legal_basis, 'no basis') || coalesce(', accounted for up to ' || strftime(last_on, '%Y-%m-%d'), '')
-    else 'recorded ' || strftime(recorded_on, '%Y-%m-%d') end as observed,
+  case
+    when kind = 'flow' then if(product is null, 'no contract covers it', coalesce('basis ' || replace(legal_basis, '_', ' '), 'no basis') || case when last_on is not null then ', accounted for up to ' || last_on when reason = '' then '' else ', no entry accounts for it' end)
+    else concat_ws(', ',
+      if(recurring, 'first disclosed ', 'disclosed ') || coalesce(disclosed_on::varchar, 'on an unknown day'),
+      case when recurring then coalesce('last on ' || last_on, 'last day not stated') end,
+      case when recurring then coalesce('how often: ' || frequency, 'how often not stated') end,
+      'recorded ' || recorded_on,
+      'kept until ' || coalesce(keep_until::varchar, 'an unknown day')
+    )
+  end as observed,
   case when kind = 'flow' then 'a basis without accounting, or an entry of the last ' || update_days || ' day' || if(update_days = 1, '', 's')
     else 'recorded within ' || record_days || ' day' || if(record_days = 1, '', 's') || ', kept for ' || keep_years || ' years' end as expected
 from judged

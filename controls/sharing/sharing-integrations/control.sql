@@ -4,7 +4,7 @@ with named as (
   group by all
 ),
 expired as (
-  select distinct unnest(integration_names) as name from register_expired.vendors
+  select name, max(expires) as ended from (select unnest(integration_names) as name, expires from register_expired.vendors) group by all
 ),
 blocked as (
   select source, integration_name, list_transform(string_split(upper(property_value), ','), lambda r: trim(r, ' "''[]')) as roles
@@ -13,7 +13,7 @@ blocked as (
 ),
 judged as (
   select
-    p.item, n.system,
+    p.item, p.known, n.system, e.ended,
     case
       when p.known and n.agreed and (not p.oauth or list_has_all(b.roles, c.must_block)) then ''
       when not p.known then 'unknown-value'
@@ -32,6 +32,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce('registered as ' || system, 'not registered') || case reason when 'no-agreement' then ', sees PHI without an agreement' when 'roles-not-blocked' then ', administrator roles not known to be blocked' else '' end as observed,
+  if(known, '', 'its kind or state not known, ') || coalesce('registered as ' || system, 'registration ran out on ' || ended, 'not registered') || case reason when 'no-agreement' then ', sees PHI without an agreement' when 'roles-not-blocked' then ', administrator roles not known to be blocked' else '' end as observed,
   'registered with an owner, an agreement where it sees PHI, administrator roles blocked for OAuth' as expected
 from judged

@@ -14,7 +14,7 @@ named as (
 ),
 judged as (
   select
-    p.item, p.kind, p.state, p.distribution, n.accounts, n.approved,
+    p.item, p.kind, p.state, p.distribution, p.account, n.accounts, n.approved, e.ended,
     case
       when p.state in ('DRAFT', 'UNPUBLISHED') or (p.state = 'PUBLISHED' and (p.distribution = 'ORGANIZATION' or o.share is not null or (n.accounts = n.approved and p.target_kinds = 1))) then ''
       when r.account is not null then ''
@@ -27,15 +27,15 @@ judged as (
   left join open_shares o on o.share = p.share
   left join named n on n.item = p.item
   left join register.counterparties r on upper(r.account) = upper(p.account)
-  left join (select distinct upper(account) as account from register_expired.counterparties) e on e.account = upper(p.account)
+  left join (select upper(account) as account, max(expires) as ended from register_expired.counterparties group by all) e on e.account = upper(p.account)
 )
 select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case kind
-    when 'listing' then lower(coalesce(state, 'state not known')) || ', ' || lower(coalesce(distribution, 'distribution not known')) || ', ' || coalesce(approved, 0) || ' of ' || coalesce(accounts, 0) || ' named account' || if(coalesce(accounts, 0) = 1, '', 's') || ' registered'
-    else case when reason = '' then 'registered' else 'not registered' end
+    when 'listing' then lower(coalesce(state, 'state not known')) || ', ' || lower(coalesce(distribution, 'distribution not known')) || ', ' || if(accounts > 0, approved || ' of ' || accounts || ' named account' || if(accounts = 1, '', 's') || ' registered', 'names no account')
+    else case when reason = '' then 'registered' when account is null then 'account not known' else coalesce('registration ran out on ' || ended, 'not registered') end
   end as observed,
   case kind when 'listing' then 'not published, inside the organisation, public by contract, or for registered accounts only' else 'registered' end as expected
 from judged
