@@ -1,4 +1,4 @@
-# make demo    the main job on a generated health carrier; the last line printed is the packet's path
+# make demo    the main job on a generated health carrier; the last two lines printed are the packets' paths
 # make test    the tests (slow ones left out); make test-all adds them
 # make lint    ruff and mypy
 # make verifier  dist/verify.pyz, the verifier in one file, and its SHA-256

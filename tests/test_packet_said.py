@@ -95,9 +95,11 @@ def test_a_sample_says_on_how_many_nights_it_was_not_whole():
     judged = replace(finding([]), satisfied=90, not_satisfied=2, expected=92)
     assert str(sections._sample(judged, 0)).endswith("every item on 92 of 92 nights; no sample was drawn.")
     said = str(sections._sample(judged, 2))
-    assert "On 2 of them every item that could be seen" in said
+    assert said.startswith(
+        "Full population: every item on 90 of 92 nights; no sample was drawn. On 2 nights every item that could be seen"
+    )
     one = str(sections._sample(replace(judged, satisfied=0, not_satisfied=1, expected=2), 1))
-    assert "1 of them" not in one
+    assert one.startswith("On 1 night every item that could be seen"), "and no word of a full population"
     assert one.endswith("On the other night nothing was tested.")
     assert [str(sections._unanswered(*each)) for each in ((0, 3), (1, 1), (3, 3), (1200, 1300))] == [
         "",
@@ -121,8 +123,10 @@ def test_reads_are_counted_by_whether_the_control_needs_them():
     said = " ".join(sections._checked(tested, reads, {"b", "c"}))
     assert "on arrival: 92 of 92 sealed reads of 1 dataset match." in said
     assert "Not matching or refused" not in said, "nothing that the control needs is missing"
-    assert "Of optional evidence, counted in the same way, 91 of 92 sealed reads of 1 dataset match." in said
-    assert "1 optional read does not match, was refused or is missing" in said
+    assert "Of optional evidence, counted on both sides like that, 91 of 92 sealed reads of 1 dataset match." in said
+    assert "Optional and not matching or refused: 1; missing: 0." in said
+    alone = " ".join(sections._checked(tested, reads[1:2], {"b"}))
+    assert "Of optional evidence each read was counted on both sides" in alone
     assert "Optional and never collected: c." in said
     needed = " ".join(sections._checked(tested, reads, set()))
     assert "183 of 184 sealed reads of 3 datasets match" in needed

@@ -173,9 +173,7 @@ def test_a_night_that_recorded_nothing_to_test_is_said_to_conclude_nothing(tmp_p
     periods = [replace(f, status="not-assessed") if f.control == idle else f for f in content.periods]
     content = replace(content, nights=tuple(nights), periods=tuple(periods))
     assert morning(content).counts["idle"] == 1
-    assert "1 control had nothing to test: its sources recorded nothing that night" in html.render_print(
-        content, TEMPLATES
-    )
+    assert "1 control had nothing to test: nothing was in its scope that night" in html.render_print(content, TEMPLATES)
     card = html.render_screen(content, TEMPLATES).decode().split(f'<article class="control card" id="{idle}"')[1]
     assert card.startswith(' data-status="idle"')
     assert "had nothing to test</span>" in card.split("</article>")[0]  # one word for it on the whole page

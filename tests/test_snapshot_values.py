@@ -63,7 +63,7 @@ def test_a_state_capture_belongs_to_the_night_before():
 def test_totals_name_each_difference_and_skip_what_one_side_does_not_state():
     source = Totals(3, 3, {"A": ColumnTotals(3, 10, None), "B": ColumnTotals(2, None, 7)})
     landed = Totals(2, None, {"A": ColumnTotals(3, 11, 5), "B": ColumnTotals(2, None, 8)})
-    assert source.differences(landed) == ["rows 3 / 2", "A length_sum 10 / 11", "B value_sum 7 / 8"]
+    assert source.differences(landed) == ["rows 3 / 2", "A total length 10 / 11", "B sum of values 7 / 8"]
     assert Totals.from_json(source.to_json()) == source
 
 

@@ -33,9 +33,9 @@ _WORDS: Final = {
     FAIL: _("exceptions noted"),
     UNKNOWN: _("not assessed"),
     NONE: _("not applicable"),
-    "": _("no finding sealed"),
+    "": _("no finding: before coverage, or none sealed"),
 }
-_ROWS: Final = 56  # of a strip that fit on a printed page with its heading
+_ROWS: Final = 28  # of a strip: half a printed page, so that less stays empty before one that did not fit
 _LETTER: Final = {  # strokes around the middle of a box; a fifth of the time a letter of a font takes
     FAIL: "m-3-3.6l6 7.2m0-7.2l-6 7.2",
     UNKNOWN: "m-2.6-1.6c0-3.6 5.2-3.6 5.2-.3c0 2-2.6 1.9-2.6 3.7m0 1.8v1",

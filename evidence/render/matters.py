@@ -28,6 +28,8 @@ class Matter:
     control: str
     title: str
     severity: str
+    status: str
+    conclusion: str
     said: str
     why: str
     item: str
@@ -103,6 +105,8 @@ def _matter(content: Content, each: _Weighed) -> Matter:
         control=each.text.id,
         title=each.text.title,
         severity=each.text.severity,
+        status=each.finding.status,
+        conclusion=each.finding.conclusion,
         said=join(" ", _sentences(each)),
         why=reasons.get(oldest.reason, oldest.reason) if oldest else "",
         item=oldest.item if oldest else "",

@@ -101,13 +101,21 @@ def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced], optional: Co
             )
         )
     if beside:
-        said.append(_("Of optional evidence, counted in the same way, {matches}.", matches=_match(beside)))
-    if lacking := sum(e.not_matched + e.missing for e in beside):
         said.append(
-            ngettext(
-                "{n} optional read does not match, was refused or is missing: it could only have turned a failure, or a hit to be reviewed, into a pass.",
-                "{n} optional reads do not match, were refused or are missing: they could only have turned a failure, or a hit to be reviewed, into a pass.",
-                lacking,
+            _("Of optional evidence, counted on both sides like that, {matches}.", matches=_match(beside))
+            if required
+            else _(
+                "Of optional evidence each read was counted on both sides, at the source and on arrival: {matches}.",
+                matches=_match(beside),
+            )
+        )
+    other, missing = sum(e.not_matched for e in beside), sum(e.missing for e in beside)
+    if other or missing:
+        said.append(
+            _(
+                "Optional and not matching or refused: {n}; missing: {missing}. These could only have turned a failure, or a hit to be reviewed, into a pass.",
+                n=number(other),
+                missing=number(missing),
             )
         )
     if never:
@@ -134,27 +142,21 @@ def _sample(finding: PeriodFinding, on_less: int) -> Phrase:
     tested = finding.satisfied + finding.not_satisfied
     if not tested:
         return _("No item was tested.")
-    said = [
-        ngettext(
-            "Full population: every item on {tested} of {n} night; no sample was drawn.",
-            "Full population: every item on {tested} of {n} nights; no sample was drawn.",
-            finding.expected,
-            tested=number(tested),
-        )
-    ]
-    if on_less == tested and on_less:
+    said: list[Phrase | str] = []
+    if tested > on_less:
         said.append(
             ngettext(
-                "Every item that could be seen, that is: evidence that the control requires was not whole on that night, and what else failed on it is not known.",
-                "Every item that could be seen, that is: evidence that the control requires was not whole on any of these nights, and what else failed on them is not known.",
-                on_less,
+                "Full population: every item on {tested} of {n} night; no sample was drawn.",
+                "Full population: every item on {tested} of {n} nights; no sample was drawn.",
+                finding.expected,
+                tested=number(tested - on_less),
             )
         )
-    elif on_less:
+    if on_less:
         said.append(
             ngettext(
-                "On {n} of them every item that could be seen: evidence that the control requires was not whole that night, and what else failed on it is not known.",
-                "On {n} of them every item that could be seen: evidence that the control requires was not whole on these nights, and what else failed on them is not known.",
+                "On {n} night every item that could be seen, without a sample: evidence that the control requires was not whole, and what else failed on it is not known.",
+                "On {n} nights every item that could be seen, without a sample: evidence that the control requires was not whole, and what else failed on them is not known.",
                 on_less,
             )
         )

@@ -147,17 +147,30 @@ def _ever_tested(views: Sequence[ControlView]) -> Phrase:
 
 
 def _looked_back(content: Content) -> Phrase | str:
-    """Say how many snapshots of the packet are of nights before its first: the receipts list them too."""
+    """Say how many snapshots are of nights before the packet's first, and how many records it names and does not carry: receipts list both."""
     before = sum(fact.night < content.start for fact in content.snapshots)
-    if not before:
-        return ""
-    return ngettext(
-        "Of the {all} receipts in this packet {n} is of a night before {start}, to which a control looks back.",
-        "Of the {all} receipts in this packet {n} are of nights before {start}, to which controls look back.",
-        before,
-        all=number(len(content.snapshots)),
-        start=content.start,
-    )
+    carried = {fact.manifest_sha256 for fact in content.snapshots}
+    named = {used.manifest_sha256 for night in content.nights for used in night.inputs} - carried
+    said: list[Phrase] = []
+    if before:
+        said.append(
+            ngettext(
+                "Of the {all} receipts in this packet {n} is of a night before {start}, to which a control looks back.",
+                "Of the {all} receipts in this packet {n} are of nights before {start}, to which controls look back.",
+                before,
+                all=number(len(content.snapshots)),
+                start=content.start,
+            )
+        )
+    if named:
+        said.append(
+            ngettext(
+                "The table of receipts names {n} record more, which a finding rests on and this packet does not carry.",
+                "The table of receipts names {n} records more, which findings rest on and this packet does not carry.",
+                len(named),
+            )
+        )
+    return join(" ", said) if said else ""
 
 
 def _about_itself(views: Sequence[ControlView]) -> Iterable[Phrase]:

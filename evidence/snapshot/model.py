@@ -9,7 +9,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
@@ -92,6 +92,13 @@ class ColumnTotals:
         return {name: value for name, value in stated if value is not None}
 
 
+_PARTS: Final = (  # of a column's totals, and what a reader is told
+    ("non_null", "values that are not empty"),
+    ("length_sum", "total length"),
+    ("value_sum", "sum of values"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Control totals of a window: taken by the source, or by us over what arrived."""
@@ -107,10 +114,10 @@ class Totals:
             found.append(f"distinct keys {self.distinct_keys:,} / {other.distinct_keys:,}")
         for name in sorted(set(self.columns) & set(other.columns)):
             mine, theirs = self.columns[name], other.columns[name]
-            for part in ("non_null", "length_sum", "value_sum"):
+            for part, said in _PARTS:
                 a, b = getattr(mine, part), getattr(theirs, part)
                 if a is not None and b is not None and a != b:
-                    found.append(f"{name} {part} {a:,} / {b:,}")
+                    found.append(f"{name} {said} {a:,} / {b:,}")
         return found
 
     def counts(self) -> Iterator[int]:

@@ -127,7 +127,7 @@ class Paged {
     this.body.replaceChildren(...shown.map((row) => make("tr", null, ...this.columns.map(function (column) {
       return make("td", { class: column.style }, column.cell(row));
     }))));
-    keepDates(this.body);
+    keepWhole(this.body);
     if (NARROW.matches) stack(this.grid);
     this.columns.forEach((column, k) => {
       if (column.by && column.by === this.by) this.heads[k].setAttribute("aria-sort", this.down ? "descending" : "ascending");

@@ -168,7 +168,7 @@ async function follow() {
     if (!parts || location.hash !== address) continue;
     document.getElementById("drill-title").textContent = parts[0];
     document.getElementById("drill-body").replaceChildren(...parts.slice(1).filter(Boolean));
-    keepDates(document.getElementById("drill-body"));
+    keepWhole(document.getElementById("drill-body"));
     if (!drill.open) drill.showModal();
     drill.scrollTop = 0;
     document.getElementById("drill-title").focus();

@@ -172,7 +172,7 @@ window.addEventListener("afterprint", function () {
   for (const each of document.querySelectorAll("details[data-printed]")) { each.open = false; delete each.dataset.printed; }
 });
 connect();
-keepDates(document.getElementById("main"));
+keepWhole(document.getElementById("main"));
 stackAll();
 NARROW.addEventListener("change", function () { stackAll(); measure(); });
 apply();

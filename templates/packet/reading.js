@@ -1,17 +1,17 @@
-// What helps in reading: contents that follow the reader, dates in one piece, tables that are lists on a narrow screen.
-const DAYS = /(\d{4}-\d\d-\d\d)/;
+// What helps in reading: contents that follow the reader, dates and arrows in one piece, tables that are lists on a narrow screen.
+const WHOLE = /(\d{4}-\d\d-\d\d|->|<-)/;
 const NARROW = matchMedia("(max-width:620px)");
 
-// Browsers part 2026-07-01 at its hyphens, and no style forbids that for the dates of a sentence alone.
-function keepDates(root) {
+// Browsers part 2026-07-01 and -> at their hyphens, and no style forbids that for these parts of a sentence alone.
+function keepWhole(root) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   const found = [];
   while (walker.nextNode()) {
     const node = walker.currentNode;
-    if (DAYS.test(node.data) && !node.parentElement.closest(".date, pre, svg, option, script, style")) found.push(node);
+    if (WHOLE.test(node.data) && !node.parentElement.closest(".date, .arrow, pre, svg, option, script, style")) found.push(node);
   }
   for (const node of found) {
-    node.replaceWith(...node.data.split(DAYS).map(function (part, k) { return k % 2 ? make("span", { class: "date" }, part) : part; }));
+    node.replaceWith(...node.data.split(WHOLE).map(function (part, k) { return k % 2 ? make("span", { class: "date" }, part) : part; }));
   }
 }
 

@@ -59,7 +59,7 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  case when kind = 'scope' then if(parts is null, 'no signed review', signed || ' of ' || parts || ' part' || if(parts = 1, '', 's') || ' signed as they should be')
+  case when kind = 'scope' then if(parts is null, 'no signed review', signed || ' of ' || parts || ' part' || if(parts = 1, '', 's') || if(parts = 1, ' signed as it should be', ' signed as they should be'))
     else coalesce(decision || ' decided ' || strftime(decided_at, '%Y-%m-%d'), 'held, no decision')
       || case reason when 'own-access' then ' by the holder, or by somebody who reports to him' when 'reviewer-not-registered' then ' by somebody not registered for access reviews then' when 'not-removed' then ', still held' else '' end
   end as observed,

@@ -54,5 +54,5 @@ select
   reason,
   case when rules is null then 'no rule' else rules || ' rule' || if(rules = 1, '', 's') || case when required then ', each with a second factor' else ', not each with a second factor' end end
     || '; ' || case when sign_ins is null then 'no sign-in that night' else sign_ins || ' sign-in' || if(sign_ins = 1, '', 's') || case when proved then ', each with a second factor' when without > 0 then ', ' || without || ' without a second factor' else if(sign_ins = 1, ', not known to have one', ', not each known to have one') end end as observed,
-  'a second factor in every rule or at every sign-in' as expected
+  'a second factor at every sign-in, or in every rule and no sign-in without one' as expected
 from judged

@@ -52,7 +52,7 @@ select
   reason,
   case
     when user_name is null then case when sso then 'single sign-on enabled' else 'no single sign-on' end
-      || case when authentication then ', authentication policy' else ', no authentication policy' end
+      || case when authentication then ', an authentication policy' else ', no authentication policy' end
       || ', ' || passwords || ' people with a password, ' || emergencies || ' of them emergency logins, minimum length ' || coalesce(min_length::varchar, 'not set')
     else case when has_password then 'a password' when not has_password then 'no password' else 'password not known' end
       || case when emergency then ', emergency login' else '' end

@@ -32,5 +32,5 @@ select
   reason,
   case when tool is null then case when registered then 'registered' else 'none registered' end
     else coalesce('last good run ' || strftime(last_well, '%Y-%m-%d %H:%M'), 'no good run known') end as observed,
-  coalesce('a good run in the last ' || every_days || ' day' || if(every_days = 1, '', 's'), 'at least one scan registered') as expected
+  coalesce('a good run in the last ' || if(every_days = 1, '24 hours', every_days || ' days'), 'at least one scan registered') as expected
 from reasoned
