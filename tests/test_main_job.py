@@ -86,7 +86,9 @@ def test_a_loosened_control_splits_the_period(demo, packet):
     assert change in {run["remediated_on"] for run in finding["exceptions"]}
     page = (packet.with_suffix("") / "data" / "packet.html").read_text()
     assert f"Another rule from {change} on" in page
-    assert "carrier/PERPETUA.ELMSWORTH: idle" in page, "noted by the old rule alone"
+    assert "carrier/PERPETUA.ELMSWORTH</span>: The last use lies further back than the limit." in page, (
+        "noted by the old rule alone"
+    )
 
 
 def test_every_control_is_satisfied_somewhere_and_most_fail_somewhere(demo):

@@ -30,7 +30,7 @@ def build_movers(world: World) -> None:
     due = sorted(night + DAYS for night in (*(night for night, *_ in _CLEAN), _KEPT, _SELF_APPROVED, _AHEAD, _STRANGER))
     for before, after in zip((-1, *due), (*due, ALWAYS), strict=True):
         if before + 1 < after:
-            world.quiet(MOVERS, before + 1, after - 1)
+            world.quiet(MOVERS, before + 1, after - 1, events=True)
 
 
 def plant_movers(world: World) -> None:
