@@ -15,6 +15,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  if(made, coalesce(proved::varchar, 'an unknown number') || ' proved, ' || coalesce(failed::varchar, 'an unknown number') || ' failed' || if(reason = 'not-made', ': nothing was proved', ''), 'the check has no such step') || coalesce(', checked ' || strftime(checked_at, '%Y-%m-%d'), '') || case when days_before > max_age_days then ', ' || days_before || ' days before the night was judged' when days_before is null then ', at an unknown time' else '' end as observed,
+  if(made, coalesce(proved::varchar, 'an unknown number') || ' proved, ' || coalesce(failed::varchar, 'an unknown number') || ' failed' || if(reason = 'not-made', ': nothing was proved', ''), 'the check has no such step') || coalesce(', checked ' || strftime(checked_at, '%Y-%m-%d'), '') || coalesce(', ' || days_before || if(days_before = 1, ' day', ' days') || ' before the night was judged', ', at an unknown time') as observed,
   'made, nothing failed, checked within ' || max_age_days || ' day' || if(max_age_days = 1, '', 's') || ' before the night was judged' as expected
 from judged
