@@ -88,7 +88,7 @@ def same_everywhere(folder, bag, count):
     page = (data / "packet.html").read_text()
     rows = unpacked(re.search(r'id="annex-rows"[^>]*>([^<]+)<', page)[1])
     assert rows["n"] == count
-    assert sum(len(column.get("at", column.get("values"))) == count for column in rows["columns"].values()) == 18
+    assert sum(len(column.get("at", column.get("values"))) == count for column in rows["columns"].values()) == 19
     done = subprocess.run(
         ["pdftotext", "-layout", data / "packet.pdf", "-"], capture_output=True, text=True, check=True
     )

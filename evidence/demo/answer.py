@@ -150,9 +150,9 @@ class AnswerKey:
         return {self.size.night(number): self.night(control, number) for number in range(self.size.nights)}
 
     def status(self, control: str) -> str:
-        """Return the status over the whole period."""
+        """Return the status over the whole period. That no event occurred is never concluded from silence: only a state is not applicable."""
         seen = {answer.status for answer in self.nights(control).values() if answer.reason != BEFORE}
-        order = (NOT_SATISFIED, NOT_ASSESSED, SATISFIED, "not-applicable")
+        order = (NOT_SATISFIED, NOT_ASSESSED, SATISFIED, *(() if control in self.passing else ("not-applicable",)))
         return next((status for status in order if status in seen), NOT_ASSESSED)
 
     def intervals(self, control: str) -> list[dict[str, Any]]:
