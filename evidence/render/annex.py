@@ -152,11 +152,17 @@ def receipts(content: Content) -> tuple[list[_Row], dict[str, int]]:
     facts = sorted(content.snapshots, key=lambda f: (f.source, f.dataset, f.night, f.revision))
     rows = [_receipt(fact) for fact in facts]
     places = {fact.manifest_sha256: place for place, fact in enumerate(facts)}
-    absent = {i.manifest_sha256: i for n in content.nights for i in n.inputs if i.manifest_sha256 not in places}
-    for item in sorted(absent.values(), key=lambda i: (i.source, i.dataset, i.night, i.revision, i.manifest_sha256)):
+    for item in sorted(absent(content), key=lambda i: (i.source, i.dataset, i.night, i.revision, i.manifest_sha256)):
         places[item.manifest_sha256] = len(rows)
         rows.append(_absent(item))
     return rows, places
+
+
+def absent(content: Content) -> list[Input]:
+    """Return each record that a finding rests on and this packet does not carry, once."""
+    carried = {fact.manifest_sha256 for fact in content.snapshots}
+    found = {used.manifest_sha256: used for night in content.nights for used in night.inputs}
+    return [used for digest, used in found.items() if digest not in carried]
 
 
 def _receipt(fact: SnapshotFact) -> _Row:

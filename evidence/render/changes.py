@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from evidence.control.replaced import Observation, Result, Setting
 from evidence.control.result import PeriodFinding, RuleChange
-from evidence.render.text import number, reason_once
+from evidence.render.text import number, parameter_shown, reason_once
 from evidence.render.words import N_, _, join
 
 _WAYS: Final = {"tighter": N_("{what}, tighter"), "looser": N_("{what}, looser"), "other": N_("{what}, otherwise")}
@@ -128,10 +128,6 @@ def _said(setting: Setting) -> str:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if value is None:
         return "none"
-    if isinstance(value, int):
-        return number(value)
-    return ", ".join(map(str, value)) or "empty" if isinstance(value, list | tuple) else str(value)
+    return "empty" if isinstance(value, list | tuple) and not value else parameter_shown(value)

@@ -81,7 +81,7 @@ def nights_of(start: dt.date, end: dt.date) -> list[dt.date]:
 def heat_strips(
     rows: Sequence[tuple[str, Mapping[str, str]]], start: dt.date, end: dt.date, *, title: str, words: Words = ENGLISH
 ) -> tuple[Markup, ...]:
-    """Return the strips of ``rows``, each no longer than a page: a chart cannot be broken by one."""
+    """Return the strips of ``rows``, each no longer than half a page: a chart cannot be broken by one."""
     count = max(1, -(-len(rows) // _ROWS))
     size = max(1, -(-len(rows) // count))
     label = _label_width([name for name, _ in rows])

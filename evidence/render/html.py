@@ -150,7 +150,7 @@ def _ticks(value: str) -> Markup:
 
 def _unbroken(value: str) -> Markup:
     """Return an item, a sentence or SQL with its arrows kept in one piece; all of it is escaped first."""
-    arrows = re.sub("-&gt;|&lt;-", r'<span class="arrow">\g<0></span>', str(escape(value)))
+    arrows = re.sub("-&gt;|&lt;-", r'<span class="whole">\g<0></span>', str(escape(value)))
     return Markup(arrows)  # noqa: S704 - escaped
 
 

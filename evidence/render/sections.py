@@ -80,7 +80,6 @@ def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced], optional: Co
     required = [e for e in evidence if e.dataset not in optional]
     beside = [e for e in evidence if e.dataset in optional and e.nights]
     never = [e.dataset for e in evidence if e.dataset in optional and not e.nights]
-    other, missing = sum(e.not_matched for e in required), sum(e.missing for e in required)
     said: list[Phrase] = []
     if not evidence:
         said.append(
@@ -92,12 +91,11 @@ def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced], optional: Co
         said.append(
             _("Each read was counted on both sides, at the source and on arrival: {matches}.", matches=_match(required))
         )
-    if other or missing:
+    if lacking := _lacking(required):
         said.append(
             _(
                 "Not matching or refused: {n}; missing: {missing}. Nights that rest on these are never counted as without exceptions.",
-                n=number(other),
-                missing=number(missing),
+                **lacking,
             )
         )
     if beside:
@@ -109,13 +107,11 @@ def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced], optional: Co
                 matches=_match(beside),
             )
         )
-    other, missing = sum(e.not_matched for e in beside), sum(e.missing for e in beside)
-    if other or missing:
+    if lacking := _lacking(beside):
         said.append(
             _(
                 "Optional and not matching or refused: {n}; missing: {missing}. These could only have turned a failure, or a hit to be reviewed, into a pass.",
-                n=number(other),
-                missing=number(missing),
+                **lacking,
             )
         )
     if never:
@@ -125,6 +121,12 @@ def _checked(finding: PeriodFinding, evidence: Sequence[Evidenced], optional: Co
             _("On each night tested, count and fingerprint of the items with a result equal those of the population.")
         )
     return said
+
+
+def _lacking(evidence: Sequence[Evidenced]) -> dict[str, str]:
+    """Return how many reads do not match and how many are missing, for a sentence; nothing where all match."""
+    other, missing = sum(e.not_matched for e in evidence), sum(e.missing for e in evidence)
+    return {"n": number(other), "missing": number(missing)} if other or missing else {}
 
 
 def _match(evidence: Sequence[Evidenced]) -> Phrase:

@@ -9,6 +9,7 @@ from evidence.control.model import grade
 from evidence.control.result import Interval, NightFinding
 from evidence.render import chart
 from evidence.render.age import standing
+from evidence.render.annex import absent
 from evidence.render.collected import Evidenced, collected, completeness_charts
 from evidence.render.control_view import ControlView, control_view
 from evidence.render.glossary import GLOSSARY
@@ -149,8 +150,7 @@ def _ever_tested(views: Sequence[ControlView]) -> Phrase:
 def _looked_back(content: Content) -> Phrase | str:
     """Say how many snapshots are of nights before the packet's first, and how many records it names and does not carry: receipts list both."""
     before = sum(fact.night < content.start for fact in content.snapshots)
-    carried = {fact.manifest_sha256 for fact in content.snapshots}
-    named = {used.manifest_sha256 for night in content.nights for used in night.inputs} - carried
+    named = absent(content)
     said: list[Phrase] = []
     if before:
         said.append(

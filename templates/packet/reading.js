@@ -8,10 +8,10 @@ function keepWhole(root) {
   const found = [];
   while (walker.nextNode()) {
     const node = walker.currentNode;
-    if (WHOLE.test(node.data) && !node.parentElement.closest(".date, .arrow, pre, svg, option, script, style")) found.push(node);
+    if (WHOLE.test(node.data) && !node.parentElement.closest(".date, .whole, pre, svg, option, script, style")) found.push(node);
   }
   for (const node of found) {
-    node.replaceWith(...node.data.split(WHOLE).map(function (part, k) { return k % 2 ? make("span", { class: "date" }, part) : part; }));
+    node.replaceWith(...node.data.split(WHOLE).map(function (part, k) { return k % 2 ? make("span", { class: "whole" }, part) : part; }));
   }
 }
 
