@@ -7,7 +7,6 @@ counted afterwards.
 
 import dataclasses
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ try:
     from benchmarks import common
 except ImportError:
     import common
+
+from benchmarks.child import peak
 
 SIZES = (100_000, 1_000_000)
 
@@ -95,11 +96,6 @@ def rows_of(path: Path) -> int:
                         rest = (rest + block)[-4:]  # shorter than what is counted
                 found -= 2
     return found
-
-
-def peak() -> int:
-    """Return the largest resident set of this process so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
 def measured(count: int) -> dict[str, Any]:

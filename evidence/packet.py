@@ -37,6 +37,7 @@ from evidence.render.inputs import (
     Content,
     ControlText,
     LogState,
+    RecordFact,
     Response,
     Seal,
     SnapshotFact,
@@ -370,7 +371,19 @@ def _content(
         review=inputs.review,
         night=inputs.night,
         looks=inputs.looks,
+        records=tuple(fact for exhibit in inputs.exhibits for fact in _record(exhibit)),
     )
+
+
+def _record(exhibit: ExhibitInput) -> Iterator[RecordFact]:
+    """Yield what the packet says of a record of the store; one that cannot be read is listed as an omission."""
+    try:
+        entry = Entry.from_bytes(exhibit.entry)
+    except (EvidenceError, ValueError, KeyError):
+        return
+    if entry.type in ("assessment", "check", "pipeline"):
+        folder = f"data/{folder_of(entry, exhibit.index)}"
+        yield RecordFact(canonical.sha256_hex(exhibit.body), folder, exhibit.index)
 
 
 def _fact(exhibit: ExhibitInput) -> SnapshotFact | None:

@@ -10,10 +10,13 @@ import datetime as dt
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -52,8 +55,10 @@ from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Part
 from evidence.store.objects import ObjectStore
 from evidence.tlog.proof import parse_inclusion
+from evidence.workers import in_workers, stretches
 
 STEP = "re-performance"
+WORTH: Final = 4  # nights for each worker: below that, opening the packet once more takes longer than it saves
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,65 +148,91 @@ class BagReader:
 Assessments = Mapping[dt.date, Sequence[tuple[int, Mapping[str, Any], str]]]  # log index, JSON, SHA-256, by revision
 
 
-def reperform(path: Path, store: ObjectStore | None = None) -> Verification:
+class Opened:
+    """A packet opened to judge its nights: what all of them need, read once. Raises ``EvidenceError`` where it cannot be read."""
+
+    def __init__(self, path: Path, open_store: Callable[[], ObjectStore] | None) -> None:
+        with ExitStack() as opening:
+            self.files: BagFiles = (bag := open_bag(path))
+            opening.enter_context(bag)
+            self.effective: Mapping[str, Any] = canonical.decode(read(self.files, f"{CONTROLS}effective.json"))
+            folder = opening.enter_context(tempfile.TemporaryDirectory(prefix="evidence-reperform-"))
+            self.library, self.registers = _content(self.files, Path(folder), self.effective)
+            self.snapshots, self.assessments = _snapshots(self.files), _assessments(self.files)
+            self.rules = _Rules(self.library, _configurations(self.files))
+            self.store = open_store() if open_store else None
+            self._contracts = load_contracts()
+            self._checks = [(n, checked_of(body, digest)) for n, body, digest in _own(self.files, "check")]
+            self._records = [(n, recorded_of(body, digest)) for n, body, digest in _own(self.files, "pipeline")]
+            self._referenced = read_referenced(self.files)
+            self._engine = opening.enter_context(Engine(threads=1))
+            self.close = opening.pop_all().close
+
+    def chosen(self) -> dict[dt.date, Mapping[str, Any]]:
+        """Return the last assessment of each night of the period."""
+        start, end = (self.effective["period"][edge] for edge in ("start", "end"))
+        nights = sorted(self.assessments.items())
+        return {night: each[-1][1] for night, each in nights if start <= night.isoformat() <= end}
+
+    def judged(self, night: dt.date, wanted: Sequence[str]) -> list[NightFinding]:
+        """Judge a night by what was in force, and what it says that it replaced by what was in force before."""
+        assessment = self.assessments[night][-1][1]
+        reader, library = self._reader(assessment), self.rules.library(assessment)
+
+        def run(by: Library, names: Sequence[str]) -> list[NightFinding]:
+            known_at, engine = reader.known_at, self._engine
+            return assess_night(by, self.registers, reader, night, known_at=known_at, controls=names, engine=engine)
+
+        sealed = [NightFinding.from_json(each) for each in assessment["findings"] if each["control"] in wanted]
+        replaced = repeated(library, sealed, run)
+        return [dataclasses.replace(each, replaced=replaced.get(each.control)) for each in run(library, wanted)]
+
+    def _reader(self, assessment: Mapping[str, Any]) -> BagReader:
+        size = assessment["log_size"]
+        return BagReader(
+            self.files,
+            self.snapshots,
+            self._contracts,
+            self.effective,
+            canonical.parse_time(assessment["known_at"]),
+            size,
+            self.assessments,
+            assessment.get("earlier_log_size", size),
+            self._checks,
+            self._records,
+            self.store,
+            self._referenced,
+        )
+
+
+def reperform(path: Path, open_store: Callable[[], ObjectStore] | None = None, jobs: int = 1) -> Verification:
     """Compute every night and period finding of the (verified) packet at ``path`` again and compare.
 
-    Rows that it only references are read from ``store``.
+    Rows that it only references are read from the store that ``open_store`` opens. With more ``jobs`` than one, nights are computed by as
+    many processes, each of which opens packet and store for itself: both are module-level functions and plain values then.
     """
-    with open_bag(path) as files:
-        try:
-            checks = tuple(_compare(files, store))
-        except (EvidenceError, OSError, KeyError, ValueError, zipfile.BadZipFile) as exc:
-            checks = (Check(STEP, ok=False, detail=f"cannot be computed: {exc}"),)
+    try:
+        with closing(Opened(path, open_store)) as opened:
+            checks = tuple(_compare(opened, partial(Opened, path, open_store), jobs))
+    except (EvidenceError, OSError, KeyError, ValueError, zipfile.BadZipFile, BrokenProcessPool) as exc:
+        checks = (Check(STEP, ok=False, detail=f"cannot be computed: {exc}"),)
     return Verification(path.name, checks)
 
 
-def _compare(files: BagFiles, store: ObjectStore | None) -> Iterator[Check]:
-    effective = canonical.decode(read(files, f"{CONTROLS}effective.json"))
-    sealed = read_findings(files)
-    with tempfile.TemporaryDirectory(prefix="evidence-reperform-") as folder:
-        library, registers = _content(files, Path(folder), effective)
-        contracts = load_contracts()
-        snapshots, assessments = _snapshots(files), _assessments(files)
-        recorded = [(n, checked_of(body, digest)) for n, body, digest in _own(files, "check")]
-        records = [(n, recorded_of(body, digest)) for n, body, digest in _own(files, "pipeline")]
-        referenced = read_referenced(files)
-        nights: list[NightFinding] = []
-        concluded = sorted({finding["control"] for finding in sealed.nights()})
-        chosen = {
-            night: revisions[-1][1]
-            for night, revisions in sorted(assessments.items())
-            if effective["period"]["start"] <= night.isoformat() <= effective["period"]["end"]
-        }
-        rules = _Rules(library, _configurations(files))
-        yield from _foreign(files, registers, rules, list(chosen.values()), concluded)
-        yield from _unknown_nights(effective[UNKNOWN], sealed_unknown(list(chosen.values()), rules.configurations))
-        other = set().union(*(rules.moved(assessment) for assessment in chosen.values())) & set(concluded)
-        reach = set[str]() if store is not None else _out_of_reach(files, library, snapshots)
-        wanted = [name for name in concluded if name not in reach | other]
-        if concluded and not wanted and not other:
-            said = "the packet only references its evidence: add --store"
-            yield Check(STEP, ok=None, detail=said, subject=ROOT)
-            return
-        with Engine(threads=1) as engine:
-            for night, assessment in chosen.items():
-                known_at, size = canonical.parse_time(assessment["known_at"]), assessment["log_size"]
-                seen = assessment.get("earlier_log_size", size)
-                reader = BagReader(
-                    files,
-                    snapshots,
-                    contracts,
-                    effective,
-                    known_at,
-                    size,
-                    assessments,
-                    seen,
-                    recorded,
-                    records,
-                    store,
-                    referenced,
-                )
-                nights += _judged(rules.library(assessment), registers, reader, night, assessment, wanted, engine)
+def _compare(opened: Opened, again: Callable[[], Opened], jobs: int) -> Iterator[Check]:
+    files, effective, library, rules = opened.files, opened.effective, opened.library, opened.rules
+    sealed, chosen = read_findings(files), opened.chosen()
+    concluded = sorted({finding["control"] for finding in sealed.nights()})
+    yield from _foreign(files, opened.registers, rules, list(chosen.values()), concluded)
+    yield from _unknown_nights(effective[UNKNOWN], sealed_unknown(list(chosen.values()), rules.configurations))
+    other = set().union(*(rules.moved(assessment) for assessment in chosen.values())) & set(concluded)
+    reach = set[str]() if opened.store is not None else _out_of_reach(files, library, opened.snapshots)
+    wanted = [name for name in concluded if name not in reach | other]
+    if concluded and not wanted and not other:
+        said = "the packet only references its evidence: add --store"
+        yield Check(STEP, ok=None, detail=said, subject=ROOT)
+        return
+    nights = _nights(opened, again, wanted, jobs)
     yield from _night_checks(nights, (f for f in sealed.nights() if f["control"] in wanted))
     yield _whole(library, nights, effective, sealed, None if len(wanted) == len(concluded) else wanted)
     for name in sorted(set(concluded) - set(wanted)):
@@ -209,6 +240,20 @@ def _compare(files: BagFiles, store: ObjectStore | None) -> Iterator[Check]:
         if name in other:
             why = "its content changed inside the period, and the packet has only the last"
         yield Check(STEP, ok=None, detail=f"{name}: {why}", subject=ROOT)
+
+
+def _nights(opened: Opened, again: Callable[[], Opened], wanted: Sequence[str], jobs: int) -> list[NightFinding]:
+    """Judge every night of the period, here or by workers where that is worth opening the packet again."""
+    nights = list(opened.chosen())
+    if jobs == 1 or len(nights) < WORTH * jobs:
+        return _judged(opened, (nights, wanted))
+    orders = [(each, wanted) for each in stretches(nights, jobs)]
+    return [finding for found in in_workers(again, _judged, orders, jobs) for finding in found]
+
+
+def _judged(opened: Opened, order: tuple[Sequence[dt.date], Sequence[str]]) -> list[NightFinding]:
+    nights, wanted = order
+    return [finding for night in nights for finding in opened.judged(night, wanted)]
 
 
 def _foreign(
@@ -243,25 +288,6 @@ def _unknown_nights(shown: int, sealed: int | None) -> Iterator[Check]:
             detail=f"{shown} nights may be not assessed, and {sealed} is what was sealed",
             subject=subject,
         )
-
-
-def _judged(
-    library: Library,
-    registers: Registers,
-    reader: BagReader,
-    night: dt.date,
-    assessment: Mapping[str, Any],
-    wanted: Sequence[str],
-    engine: Engine,
-) -> list[NightFinding]:
-    """Judge a night by what was in force, and what it says that it replaced by what was in force before."""
-
-    def run(by: Library, names: Sequence[str]) -> list[NightFinding]:
-        return assess_night(by, registers, reader, night, known_at=reader.known_at, controls=names, engine=engine)
-
-    sealed = [NightFinding.from_json(each) for each in assessment["findings"] if each["control"] in wanted]
-    replaced = repeated(library, sealed, run)
-    return [dataclasses.replace(each, replaced=replaced.get(each.control)) for each in run(library, wanted)]
 
 
 @dataclass(slots=True)

@@ -1,19 +1,17 @@
 """Approvals: a person's signature beside the packet is shown with who and when; tampered, foreign and dependent ones are told apart."""
 
 import datetime as dt
-import io
 import json
 import shutil
 import subprocess
 import sys
 
-import pikepdf
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from cryptography import x509
 from fakes.memory_store import MemoryAnchor, MemoryStore
-from fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
+from fakes.packet_inputs import SIGNED_AT, blank_packet, build_inputs, packet_key
 from fakes.sealed_store import KEY
 
 from evidence.approve import Asked, Known, approve
@@ -22,8 +20,6 @@ from evidence.bag.files import open_bag
 from evidence.bag.rights import rights_of
 from evidence.cli.packet_states import packet_states
 from evidence.errors import MalformedError, UsageError, VerificationError
-from evidence.packet import build_packet
-from evidence.render.pdf import Rendered
 from evidence.signing.certificate import certificate_pem, key_pem
 from evidence.signing.timestamp import response_der
 from evidence.signing.tsa import Authorities
@@ -66,13 +62,7 @@ def entity():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, entity):
     inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1)
-    document, body = pikepdf.new(), io.BytesIO()
-    document.add_blank_page()
-    document.save(body, deterministic_id=True)
-    with pytest.MonkeyPatch.context() as patch:  # what is on the pages does not matter here, and takes long
-        patch.setattr("evidence.render.pdf.Rendering", laid_out(Rendered(body.getvalue(), 1, {})))
-        out = tmp_path_factory.mktemp("out")
-        return build_packet(inputs, entity.packet_key, out, TEMPLATES, signed_at=SIGNED_AT), inputs
+    return blank_packet(inputs, entity.packet_key, tmp_path_factory.mktemp("out")), inputs
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from evidence.cli.assess_command import STRETCH, stretches
 from evidence.cli.period import parse_night, parse_period
 from evidence.errors import UsageError
+from evidence.workers import STRETCH, stretches
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,18 @@
 """Packets encrypted for delivery: openssl opens them with either kind of key, nobody else does, and a changed byte is found."""
 
 import datetime as dt
-import io
 import random
 import subprocess
 import tracemalloc
 
-import pikepdf
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
+from fakes.packet_inputs import SIGNED_AT, blank_packet, build_inputs, packet_key
 
 from evidence.cli.delivery import deliver, place_of, recipients_of
 from evidence.errors import ConfigError, UsageError
-from evidence.packet import build_packet
-from evidence.render.pdf import Rendered
 from evidence.signing.certificate import certificate_pem
 from evidence.signing.encrypt import encrypt_file, load_recipient
 from evidence.signing.encrypted import encrypted_for
@@ -59,12 +55,7 @@ def people(tmp_path_factory):
 def made(tmp_path_factory):
     key, root = packet_key()
     inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1)
-    document, body = pikepdf.new(), io.BytesIO()
-    document.add_blank_page()
-    document.save(body, deterministic_id=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evidence.render.pdf.Rendering", laid_out(Rendered(body.getvalue(), 1, {})))
-        return build_packet(inputs, key, tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT), inputs, root
+    return blank_packet(inputs, key, tmp_path_factory.mktemp("out")), inputs, root
 
 
 @pytest.fixture(scope="module")

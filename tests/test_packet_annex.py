@@ -11,6 +11,7 @@ import pytest
 from evidence.packet import _content
 from evidence.render import annex, explore, html, text
 from evidence.render.annex import unpacked
+from evidence.render.inputs import RecordFact
 from evidence.render.records import findings_csv
 from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from tests.hostile import CORPUS
@@ -83,6 +84,22 @@ def test_an_input_without_exhibit_is_said_to_have_none(content):
     last = rows_of(annex.blocks(partial)["receipts"])[-1]
     assert (last["manifest"], last["entry"], last["folder"]) == (gone.manifest_sha256, None, "")
     assert "not exhibited" in last["reason"]
+
+
+def test_a_record_of_the_store_that_is_carried_is_said_to_be(content):
+    used = content.nights[0].inputs[0]
+    record = RecordFact(used.manifest_sha256, "data/evidence/_assessment/000007", 7)
+    held = replace(
+        content,
+        snapshots=tuple(f for f in content.snapshots if f.manifest_sha256 != used.manifest_sha256),
+        records=(record,),
+    )
+    assert annex.beside(content) == (0, 0)
+    assert annex.beside(held) == (1, 0)
+    assert annex.beside(replace(held, records=())) == (0, 1)
+    last = rows_of(annex.blocks(held)["receipts"])[-1]
+    assert (last["manifest"], last["entry"], last["folder"]) == (record.sha256, 7, record.folder)
+    assert (last["outcome"], last["reason"]) == ("sealed", "")
 
 
 def test_the_annex_tells_nothing_of_the_machine(content):

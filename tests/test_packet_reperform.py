@@ -115,6 +115,17 @@ def test_on_a_machine_with_only_the_packet_and_the_package(work, packet, tmp_pat
     assert not list((tmp_path / "home").iterdir())
 
 
+def test_workers_compute_the_same_and_find_the_same(bag, monkeypatch):
+    monkeypatch.setattr("evidence.reperform.WORTH", 0)
+    here, there = reperform(bag), reperform(bag, jobs=2)
+    assert here.ok
+    assert there.checks == here.checks
+    change_row(bag)
+    here, there = reperform(bag), reperform(bag, jobs=2)
+    assert not here.ok
+    assert there.checks == here.checks
+
+
 def change_row(bag):
     """Everybody was seen lately: in the part, and all that names the part hashed again, up to the log entry."""
     (part,) = (bag / USERS).glob("part-*.parquet")

@@ -5,26 +5,22 @@ interpreter for it.
 """
 
 import base64
-import io
 import re
 import shutil
 import subprocess
 
-import pikepdf
 import pytest
 from fakes.memory_store import MemoryStore
 from fakes.sealed_store import KEY, plain
 
 from evidence.approve import Asked, approve
-from evidence.packet import build_packet
-from evidence.render.pdf import Rendered
 from evidence.signing.certificate import certificate_pem, make_demo_authority
 from evidence.signing.keys import NoteKey
 from evidence.signing.timestamp import response_der
 from evidence.signing.tsa import Authorities
 from evidence.store.log import Log
 from evidence.store.stamps import stamp_checkpoint
-from tests.fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
+from tests.fakes.packet_inputs import SIGNED_AT, blank_packet, build_inputs, packet_key
 from tests.servers.tsa import Authority, serve
 from tests.test_signing_revocation import Issuer
 from tests.test_signing_rotation_packet import made as rotated  # noqa: F401  # a fixture
@@ -75,14 +71,9 @@ def authority():
 @pytest.fixture(scope="module", params=["plain", "stamped"])
 def packet(request, authority, tmp_path_factory):
     inputs, (key, root) = build_inputs(tmp_path_factory.mktemp("parts"), count=1), packet_key()
-    document, out = pikepdf.new(), io.BytesIO()
-    document.add_blank_page()
-    document.save(out, deterministic_id=True)
-    rendered = Rendered(body=out.getvalue(), pages=1, engines={})  # what the PDF says is not what this is about
-    with serve(authority.respond) as url, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evidence.packet.pdf.Rendering", laid_out(rendered))
+    with serve(authority.respond) as url:
         stamp = Authorities([url], [authority.root], lambda: SIGNED_AT).stamp if request.param == "stamped" else None
-        made = build_packet(inputs, key, tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT, stamp=stamp)
+        made = blank_packet(inputs, key, tmp_path_factory.mktemp("out"), stamp=stamp)
     return made.folder, root, inputs.log_key.to_text()
 
 

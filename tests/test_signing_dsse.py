@@ -2,11 +2,9 @@
 
 import base64
 import hashlib
-import io
 import json
 import subprocess
 
-import pikepdf
 import pytest
 from cryptography.hazmat.primitives import serialization
 from securesystemslib.dsse import Envelope
@@ -16,11 +14,9 @@ from securesystemslib.signer import SSlibKey
 from evidence.bag.statement import packet_statement
 from evidence.cli.packet_command import write_statement
 from evidence.errors import EvidenceError
-from evidence.packet import build_packet
-from evidence.render.pdf import Rendered
 from evidence.signing.certificate import make_demo_authority
 from evidence.signing.dsse import IN_TOTO, pae, sign_envelope
-from tests.fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
+from tests.fakes.packet_inputs import SIGNED_AT, blank_packet, build_inputs, packet_key
 from tests.servers import softhsm
 from tests.test_signing_pkcs11 import authority, issued, token  # noqa: F401  # fixtures
 
@@ -67,14 +63,9 @@ def test_a_key_in_a_token_signs_it(token, authority):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    document, out = pikepdf.new(), io.BytesIO()
-    document.add_blank_page()
-    document.save(out, deterministic_id=True)
     key, _ = packet_key()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evidence.packet.pdf.Rendering", laid_out(Rendered(body=out.getvalue(), pages=1, engines={})))
-        inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1)
-        return build_packet(inputs, key, tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT), key
+    inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1)
+    return blank_packet(inputs, key, tmp_path_factory.mktemp("out")), key
 
 
 def test_the_statement_names_every_file_and_control(made):

@@ -1,11 +1,9 @@
 """Revocation and expiry are judged at the stamped time, by lists whose issuer signed them; without a stamp, at the reader's."""
 
 import datetime as dt
-import io
 import shutil
 from dataclasses import replace
 
-import pikepdf
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,14 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from evidence.cli.app import run
 from evidence.errors import MalformedError, UsageError
-from evidence.packet import build_packet
-from evidence.render.pdf import Rendered
 from evidence.signing.certificate import PacketKey, certificate_pem
 from evidence.signing.revocation import Moment, judge_chain, load_list
 from evidence.signing.trust import load_trust, read_moment
 from evidence.signing.tsa import Authorities
 from evidence.verify import verify_packet
-from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, laid_out
+from tests.fakes.packet_inputs import AT, SIGNED_AT, blank_packet, build_inputs
 from tests.servers.tsa import Authority, serve
 
 DAY = dt.timedelta(days=1)
@@ -164,29 +160,19 @@ def test_no_flipped_byte_of_a_list_clears_a_revoked_certificate(issuer):
 
 
 @pytest.fixture(scope="module")
-def rendered():
-    document, out = pikepdf.new(), io.BytesIO()
-    document.add_blank_page()
-    document.save(out, deterministic_id=True)
-    return Rendered(body=out.getvalue(), pages=1, engines={})
-
-
-@pytest.fixture(scope="module")
 def authority():
     return Authority(lambda: SIGNED_AT, years=20)
 
 
 @pytest.fixture(scope="module")
-def make(rendered, issuer, authority, tmp_path_factory):
+def make(issuer, authority, tmp_path_factory):
     inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1)
 
     def build(*, stamped, lists=()):
-        with pytest.MonkeyPatch.context() as patch, serve(authority.respond) as url:
-            patch.setattr("evidence.packet.pdf.Rendering", laid_out(rendered))
+        with serve(authority.respond) as url:
             stamp = Authorities([url], [authority.root], lambda: SIGNED_AT).stamp if stamped else None
             made = replace(inputs, revocation_lists=lists)
-            out = tmp_path_factory.mktemp("out")
-            return build_packet(made, issuer.packet_key, out, TEMPLATES, signed_at=SIGNED_AT, stamp=stamp)
+            return blank_packet(made, issuer.packet_key, tmp_path_factory.mktemp("out"), stamp=stamp)
 
     return build
 

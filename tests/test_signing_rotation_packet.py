@@ -1,16 +1,12 @@
 """Packets made after the log changed its key: verified with the old key, the new one, and refused with a stranger's."""
 
-import io
 import shutil
 from dataclasses import replace
 
-import pikepdf
 import pytest
 
 from evidence.bag.rotations import Handover, keys_of
 from evidence.errors import VerificationError
-from evidence.packet import build_packet
-from evidence.render.pdf import Rendered
 from evidence.signing.certificate import certificate_pem
 from evidence.signing.keys import NoteKey
 from evidence.snapshot.entry import Entry
@@ -20,7 +16,7 @@ from evidence.tlog.note import Verifier
 from evidence.tlog.proof import ConsistencyProof, InclusionProof
 from evidence.tlog.rotation import rotation_body
 from evidence.verify import verify_packet
-from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
+from tests.fakes.packet_inputs import AT, blank_packet, build_inputs, packet_key
 
 ORIGIN = "acme.example/evidence/demo"
 OLD, NEW, OTHER = (NoteKey(ORIGIN, bytes([n]) * 32) for n in (7, 8, 9))
@@ -60,16 +56,9 @@ def rotated(inputs, *, signers=(OLD, NEW)):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A packet whose PDF is one blank page: rendering is not what this is about."""
-    document, out = pikepdf.new(), io.BytesIO()
-    document.add_blank_page()
-    document.save(out, deterministic_id=True)
     inputs = rotated(build_inputs(tmp_path_factory.mktemp("parts"), count=1))
     key, root = packet_key()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evidence.packet.pdf.Rendering", laid_out(Rendered(body=out.getvalue(), pages=1, engines={})))
-        packet = build_packet(inputs, key, tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT)
-    return packet, root, inputs
+    return blank_packet(inputs, key, tmp_path_factory.mktemp("out")), root, inputs
 
 
 def logs(made, *keys, folder=None):

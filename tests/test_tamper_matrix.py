@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import pytest
 from fakes.memory_store import MemoryAnchor, MemoryStore
-from fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, packet_key
+from fakes.packet_inputs import AT, SIGNED_AT, blank_packet, build_inputs, packet_key
 from fakes.sealed_store import KEY, plain, put_snapshot, seal_snapshots
 
 from evidence.bag.bag import SIGNATURE as SEAL
@@ -23,7 +23,6 @@ from evidence.bag.bag import TIMESTAMP as TSR
 from evidence.bag.bag import manifest_bytes
 from evidence.bag.files import FolderFiles
 from evidence.bag.zip import write_zip
-from evidence.packet import build_packet
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import certificate_pem
 from evidence.signing.keys import NoteKey
@@ -63,7 +62,7 @@ def store(tmp_path_factory):
 def packet(tmp_path_factory):
     key, root = packet_key()
     inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1)
-    made = build_packet(inputs, key, tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT)
+    made = blank_packet(inputs, key, tmp_path_factory.mktemp("out"))
     return made, inputs, root
 
 

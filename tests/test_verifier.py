@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from fakes.memory_store import MemoryAnchor
-from fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, packet_key
+from fakes.packet_inputs import blank_packet, build_inputs, packet_key
 from fakes.sealed_store import KEY, plain, seal_snapshots
 
 from evidence.cli.app import run as command
-from evidence.packet import build_packet
 from evidence.signing.certificate import certificate_pem
 from evidence.store.local import LocalStore
 from evidence.store.log import Log
@@ -93,7 +92,7 @@ def packet(tmp_path_factory):
     """A packet and its trust folder."""
     key, root = packet_key()
     inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1)
-    made = build_packet(inputs, key, tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT)
+    made = blank_packet(inputs, key, tmp_path_factory.mktemp("out"))
     trust = tmp_path_factory.mktemp("trust")
     (trust / "packet.pem").write_bytes(certificate_pem(root))
     (trust / "log.vkey").write_text(inputs.log_key.to_text() + "\n")

@@ -3,10 +3,9 @@
 import shutil
 
 import pytest
-from fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, packet_key
+from fakes.packet_inputs import blank_packet, build_inputs, packet_key
 
 from evidence.cli.app import run as command
-from evidence.packet import build_packet
 from evidence.signing.keys import NoteKey
 from evidence.tlog.checkpoint import Checkpoint
 from evidence.verify import verify_path
@@ -17,7 +16,7 @@ USERS = "data/evidence/carrier/snowflake.users/2026-07-01/r0"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1)
-    packet = build_packet(inputs, packet_key()[0], tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT)
+    packet = blank_packet(inputs, packet_key()[0], tmp_path_factory.mktemp("out"))
     return packet, inputs
 
 

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import pytest
 from fakes.memory_store import MemoryAnchor
-from fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, packet_key
+from fakes.packet_inputs import blank_packet, build_inputs, packet_key
 from fakes.sealed_store import KEY, plain, seal_snapshots
 
-from evidence.packet import build_packet
 from evidence.signing.certificate import certificate_pem
 from evidence.store.local import LocalStore
 from evidence.store.log import Log
@@ -38,7 +37,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("limits")
     key, root = packet_key()
     inputs = build_inputs(folder / "parts", count=1)
-    packet = build_packet(inputs, key, folder / "out", TEMPLATES, signed_at=SIGNED_AT)
+    packet = blank_packet(inputs, key, folder / "out")
     log = Log.init(LocalStore(folder / "store"), KEY, anchors=[MemoryAnchor()])
     log.append(plain(*(f"k{n}" for n in range(256))))
     seal_snapshots(log, range(2))

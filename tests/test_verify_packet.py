@@ -11,7 +11,6 @@ import pytest
 from evidence.bag.bag import BagWriter, manifest_bytes
 from evidence.bag.files import FolderFiles
 from evidence.bag.zip import write_zip
-from evidence.packet import build_packet
 from evidence.signing.cades import sign_detached
 from evidence.signing.certificate import certificate_pem
 from evidence.signing.keys import NoteKey
@@ -19,7 +18,7 @@ from evidence.snapshot import canonical
 from evidence.tlog.checkpoint import Checkpoint
 from evidence.tlog.note import Verifier
 from evidence.verify import Verification, verify_packet, verify_store
-from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, packet_key
+from tests.fakes.packet_inputs import AT, SIGNED_AT, blank_packet, build_inputs, packet_key
 
 FLIPS = 120
 
@@ -36,7 +35,7 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def packet(inputs, key, tmp_path_factory):
-    return build_packet(inputs, key[0], tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT)
+    return blank_packet(inputs, key[0], tmp_path_factory.mktemp("out"))
 
 
 @pytest.fixture

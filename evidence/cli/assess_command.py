@@ -5,6 +5,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
@@ -12,7 +13,6 @@ import typer
 from evidence import assess as verb
 from evidence.cli import output
 from evidence.cli.period import parse_night, parse_period
-from evidence.cli.workers import in_workers
 from evidence.cli.workspace import Workspace, new_id
 from evidence.control.model import SEVERITIES
 from evidence.control.period import assess_period
@@ -21,8 +21,8 @@ from evidence.errors import EXIT_NOT_ASSESSED, EXIT_NOT_SATISFIED, ControlError,
 from evidence.snapshot import canonical
 from evidence.snapshot.assessed import PIPELINE
 from evidence.store.index import Index
+from evidence.workers import in_workers, stretches
 
-STRETCH: Final = 8  # nights judged in one go by a worker, at most: what it found waits until those before are sealed
 EXAMPLES: Final = (
     "evidence -w work assess",
     "evidence -w work assess --period 2026-Q3",
@@ -99,16 +99,7 @@ def _judged(
     if jobs == 1 or len(nights) < 4 * jobs:
         return verb.judge(workspace.library, workspace.registers, reader, nights, workspace.engine)
     orders = [Order(each, reader.known_at, reader.index.size) for each in stretches(nights, jobs)]
-    return itertools.chain.from_iterable(in_workers(workspace.path, _judge, orders, jobs))
-
-
-def stretches(nights: Sequence[dt.date], jobs: int) -> list[Sequence[dt.date]]:
-    """Cut nights into runs for workers, two for each where that is not too long.
-
-    Nights in a row see much the same, and what a statement says is remembered from one to the next (``evidence.control.engine``).
-    """
-    size = min(STRETCH, -(-len(nights) // (2 * jobs)))
-    return [nights[start : start + size] for start in range(0, len(nights), size)]
+    return itertools.chain.from_iterable(in_workers(partial(Workspace.open, workspace.path), _judge, orders, jobs))
 
 
 def _judge(workspace: Workspace, order: Order) -> list[verb.Judged]:

@@ -9,17 +9,18 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evidence import collect as verb
-from evidence.cli.workers import in_workers
 from evidence.cli.workspace import Workspace
 from evidence.errors import ConfigError
 from evidence.snapshot.collected import Collected
 from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Window
+from evidence.workers import in_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def read_in_workers(
     path: Path, nights: Iterable[list[Order]], step: Callable[[str], None], jobs: int
 ) -> Iterator[Landed]:
     """Read nights in ``jobs`` processes; yield them in order."""
-    for batch in in_workers(path, _read_night, nights, jobs):
+    for batch in in_workers(partial(Workspace.open, path), _read_night, nights, jobs):
         for item in batch:
             step(f"{item.order.window.night} {item.order.dataset}" if isinstance(item, Bug) else _named(item))
         yield batch

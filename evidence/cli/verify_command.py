@@ -1,6 +1,7 @@
 """``evidence verify``: check a packet or a store with keys that were carried outside."""
 
 import datetime as dt
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -47,7 +48,12 @@ def verify(
     mirror: Annotated[
         str | None, typer.Option(help="A second copy of the store: says which of the two differs.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Files hashed at a time; by default the cores.")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Files hashed, and with --reperform nights computed, at a time; by default the cores."
+        ),
+    ] = None,
     at_time: Annotated[
         str | None,
         typer.Option(help="Judge certificates as of this time, 2026-10-06 or with T09:30:00Z, instead of now."),
@@ -68,7 +74,9 @@ def verify(
         raise UsageError("--reperform takes a packet", fix="name a packet folder or zip")
     if store and not reperform:
         raise UsageError("--store is for --reperform", fix="add --reperform, or name the store as the path to verify")
-    rows = _store(store, endpoint_url, region) if store else None
+    rows = partial(_store, store, endpoint_url, region) if store else None
+    if rows:
+        rows()  # a wrong name is said before the work begins
     given, kept = load_trust(trust or []), read_checkpoint(checkpoint)
     if not json:
         for role, files in given.roles.items():
@@ -89,7 +97,7 @@ def verify(
     if reperform and result.ok and isinstance(place, Path):
         from evidence.reperform import reperform as again
 
-        result = result.joined(again(place, rows))
+        result = result.joined(again(place, rows, jobs or cores()))
     return _show(result, explain=explain, json=json)
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from evidence.control.result import Input, Interval, NightFinding, PeriodFinding, parts
-from evidence.render.inputs import Content, SnapshotFact
+from evidence.render.inputs import Content, RecordFact, SnapshotFact
 from evidence.render.nightly import first_night, morning
 from evidence.render.text import escape_invisible, reason_once
 from evidence.render.words import _
@@ -148,21 +148,29 @@ def _runs(places: Iterable[int]) -> list[int]:
 
 
 def receipts(content: Content) -> tuple[list[_Row], dict[str, int]]:
-    """Return a row for each snapshot, then for each input without an exhibit; and manifest digest -> place."""
+    """Return a row for each snapshot, then for each other input; and manifest digest -> place."""
     facts = sorted(content.snapshots, key=lambda f: (f.source, f.dataset, f.night, f.revision))
     rows = [_receipt(fact) for fact in facts]
     places = {fact.manifest_sha256: place for place, fact in enumerate(facts)}
-    for item in sorted(absent(content), key=lambda i: (i.source, i.dataset, i.night, i.revision, i.manifest_sha256)):
+    records = {fact.sha256: fact for fact in content.records}
+    for item in sorted(_others(content), key=lambda i: (i.source, i.dataset, i.night, i.revision, i.manifest_sha256)):
         places[item.manifest_sha256] = len(rows)
-        rows.append(_absent(item))
+        rows.append(_other(item, records.get(item.manifest_sha256)))
     return rows, places
 
 
-def absent(content: Content) -> list[Input]:
-    """Return each record that a finding rests on and this packet does not carry, once."""
-    carried = {fact.manifest_sha256 for fact in content.snapshots}
+def _others(content: Content) -> list[Input]:
+    """Return each thing a finding rests on that is no snapshot of this packet, once."""
+    snapshots = {fact.manifest_sha256 for fact in content.snapshots}
     found = {used.manifest_sha256: used for night in content.nights for used in night.inputs}
-    return [used for digest, used in found.items() if digest not in carried]
+    return [used for digest, used in found.items() if digest not in snapshots]
+
+
+def beside(content: Content) -> tuple[int, int]:
+    """Return how many records of the store itself findings rest on that the packet carries, and how many things it does not carry."""
+    others, records = _others(content), {fact.sha256 for fact in content.records}
+    carried = sum(used.manifest_sha256 in records for used in others)
+    return carried, len(others) - carried
 
 
 def _receipt(fact: SnapshotFact) -> _Row:
@@ -179,9 +187,11 @@ def _outcome(status: str) -> str:
     return "totals match" if status == "complete" else status
 
 
-def _absent(item: Input) -> _Row:
-    """A receipt that this packet does not carry (a partial packet): what the finding says of it, and no folder."""
+def _other(item: Input, record: RecordFact | None) -> _Row:
+    """A record of the store itself, or a receipt that this packet does not carry (a partial packet): what the finding says of it."""
+    outcome = "sealed" if record and item.status == "complete" else _outcome(item.status)  # a record has no totals
+    why, folder = ("", record.folder) if record else ("not exhibited in this packet", "")
     return (
-        *(item.source, item.dataset, item.night.isoformat(), item.revision, _outcome(item.status), ""),
-        *(None, item.manifest_sha256, None, item.rows, 0, 0, "", False, "not exhibited in this packet", ""),
+        *(item.source, item.dataset, item.night.isoformat(), item.revision, outcome, ""),
+        *(record and record.log_index, item.manifest_sha256, None, item.rows, 0, 0, "", False, why, folder),
     )

@@ -72,7 +72,9 @@ class ControlView:
             ("gone", _("Gone: a later night was tested without it, which need not mean that it was mended.")),
             ("past", _("Past: an event of its own nights, which stays noted.")),
         )
-        return (*(words for state, words in said if state in there), *([DAYS] if there != {"past"} else []))
+        days = [DAYS] if there != {"past"} else []
+        last = [_("Observed: as of the last night seen.")] if any(each.nights > 1 for each in rows) else []
+        return (*(words for state, words in said if state in there), *days, *last)
 
     def rows_of(self, intervals: Sequence[Interval], most: int, *, join: bool) -> list[Row]:
         """Return at most so many rows of ``intervals``; with ``join`` those that differ by their item alone are one."""

@@ -128,6 +128,15 @@ class ControlText:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordFact:
+    """One of the store's own records in the bag (an assessment, a check of the store, a record of the pipeline): its folder and log entry."""
+
+    sha256: str
+    folder: str
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotFact:
     """One sealed snapshot as its receipt and log entry state it. Times are ISO text, counts are rows."""
 
@@ -265,6 +274,7 @@ class Content:
     before: Before = NOT_LOOKED_FOR
     measured: tuple[Measured, ...] = ()
     looks: Looks = PLAIN
+    records: tuple[RecordFact, ...] = ()  # the store's own, beside the snapshots
 
     @property
     def words(self) -> Words:

@@ -9,7 +9,7 @@ from evidence.control.model import grade
 from evidence.control.result import Interval, NightFinding
 from evidence.render import chart
 from evidence.render.age import standing
-from evidence.render.annex import absent
+from evidence.render.annex import beside
 from evidence.render.collected import Evidenced, collected, completeness_charts
 from evidence.render.control_view import ControlView, control_view
 from evidence.render.glossary import GLOSSARY
@@ -148,9 +148,9 @@ def _ever_tested(views: Sequence[ControlView]) -> Phrase:
 
 
 def _looked_back(content: Content) -> Phrase | str:
-    """Say how many snapshots are of nights before the packet's first, and how many records it names and does not carry: receipts list both."""
+    """Say how many snapshots are of nights before the packet's first, and what else the table of receipts lists."""
     before = sum(fact.night < content.start for fact in content.snapshots)
-    named = absent(content)
+    records, named = beside(content)
     said: list[Phrase] = []
     if before:
         said.append(
@@ -162,12 +162,20 @@ def _looked_back(content: Content) -> Phrase | str:
                 start=content.start,
             )
         )
+    if records:
+        said.append(
+            ngettext(
+                "The table of receipts also lists {n} record of the store itself that a finding rests on, such as an assessment of an earlier night; the packet carries it.",
+                "The table of receipts also lists {n} records of the store itself that findings rest on, such as assessments of earlier nights; the packet carries them.",
+                records,
+            )
+        )
     if named:
         said.append(
             ngettext(
-                "The table of receipts names {n} record more, which a finding rests on and this packet does not carry.",
-                "The table of receipts names {n} records more, which findings rest on and this packet does not carry.",
-                len(named),
+                "The table of receipts names {n} receipt more, which a finding rests on and this packet does not carry.",
+                "The table of receipts names {n} receipts more, which findings rest on and this packet does not carry.",
+                named,
             )
         )
     return join(" ", said) if said else ""

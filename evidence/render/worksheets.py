@@ -115,7 +115,7 @@ def _facts(content: Content) -> Iterator[Fact]:
         _("Period"),
         _("{period}: {start} to {end}, nights in UTC", period=content.period, start=content.start, end=content.end),
     )
-    yield _("Prepared by"), _("{name} (unsigned)", name=content.prepared_by or _("not stated"))
+    yield _("Prepared by"), _("{name} (unsigned)", name=content.prepared_by) if content.prepared_by else _("not stated")
     yield _("Made with"), content.tool
     yield _("Log read at"), _("size {n} of {origin}, root {root}", n=number(log.size), origin=log.origin, root=log.root)
     yield (

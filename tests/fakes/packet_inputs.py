@@ -5,12 +5,16 @@ Every value is derived from names and counters, so two calls give equal inputs.
 
 import datetime as dt
 import hashlib
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+import pikepdf
+import pytest
+
 from evidence.control.result import Input, Interval, NightFinding, Observation, PeriodFinding
-from evidence.packet import ExhibitInput, PacketInputs
+from evidence.packet import ExhibitInput, PacketInputs, build_packet
 from evidence.render.inputs import Catalogue, ControlText, Mapped, Parameter
 from evidence.render.pdf import Rendered
 from evidence.render.report import Report
@@ -370,6 +374,21 @@ def build_inputs(folder, *, count=92, report="quarterly-hipaa", demo=False, syst
 def packet_key(algorithm="p-256"):
     """Return a packet key and its root."""
     return make_demo_authority("Acme Health Plan", start_of(dt.date(2026, 1, 1)), algorithm=algorithm)
+
+
+def blank_page():
+    """Return a PDF of one blank page, for tests that are not about what the pages say."""
+    document, out = pikepdf.new(), io.BytesIO()
+    document.add_blank_page()
+    document.save(out, deterministic_id=True)
+    return Rendered(body=out.getvalue(), pages=1, engines={})
+
+
+def blank_packet(inputs, key, out, **more):
+    """Build a packet whose PDF is one blank page: rendering takes longer than all else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evidence.packet.pdf.Rendering", laid_out(blank_page()))
+        return build_packet(inputs, key, out, TEMPLATES, signed_at=SIGNED_AT, **more)
 
 
 def laid_out(rendered: Rendered) -> type:

@@ -90,6 +90,7 @@ def qualified(sql: str, tables: Mapping[str, pa.Schema]) -> exp.Expr:
     """Return the tree with every column qualified and typed, still in DuckDB's meaning; a table is named ``schema__name``."""
     try:
         tree = sqlglot.parse_one(sql, read="duckdb")
+        _if_is_case(tree)
         _name_tables(tree, tables)
         schema = MappingSchema(
             {_flat(name): {field.name: sql_type(field.type) for field in given} for name, given in tables.items()},
@@ -100,6 +101,14 @@ def qualified(sql: str, tables: Mapping[str, pa.Schema]) -> exp.Expr:
         return typed(tree, schema)
     except SqlglotError as exc:
         raise RefusedError("the statement", f"is not understood: {str(exc).partition(chr(10))[0][:100]}") from exc
+
+
+def _if_is_case(tree: exp.Expr) -> None:
+    """Write ``if(a, b, c)`` as the CASE it is: sqlglot has one class for both."""
+    for node in list(tree.find_all(exp.If)):
+        if node.arg_key != "ifs":
+            then = exp.If(this=node.this, true=node.args["true"])
+            node.replace(exp.Case(ifs=[then], default=node.args.get("false")))
 
 
 def _flat(name: str) -> str:
