@@ -32,7 +32,7 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case
-    when user_name is null then reached || ' active holder' || if(reached = 1, '', 's') || ', ' || own || ' of them not through another administrator role'
+    when user_name is null then reached || ' active holder' || if(reached = 1, '', 's') || ', ' || own || if(reached = 1, '', ' of them') || ' not through another administrator role'
     else coalesce(kind, 'unknown') || case when registered then ', registered' when expired then ', registration expired' else ', not registered' end
       || case when email is null then ', no e-mail' else '' end
   end as observed,

@@ -1,7 +1,7 @@
 with admins as (
   select
     r.source, r.start_role as role, bool_and(r.role is null) as unknown,
-    coalesce('reaches administrator role: ' || string_agg(distinct r.role, ', ' order by r.role), 'reaches a role that is not known') as observed
+    coalesce('reaches administrator role' || if(count(distinct r.role) = 1, ': ', 's: ') || string_agg(distinct r.role, ', ' order by r.role), 'reaches a role that is not known') as observed
   from fact.role_reach r
   cross join params c
   where r.role is null or list_contains(c.admin_roles, r.role)
@@ -37,7 +37,7 @@ judged as (
   select
     p.item, p.kind, a.observed as reached,
     concat_ws('; ',
-      'held by a user that is no service: ' || array_to_string(h.strangers[:10], ', ') || if(len(h.strangers) > 10, ' and ' || (len(h.strangers) - 10) || ' more', ''),
+      if(len(h.strangers) = 1, 'held by a user that is no service: ', 'held by users that are no services: ') || array_to_string(h.strangers[:10], ', ') || if(len(h.strangers) > 10, ' and ' || (len(h.strangers) - 10) || ' more', ''),
       'inherited by: ' || array_to_string(h.heirs[:10], ', ') || if(len(h.heirs) > 10, ' and ' || (len(h.heirs) - 10) || ' more', '')
     ) as held,
     case p.kind

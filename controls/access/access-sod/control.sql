@@ -7,7 +7,7 @@ with held as (
     concat_ws('; ',
       string_agg(distinct h.role, ', ' order by h.role) filter (where list_contains(r."left", h.role)) || ' on one side',
       string_agg(distinct h.role, ', ' order by h.role) filter (where list_contains(r."right", h.role)) || ' on the other side',
-      'administrator role ' || string_agg(distinct h.role, ', ' order by h.role) filter (where list_contains(c.admin_roles, h.role)),
+      'administrator role' || if(count(distinct h.role) filter (where list_contains(c.admin_roles, h.role)) = 1, ' ', 's ') || string_agg(distinct h.role, ', ' order by h.role) filter (where list_contains(c.admin_roles, h.role)),
       case when bool_or(h.role is null) then 'a role that is not known' end
     ) as observed
   from fact.role_closure h

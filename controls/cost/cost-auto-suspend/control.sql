@@ -25,6 +25,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  'suspends after ' || coalesce(auto_suspend || ' s', 'no time') || ', resumes ' || coalesce(auto_resume, 'not known') || ', statements up to ' || coalesce(timeout || ' s', 'no known time') || ', clusters ' || coalesce(max_cluster_count::text, 'not known') as observed,
+  'suspends after ' || coalesce(auto_suspend || ' s', 'no time') || case auto_resume when 'true' then ', resumes' when 'false' then ', does not resume' else ', not known whether it resumes' end || ', statements up to ' || coalesce(timeout || ' s', 'no known time') || ', clusters ' || coalesce(max_cluster_count::text, 'not known') as observed,
   'suspends within ' || max_idle || ' s, resumes, statements up to ' || max_statement_seconds || ' s, at most ' || max_clusters || ' cluster' || if(max_clusters = 1, '', 's') as expected
 from judged

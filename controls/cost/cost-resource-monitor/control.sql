@@ -25,6 +25,6 @@ select
   item,
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
-  coalesce(monitor, 'no monitor') || case when seen then ', quota ' || coalesce(quota::text, 'none') || ', first notice at ' || coalesce(notify || ' percent', 'none') || ', suspends at ' || coalesce(suspend || ' percent', 'none') else '' end as observed,
+  coalesce(monitor, 'no monitor') || case when seen then ', quota ' || coalesce(quota::text, 'none') || ', ' || coalesce('first notice at ' || notify || ' percent', 'no notice') || ', ' || coalesce('suspends at ' || suspend || ' percent', 'never suspends') else '' end as observed,
   'a quota, notice by ' || max_notify || ' percent and before suspending, suspended by ' || max_suspend || ' percent' as expected
 from judged

@@ -107,7 +107,7 @@ select
   case
     when seen is null then 'no login of the person, ' || coalesce(orphans || ' login' || if(orphans = 1, ' that answers', 's that answer') || ' to nobody', 'no accounts known')
     else if(enabled, open_logins || ' enabled', logins || ' closed') || ' in the capture of ' || strftime(seen, '%Y-%m-%d %H:%M')
-      || coalesce(', last seen enabled in that of ' || strftime(last_enabled, '%Y-%m-%d %H:%M'), '') || coalesce(', closed at ' || strftime(closed_at, '%Y-%m-%d %H:%M') || ' as the source says', '')
+      || if(enabled, '', coalesce(', last seen enabled in that of ' || strftime(last_enabled, '%Y-%m-%d %H:%M'), '')) || coalesce(', closed at ' || strftime(closed_at, '%Y-%m-%d %H:%M') || ' as the source says', '')
       || coalesce(', last used ' || strftime(last_use, '%Y-%m-%d %H:%M') || if(last_use > terminated_at, ', after the departure', ''), '')
   end as observed,
   'closed by ' || coalesce(strftime(deadline, '%Y-%m-%d %H:%M'), 'an unknown time') || ' and not used after the departure' || coalesce(' of ' || strftime(terminated_at, '%Y-%m-%d %H:%M'), '') as expected

@@ -21,6 +21,7 @@ judged as (
     p.*, m.occurred, c.contain_hours, c.close_days,
     p.severity in ('critical', 'high', 'medium', 'low', 'info') as known,
     p.lessons is not null or not list_contains(c.lessons_for, p.severity) as learnt,
+    coalesce(list_contains(c.lessons_for, p.severity), true) as must_learn,
     p.status in ('resolved', 'closed') as finished,
     p.status in ('open', 'in_progress', 'contained') as going_on,
     p.contained_at <= p.since + to_hours(c.contain_hours) as contained_in_time,
@@ -61,5 +62,5 @@ select
       || coalesce(', contained ' || strftime(contained_at, '%Y-%m-%d'), ', not contained') || coalesce(', finished ' || strftime(finished_at, '%Y-%m-%d'), if(finished, ', no time of the end', '')) || if(learnt, '', ', no lessons written')
   end as observed,
   case when kind = 'month' then 'an incident opened, or a signed statement of none'
-    else 'contained within ' || contain_hours || ' hour' || if(contain_hours = 1, '', 's') || ', closed within ' || close_days || ' day' || if(close_days = 1, '', 's') || ', lessons written' end as expected
+    else 'contained within ' || contain_hours || ' hour' || if(contain_hours = 1, '', 's') || ', closed within ' || close_days || ' day' || if(close_days = 1, '', 's') || if(must_learn, ', lessons written', '') end as expected
 from reasoned

@@ -31,6 +31,6 @@ select
   case when reason = '' then 'pass' else 'fail' end as result,
   reason,
   case when tool is null then case when registered then 'registered' else 'none registered' end
-    else coalesce('last good run ' || strftime(last_well, '%Y-%m-%d %H:%M'), 'no good run known') end as observed,
+    else coalesce('last good run ' || strftime(last_well, '%Y-%m-%d %H:%M'), 'no good run in the nights looked at') end as observed,
   coalesce('a good run in the last ' || if(every_days = 1, '24 hours', every_days || ' days'), 'at least one scan registered') as expected
 from reasoned

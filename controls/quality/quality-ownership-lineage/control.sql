@@ -59,7 +59,7 @@ select
     when nodes is null then 'no dbt node and no product contract'
     else concat_ws(', ',
       case when nodes = 0 then 'no dbt node' else nodes || ' dbt node' || if(nodes = 1, '', 's') end,
-      case when owners > 0 then owners || ' owner' || if(owners = 1, '', 's') || ' stated' || if(owner_left, ', one of whom has left', '') else 'no owner stated' end,
+      case when owners > 0 then owners || ' owner' || if(owners = 1, '', 's') || ' stated' || if(owner_left, if(owners = 1, ', who has left', ', one of whom has left'), '') else 'no owner stated' end,
       case when described then 'described' when nodes > 0 then 'not described' end,
       case when classes > 0 then 'classified' else 'no classification stated' end,
       case when has_parent then 'with a parent in the lineage' else 'no parent in the lineage' end
