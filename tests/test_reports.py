@@ -342,11 +342,11 @@ def test_what_is_late_stands_beside_the_signature_and_once_where_it_is_in_parts(
     ]
     parts = tuple(replace(whole, part=n, parts=2, signed_at=at + dt.timedelta(days=n)) for n in (1, 2))
     split = replace(one, signatures=parts)
-    assert [split.remarks(each) for each in parts] == [("on its rows see below",)] * 2
+    assert [split.remarks(each) for each in parts] == [("for its rows see the note below",)] * 2
     page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.render_print(review_content(tmp_path, split), TEMPLATES)))
     assert page.count("1 row was decided, or decided anew, after each of these signatures;") == 1
     assert page.count("1 row was first decided after the review was due,") == 1
-    assert page.count("on its rows see below") == 2
+    assert page.count("for its rows see the note below") == 2
     between = (replace(parts[0], signed_at=at), replace(parts[1], signed_at=at + dt.timedelta(days=60)))
     assert "after the first of these signatures, 0 after the last" in replace(one, signatures=between).after_parts
 

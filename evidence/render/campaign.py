@@ -137,7 +137,7 @@ class Acts:
             (self.listed, ngettext("{n} list was sealed", "{n} lists were sealed", self.listed)),
             (self.decided, ngettext("{n} decision was recorded", "{n} decisions were recorded", self.decided)),
             (self.replacing, self._replacing),
-            (self.signed, ngettext("{n} part was signed", "{n} parts were signed", self.signed)),
+            (self.signed, ngettext("{n} signature was given", "{n} signatures were given", self.signed)),
             (self.removals_due, ngettext("{n} removal fell due", "{n} removals fell due", self.removals_due)),
             (self.review_due, _("the review itself fell due")),
         ]
@@ -209,7 +209,7 @@ class Campaign:
         if signature.scope != self.scope or not signature.stands:
             return ()
         if len(self._mine) > 1:
-            return (_("on its rows see below"),) if self.late or self.after_parts else ()
+            return (_("for its rows see the note below"),) if self.late or self.after_parts else ()
         late, after = len(self.late), self.decided_after(signature)
         said = (
             (late, ngettext("{n} row was first decided after the review was due", "{n} rows were first decided after the review was due", late)),

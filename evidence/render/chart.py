@@ -23,7 +23,7 @@ SOFT: Final = "#5a6675"
 HATCH: Final = "#8a6d1a"
 PAPER: Final = "#ffffff"
 FILL: Final = {PASS: "#cfe3d6", FAIL: "#9b2c2c", UNKNOWN: PAPER, NONE: "#eef0f3", "": PAPER}
-EDGE: Final = {PASS: "#cfe3d6", FAIL: "#9b2c2c", UNKNOWN: HATCH, NONE: "#7c8794", "": "#a9b2bc"}
+EDGE: Final = {PASS: "#cfe3d6", FAIL: "#9b2c2c", UNKNOWN: HATCH, NONE: "#7c8794", "": "#8b96a2"}
 _FONT: Final = "Inter, sans-serif"
 _MONTHS: Final = (
     *(_("Jan"), _("Feb"), _("Mar"), _("Apr"), _("May"), _("Jun"), _("Jul"), _("Aug"), _("Sep")),

@@ -86,7 +86,8 @@ class Paged {
       make("thead", null, make("tr", null, ...this.heads)), this.body);
     this.nav = make("nav", { class: "pager", "aria-label": _("{table}, pages", { table: what }) }, ...this.turns, this.said);
     this.grid = grid;
-    root.replaceChildren(this.nav, make("div", { class: "scroll", "data-label": what }, grid));
+    this.rest = make("p", { class: "small" }); // who reads to the last row shown must not take it for the last of all
+    root.replaceChildren(this.nav, make("div", { class: "scroll", "data-label": what }, grid), this.rest);
     root.hidden = false;
   }
 
@@ -143,6 +144,7 @@ class Paged {
         ? _("Rows {first} to {last} of {n}, out of {all}", this.places(first, shown.length))
         : _("Rows {first} to {last} of {n}", this.places(first, shown.length)))
       : (this.total ? _("None of {n} rows matches", { n: say(this.total) }) : _("No rows"));
+    this.rest.textContent = end ? "" : this.said.textContent;
     measure();
   }
 }
