@@ -379,11 +379,12 @@ def _record(exhibit: ExhibitInput) -> Iterator[RecordFact]:
     """Yield what the packet says of a record of the store; one that cannot be read is listed as an omission."""
     try:
         entry = Entry.from_bytes(exhibit.entry)
+        judged_at = canonical.decode(exhibit.body).get("known_at", "") if entry.type == "assessment" else ""
     except (EvidenceError, ValueError, KeyError):
         return
     if entry.type in ("assessment", "check", "pipeline"):
         folder = f"data/{folder_of(entry, exhibit.index)}"
-        yield RecordFact(canonical.sha256_hex(exhibit.body), folder, exhibit.index)
+        yield RecordFact(canonical.sha256_hex(exhibit.body), folder, exhibit.index, judged_at)
 
 
 def _fact(exhibit: ExhibitInput) -> SnapshotFact | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from evidence.packet import _content
-from evidence.render import annex, explore, html, text
+from evidence.render import annex, explore, html, text, view
 from evidence.render.annex import unpacked
 from evidence.render.inputs import RecordFact
 from evidence.render.records import findings_csv
@@ -100,6 +100,19 @@ def test_a_record_of_the_store_that_is_carried_is_said_to_be(content):
     last = rows_of(annex.blocks(held)["receipts"])[-1]
     assert (last["manifest"], last["entry"], last["folder"]) == (record.sha256, 7, record.folder)
     assert (last["outcome"], last["reason"]) == ("sealed", "")
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (("2026-10-02",), "judged on 2026-10-02."),
+        (("2026-07-02", "2026-10-02"), "judged from 2026-07-02 to 2026-10-02."),
+    ],
+)
+def test_it_is_said_when_the_nights_were_judged(content, days, said):
+    records = tuple(RecordFact(f"{k}", "data/x", k, f"{day}T03:00:00.000Z") for k, day in enumerate(days))
+    assert said in str(view.build(replace(content, records=records))["looked_back"])
+    assert "judged" not in str(view.build(content)["looked_back"])
 
 
 def test_the_annex_tells_nothing_of_the_machine(content):

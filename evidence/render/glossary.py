@@ -32,7 +32,7 @@ GLOSSARY: Final = (
     (
         _("mapping"),
         _(
-            "which requirement a control speaks to; context only: the entry sets terms and asks for nothing to be tested"
+            "which requirement a control speaks to; an entry that sets terms and asks for nothing to be tested has none and is context only"
         ),
     ),
     (

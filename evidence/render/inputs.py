@@ -129,11 +129,15 @@ class ControlText:
 
 @dataclass(frozen=True, slots=True)
 class RecordFact:
-    """One of the store's own records in the bag (an assessment, a check of the store, a record of the pipeline): its folder and log entry."""
+    """One of the store's own records in the bag (an assessment, a check of the store, a record of the pipeline): its folder and log entry.
+
+    ``judged_at`` is the moment, ISO text, at which an assessment judged its night; empty for the others.
+    """
 
     sha256: str
     folder: str
     log_index: int
+    judged_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

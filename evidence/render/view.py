@@ -152,6 +152,13 @@ def _looked_back(content: Content) -> Phrase | str:
     before = sum(fact.night < content.start for fact in content.snapshots)
     records, named = beside(content)
     said: list[Phrase] = []
+    judged = sorted({record.judged_at[:10] for record in content.records if record.judged_at})
+    if judged:
+        said.append(
+            _("The nights were judged on {first}.", first=judged[0])
+            if len(judged) == 1
+            else _("The nights were judged from {first} to {last}.", first=judged[0], last=judged[-1])
+        )
     if before:
         said.append(
             ngettext(
