@@ -153,7 +153,7 @@ def test_states_are_explained_where_they_stand_and_in_one_word_each(tmp_path):
     assert "2 exceptions noted: 1 open on the last night tested, 1 gone." in sentence
     assert "gone: 1." in sentence
     note, sentence = said("event-review", mended)
-    assert note == "Past: an event of its own nights, which stays noted."
+    assert note == "Past: an event of its own nights, which stays noted. Observed: as of the last night seen."
     assert "1 exception noted, past." in sentence
     assert "past: 1." in sentence
     assert "gone" not in sentence
