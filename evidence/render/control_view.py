@@ -208,7 +208,7 @@ def _populations(finding: PeriodFinding, nights: Sequence[NightFinding]) -> tupl
         rows += [
             (
                 _("Population, smallest and largest night"),
-                ngettext("{n} item on every night", "{n} items on every night", max(sizes))
+                ngettext("{n} item on every night tested", "{n} items on every night tested", max(sizes))
                 if min(sizes) == max(sizes)
                 else ngettext("{least} and {n} item", "{least} and {n} items", max(sizes), least=number(min(sizes))),
             ),
