@@ -16,6 +16,7 @@ from evidence.control.pushdown.refusal import RefusedError
 from evidence.control.pushdown.texts import Rule
 
 _FORMATS: Final = {
+    "%Y-%m": "YYYY-MM",
     "%Y-%m-%d": "YYYY-MM-DD",
     "%Y-%m-%d %H:%M": "YYYY-MM-DD HH24:MI",
     "%Y-%m-%d %H:%M:%S": "YYYY-MM-DD HH24:MI:SS",
@@ -182,6 +183,12 @@ def negative(node: exp.Expr) -> exp.Expr:
     return b.typed_as(exp.Neg(this=node.this.copy()), b.INTEGER)
 
 
+def magnitude(node: exp.Expr) -> exp.Expr:
+    """``abs``. Of the least number of 64 bits DuckDB stops; so does this."""
+    b.need(node.this, "abs", "int")
+    return _bounded(b.call("ABS", node.this, of=b.INTEGER))
+
+
 def truth(node: exp.Expr) -> exp.Expr:
     """``IS NULL``, ``IS TRUE``, ``IS FALSE``."""
     wanted = node.expression
@@ -289,6 +296,7 @@ RULES: Final[Mapping[type[exp.Expr], Rule]] = {
     exp.DPipe: t.concatenation, exp.Cast: to,
     **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ), compared),
     exp.Add: sums, exp.Sub: sums, exp.Mul: arithmetic, exp.IntDiv: quotient, exp.Mod: remainder, exp.Neg: negative,
+    exp.Abs: magnitude,
     exp.Is: truth, exp.Upper: t.cased, exp.Lower: t.cased, exp.Trim: t.trimmed, exp.Length: t.length, exp.ConcatWs: t.joined,
     exp.Greatest: furthest, exp.Least: furthest, exp.RegexpLike: t.matched, exp.RegexpFullMatch: t.matched, exp.Like: t.like,
     exp.StartsWith: t.two_texts("STARTSWITH"), exp.EndsWith: t.two_texts("ENDSWITH"), exp.Contains: t.two_texts("CONTAINS"),
