@@ -51,7 +51,7 @@ from evidence.signing.certificate import PacketKey
 from evidence.signing.pades import Pades, sign_pdf
 from evidence.signing.timestamp import attach_token, response_der, stamped_part
 from evidence.snapshot import canonical
-from evidence.snapshot.entry import Entry
+from evidence.snapshot.entry import RECORDS, Entry
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Part
 from evidence.tlog.note import Verifier
@@ -355,7 +355,7 @@ def _content(
         unconcluded=tuple(control for control in inputs.controls if control.id not in used),
         periods=tuple(inputs.periods),
         nights=tuple(inputs.nights),
-        snapshots=tuple(fact for fact in facts if fact is not None),
+        snapshots=tuple(fact for fact in facts if isinstance(fact, SnapshotFact)),
         catalogues=tuple(c for c in inputs.catalogues if c.id in inputs.report.frameworks),
         log=LogState(origin, int(size), root, hashlib.sha256(inputs.checkpoint.encode()).hexdigest()),
         seal=Seal(key.subject, key.fingerprint, inputs.demo, stamp),
@@ -371,31 +371,24 @@ def _content(
         review=inputs.review,
         night=inputs.night,
         looks=inputs.looks,
-        records=tuple(fact for exhibit in inputs.exhibits for fact in _record(exhibit)),
+        records=tuple(fact for fact in facts if isinstance(fact, RecordFact)),
     )
 
 
-def _record(exhibit: ExhibitInput) -> Iterator[RecordFact]:
-    """Yield what the packet says of a record of the store; one that cannot be read is listed as an omission."""
+def _fact(exhibit: ExhibitInput) -> SnapshotFact | RecordFact | None:
+    """Return what the pages say of a snapshot or of a record of the store; None of other content, and of what is listed as an omission."""
     try:
-        entry = Entry.from_bytes(exhibit.entry)
-        judged_at = canonical.decode(exhibit.body).get("known_at", "") if entry.type == "assessment" else ""
+        entry, body = Entry.from_bytes(exhibit.entry), exhibit.body
+        if entry.type == "snapshot":
+            fact = SnapshotFact.from_manifest(json.loads(body), canonical.sha256_hex(body), exhibit.index)
+            return replace(fact, finality="settled") if exhibit.settled else fact
+        if entry.type in RECORDS:
+            judged_at = canonical.decode(body).get("known_at", "") if entry.type == "assessment" else ""
+            folder = f"data/{folder_of(entry, exhibit.index)}"
+            return RecordFact(canonical.sha256_hex(body), folder, exhibit.index, judged_at)
     except (EvidenceError, ValueError, KeyError):
-        return
-    if entry.type in ("assessment", "check", "pipeline"):
-        folder = f"data/{folder_of(entry, exhibit.index)}"
-        yield RecordFact(canonical.sha256_hex(exhibit.body), folder, exhibit.index, judged_at)
-
-
-def _fact(exhibit: ExhibitInput) -> SnapshotFact | None:
-    try:
-        if Entry.from_bytes(exhibit.entry).type != "snapshot":
-            return None
-        body = exhibit.body
-        fact = SnapshotFact.from_manifest(json.loads(body), canonical.sha256_hex(body), exhibit.index)
-    except (EvidenceError, ValueError, KeyError):
-        return None  # listed as an omission
-    return replace(fact, finality="settled") if exhibit.settled else fact
+        pass
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 
@@ -55,10 +55,9 @@ from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Part
 from evidence.store.objects import ObjectStore
 from evidence.tlog.proof import parse_inclusion
-from evidence.workers import in_workers, stretches
+from evidence.workers import in_workers, stretches, worth
 
 STEP = "re-performance"
-WORTH: Final = 4  # nights for each worker: below that, opening the packet once more takes longer than it saves
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +244,7 @@ def _compare(opened: Opened, again: Callable[[], Opened], jobs: int) -> Iterator
 def _nights(opened: Opened, again: Callable[[], Opened], wanted: Sequence[str], jobs: int) -> list[NightFinding]:
     """Judge every night of the period, here or by workers where that is worth opening the packet again."""
     nights = list(opened.chosen())
-    if jobs == 1 or len(nights) < WORTH * jobs:
+    if not worth(len(nights), jobs):
         return _judged(opened, (nights, wanted))
     orders = [(each, wanted) for each in stretches(nights, jobs)]
     return [finding for found in in_workers(again, _judged, orders, jobs) for finding in found]

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.util import Finalize
 from typing import Any, Final, Protocol, TypeVar
 
+WORTH: Final = 4  # nights for each worker: below that, opening anew takes longer than it saves
 STRETCH: Final = 8  # nights judged in one go by a worker, at most: what it found waits until those before are done
 
 
@@ -48,6 +49,11 @@ def in_workers(
                 yield result
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def worth(nights: int, jobs: int) -> bool:
+    """Return whether so many nights pay for ``jobs`` workers."""
+    return jobs > 1 and nights >= WORTH * jobs
 
 
 def stretches(nights: Sequence[dt.date], jobs: int) -> list[Sequence[dt.date]]:

@@ -116,7 +116,7 @@ def test_on_a_machine_with_only_the_packet_and_the_package(work, packet, tmp_pat
 
 
 def test_workers_compute_the_same_and_find_the_same(bag, monkeypatch):
-    monkeypatch.setattr("evidence.reperform.WORTH", 0)
+    monkeypatch.setattr("evidence.workers.WORTH", 0)
     here, there = reperform(bag), reperform(bag, jobs=2)
     assert here.ok
     assert there.checks == here.checks

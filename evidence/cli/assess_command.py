@@ -21,7 +21,7 @@ from evidence.errors import EXIT_NOT_ASSESSED, EXIT_NOT_SATISFIED, ControlError,
 from evidence.snapshot import canonical
 from evidence.snapshot.assessed import PIPELINE
 from evidence.store.index import Index
-from evidence.workers import in_workers, stretches
+from evidence.workers import in_workers, stretches, worth
 
 EXAMPLES: Final = (
     "evidence -w work assess",
@@ -96,7 +96,7 @@ def _judged(
         from evidence.cli.push import in_snowflake
 
         return in_snowflake(workspace, reader, nights, engines)
-    if jobs == 1 or len(nights) < 4 * jobs:
+    if not worth(len(nights), jobs):
         return verb.judge(workspace.library, workspace.registers, reader, nights, workspace.engine)
     orders = [Order(each, reader.known_at, reader.index.size) for each in stretches(nights, jobs)]
     return itertools.chain.from_iterable(in_workers(partial(Workspace.open, workspace.path), _judge, orders, jobs))

@@ -40,7 +40,7 @@ from evidence.render.campaign import blind_spots
 from evidence.render.inputs import Catalogue, ControlText, Mapped, Response
 from evidence.render.report import Report
 from evidence.snapshot import canonical
-from evidence.snapshot.entry import SealedEntry
+from evidence.snapshot.entry import RECORDS, SealedEntry
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Kind
 from evidence.store.log import Log
@@ -260,7 +260,7 @@ def _exhibits(
     for _, sealed in sorted(chosen.items()):
         yield _snapshot(workspace, sealed, scratch, rows=sealed.key.dataset in read)
     others = [workspace.index.assessment(night) for night in period.nights]
-    named = [each for kind in ("assessment", "check", "pipeline") for each in workspace.log.entries(kind)]
+    named = [each for kind in RECORDS for each in workspace.log.entries(kind)]
     others += [o for o in named if o[1].object and o[1].object.sha256 in used]
     others += beside.objects
     content = [each for each in workspace.index.of_type("register") if each[1].body["register"] in registers]

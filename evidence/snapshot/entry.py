@@ -8,7 +8,7 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
@@ -37,6 +37,11 @@ EntryType = Literal[
     "told",
     "disposal",
 ]
+RECORDS: Final[tuple[EntryType, ...]] = (
+    "assessment",
+    "check",
+    "pipeline",
+)  # of the store itself; findings rest on them too
 MAX_BYTES = 65_535  # uint16 length in C2SP tlog-tiles entry bundles
 
 
