@@ -32,7 +32,7 @@ verifier: bootstrap
 	@$(PYTHON_RUN) scripts/verifier.py dist/verify.pyz
 
 requirements:
-	@for name in product run dev emulator aws merkle fuzz pki; do \
+	@for name in product run dev emulator aws merkle fuzz pki spark; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements/$$name.in -o requirements/$$name.txt; done
 	@# one file of that wheel is used, axe-core itself: nothing it depends on
 	@uv pip compile --quiet --universal --no-deps --python-version 3.11 --generate-hashes --no-header requirements/axe.in -o requirements/axe.txt

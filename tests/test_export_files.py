@@ -3,7 +3,6 @@
 import csv
 import datetime as dt
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -25,6 +24,7 @@ from evidence.ops.external import hive_type, snowflake, snowflake_type
 from evidence.snapshot import canonical, manifest
 from evidence.snapshot.entry import Entry, ObjectRef, snapshot_entry_key
 from evidence.snapshot.model import Receipt, SnapshotKey
+from tests.servers.venvs import ensure
 
 DAY = dt.timedelta(days=1)
 
@@ -168,14 +168,9 @@ def in_spark(sql):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("java"), reason="needs Java 17")
 def test_spark_counts_over_the_listed_files_as_controls_do(tmp_path):
-    """The items of three controls' populations, from Spark over the listed files and from the locked engine.
-
-    ``EVIDENCE_TEST_SPARK`` names a Python that has pyspark; it needs a JVM.
-    """
-    spark = os.environ.get("EVIDENCE_TEST_SPARK", "")
-    if not spark or not shutil.which("java"):
-        pytest.skip("EVIDENCE_TEST_SPARK names no Python with pyspark, or there is no java")
+    """The items of three controls' populations, from Spark over the listed files and from the locked engine."""
     work = tmp_path / "work"
     night = dt.date(2026, 7, 1)
     job.workspace(work, Size(nights=1, users=60, roles=50, tables=160, columns=600, queries=120), only=())
@@ -187,7 +182,12 @@ def test_spark_counts_over_the_listed_files_as_controls_do(tmp_path):
     tables = {name.replace(".", "_"): [row["uri"] for row in listed if row["dataset"] == name] for name in needed}
     words = {"tables": tables, "questions": [in_spark(library.control(name).population_sql) for name in COUNTED]}
     done = subprocess.run(
-        [spark, "-c", SPARK], input=json.dumps(words), capture_output=True, text=True, timeout=280, check=False
+        [ensure("spark"), "-c", SPARK],
+        input=json.dumps(words),
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     theirs = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("ANSWERS"))[8:])
