@@ -18,7 +18,7 @@ SIZES = {
     "collect_wire": {"small": [10_000, 40_000], "full": [1_000_000, 5_000_000]},
     "verify": {"small": [128], "full": [2048]},
     "assess": {"small": [200_000], "full": [100_000_000]},
-    "pandas_checks": {"small": [50_000], "full": [1_000_000, 10_000_000]},
+    "pandas_checks": {"small": [50_000], "full": [300_000, 3_000_000]},
     "night_cost": {"small": [400], "full": [5_000, 50_000]},
     "packet": {"small": [1_000], "full": [1_000, 100_000, 10_000_000]},
     "workbook": {"small": [20_000], "full": [100_000, 1_000_000]},

@@ -1,4 +1,4 @@
-"""A dozen checks in pandas and by controls: ``python -m benchmarks.pandas_checks [ROWS ...]``, by default 1,000,000 queries and as many accesses.
+"""A dozen checks in pandas and by controls: ``python -m benchmarks.pandas_checks [ROWS ...]``, by default 300,000 queries and as many accesses.
 
 *Pandas*: each night's sealed parts are read by ``read_parquet`` (the columns needed, Arrow types, the night before where a check looks back), then
 merges, groupbys and exploded lists of objects. *Controls*: the twelve controls below on the same nights by the engine, parts hashed against the log
@@ -8,7 +8,7 @@ the two differ, the benchmark is an error.
 Given to pandas and not measured there: which files are evidence, parameters and registers as they are in force, and the columns that are declared to
 hold PHI, which are the engine's own fact (from tags, contracts and dbt); the engine works all of it out inside its time. Not in pandas: what was observed
 and expected of each item, reasons, waivers and reviews. Nights on which a source refused what a control needs are not compared: it says so, where pandas
-counts what it was not shown. A size is rows over three nights, from a million over ten.
+counts what it was not shown. A size is rows over three nights.
 """
 
 import datetime as dt
@@ -27,12 +27,8 @@ except ImportError:
 
 from benchmarks import quarter
 
-DEFAULT = (1_000_000,)
-
-
-def nights_for(rows: int) -> int:
-    """Return how many nights ``rows`` are spread over."""
-    return 10 if rows >= 1_000_000 else 3
+DEFAULT = (300_000,)
+NIGHTS = 3
 
 
 # --- what both are asked, and what pandas is given -----------------------------------------------------------------------------------------------------
@@ -774,16 +770,15 @@ def run(sizes, rounds, folder: Path | None = None):
     rows = []
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="evidence-bench-") as scratch:
-            nights = nights_for(size)
-            made = quarter.make(folder or Path(scratch), nights, size)
-            rows += _measured(made, give(made, nights, Path(scratch) / "given"), size, rounds)
+            made = quarter.make(folder or Path(scratch), NIGHTS, size)
+            rows += _measured(made, give(made, NIGHTS, Path(scratch) / "given"), size, rounds)
     return rows
 
 
 def _measured(made: Path, given: Path, size: int, rounds: int):
     actions = {
         "pandas": lambda: common.apart("pandas_checks", "by_pandas", given),
-        "controls": lambda: common.apart("pandas_checks", "by_controls", made, nights_for(size)),
+        "controls": lambda: common.apart("pandas_checks", "by_controls", made, NIGHTS),
     }
     found = common.in_turn(actions, rounds)
     compare(*(runs[-1].notes["counts"] for runs in found.values()))
