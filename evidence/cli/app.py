@@ -149,13 +149,15 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _asked(arguments: Sequence[str]) -> tuple[str, ...]:
-    """Return the command that is named; all of them where none is, or help is asked for first."""
+    """Return the command that is named; none for the version, all of them where help is asked for or nothing is."""
     rest = iter(arguments)
     for word in rest:
         if word in {"-w", "--workspace"}:
             next(rest, None)
         elif not word.startswith("-"):
             return (word,) if word in EVERY else EVERY
+        elif word == "--version" and next(rest, None) is None:
+            return ()
         elif not word.startswith("--workspace="):
             return EVERY
     return EVERY

@@ -12,7 +12,7 @@ import typer
 
 from evidence import collect as verb
 from evidence.cli import output
-from evidence.cli.collect_workers import Bug, Landed, nights_of, place_of, read_here, read_in_workers
+from evidence.cli.collect_workers import Bug, Landed, nights_of, place_of, read_here, read_in_workers, readers
 from evidence.cli.period import parse_night
 from evidence.cli.pipeline import record_pipeline
 from evidence.cli.stamping import DONE, stamp_log
@@ -31,6 +31,7 @@ from evidence.seal import seal
 from evidence.snapshot.collected import Collected
 from evidence.snapshot.model import Kind
 from evidence.store.promise import pending, seal_promise
+from evidence.workers import Workers
 
 EXAMPLES: Final = (
     "evidence -w work collect",
@@ -115,13 +116,13 @@ def collect_due(workspace: Workspace, sources: Sequence[str], chosen: Chosen, jo
     A source that fails costs its own windows alone. Raises ``BusyError`` while another run holds the lease.
     """
     tallies = []
-    with workspace.lease(), workspace.spool() as spool:
+    with workspace.lease(), workspace.spool() as spool, readers(workspace.path, jobs) as workers:
         seal_promise(workspace.log)
         for name in sources:
             tally = Tally(name)
             tallies.append(tally)
             try:
-                _collect_source(workspace, tally, spool / name, chosen, jobs)
+                _collect_source(workspace, tally, spool / name, chosen, workers)
             except (SourceError, ConfigError) as failure:
                 tally.failure = failure
         record_pipeline(workspace)
@@ -129,15 +130,15 @@ def collect_due(workspace: Workspace, sources: Sequence[str], chosen: Chosen, jo
     return tallies, stamped
 
 
-def _collect_source(workspace: Workspace, tally: Tally, spool: Path, chosen: Chosen, jobs: int) -> None:
+def _collect_source(workspace: Workspace, tally: Tally, spool: Path, chosen: Chosen, workers: Workers) -> None:
     tasks = _planned(workspace, tally, chosen)
     nights = nights_of(tasks, spool)
     starts = verb.starts_of(tasks)
     with output.progress(f"collect {tally.source}", len(tasks)) as step:
-        if jobs == 1 or len(nights) < 2 * jobs or tasks[0].source.live:
+        if workers.jobs == 1 or len(nights) < 2 * workers.jobs or tasks[0].source.live:
             batches = read_here(workspace, nights, step)
         else:
-            batches = read_in_workers(workspace.path, nights, step, jobs)
+            batches = read_in_workers(workers, nights, step)
         for orders, batch in zip(nights, batches, strict=True):
             seal_batch(workspace, tally, batch, starts)
             shutil.rmtree(orders[0].spool.parent, ignore_errors=True)

@@ -20,7 +20,7 @@ from evidence.snapshot.collected import Collected
 from evidence.snapshot.entry import SealedEntry
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import Window
-from evidence.workers import in_workers
+from evidence.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,14 @@ def read_here(workspace: Workspace, nights: Iterable[list[Order]], step: Callabl
         yield batch
 
 
-def read_in_workers(
-    path: Path, nights: Iterable[list[Order]], step: Callable[[str], None], jobs: int
-) -> Iterator[Landed]:
-    """Read nights in ``jobs`` processes; yield them in order."""
-    for batch in in_workers(partial(Workspace.open, path), _read_night, nights, jobs):
+def readers(path: Path, jobs: int) -> Workers:
+    """Return processes for the sources of a workspace: each opens it once, however many sources it reads."""
+    return Workers(partial(Workspace.open, path), jobs)
+
+
+def read_in_workers(workers: Workers, nights: Iterable[list[Order]], step: Callable[[str], None]) -> Iterator[Landed]:
+    """Read nights in processes; yield them in order."""
+    for batch in workers.each(_read_night, nights):
         for item in batch:
             step(f"{item.order.window.night} {item.order.dataset}" if isinstance(item, Bug) else _named(item))
         yield batch
