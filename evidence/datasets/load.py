@@ -7,6 +7,7 @@ covers both files. One level only: what is extended states all of itself.
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -19,7 +20,15 @@ from evidence.snapshot.canonical import sha256_hex
 
 
 def load_contracts() -> Mapping[str, Contract]:
-    """Return every contract by dataset name, sorted. Raises ``ConfigError`` that names the file and key."""
+    """Return every contract by dataset name, sorted. Raises ``ConfigError`` that names the file and key.
+
+    They are the package's own, so a process reads them once.
+    """
+    return dict(_packaged())
+
+
+@cache
+def _packaged() -> Mapping[str, Contract]:
     bodies: dict[str, bytes] = {}
     for product in files("evidence.datasets").iterdir():
         if product.is_dir():
