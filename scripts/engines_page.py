@@ -34,7 +34,7 @@ statements in a session of `[publish] connection`, in temporary tables of `[publ
   control is not assessed. Load the newest list first. The schema must have no default collation.
 - **On record.** The night's [assessment](formats/findings.md) names the engine, the SHA-256 of each statement, and which controls were judged here and why. Findings have no such key: they are the same.
 - If the session cannot be had or breaks, nothing is sealed and the command ends with exit code 4.
-- Not built: judging ACCOUNT_USAGE live, and unloading large windows on Snowflake's side. Reading stays the connector's.
+- Not built, for reasons: judging ACCOUNT_USAGE live, and unloading large windows on Snowflake's side ([0209](decisions/0209-nothing-is-unloaded-on-snowflakes-side.md)).
 
 Written by `scripts/engines_page.py`; a test holds it to the content.
 """

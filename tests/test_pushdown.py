@@ -33,6 +33,7 @@ SCRIPT = runpy.run_path(str(ROOT / "scripts" / "engines_page.py"))
 PLACE = {"account": "TESTACCT", "user": "EVIDENCE", "password": "pw", "host": "127.0.0.1", "protocol": "http"}
 D, T = dt.date, dt.datetime
 TEXT, TIME = pa.string(), pa.timestamp("us")
+MEMBERS = pa.list_(pa.struct({"name": TEXT, "place": pa.int64(), "parts": pa.list_(TEXT)}))
 PROBE = pa.table(
     {
         "k": pa.array([f"k{n}" for n in range(8)]),
@@ -46,9 +47,12 @@ PROBE = pa.table(
         "m": pa.array([T(2026, 1, 31, 23, 59, 59, 999999), T(2026, 2, 1), None, T(2024, 2, 29, 12), T(2026, 3, 1, 0, 0, 1), T(2026, 1, 1), T(2025, 3, 30, 2, 30), T(2026, 1, 31)], TIME),
         "n": pa.array([T(2026, 1, 30, 1), T(2026, 2, 1), T(2026, 1, 1), None, T(2026, 2, 27), T(2025, 12, 31, 23, 59, 59), T(2025, 3, 29), T(2026, 1, 29, 1)], TIME),
         "l": pa.array([["a", "b"], [], None, ["ab", ""], ["x"], ["a"], ["b", "b"], ["a"]], pa.list_(TEXT)),
+        "q": pa.array(['{"a":"x","b":{"c":"Ж"},"l":["a",null,true,7],"n":null}', "{}", None, "[]", '{"a":true,"b":[1],"l":[],"o":[{"k":"1","m":null},{},{"k":null}]}', '{"a":-12,"b":{"c":null},"l":"x","o":{}}', "null", '{"o":[{"k":"2","m":"é"}],"x.y":"it is \\u0041 \\"q\\""}'], TEXT),
+        "o": pa.array([[{"name": "é", "place": 1, "parts": ["a", None]}, {"name": None, "place": None, "parts": None}], [], None, [{"name": "", "place": -2, "parts": []}], None, [], None, [{"name": "x", "place": 40, "parts": ["b"]}]], MEMBERS),
     }
 )  # fmt: skip
 FEW = ("identity-mfa-humans",)  # all that are pushed: slow
+CONTROLS = sorted(path.parent.name for path in (ROOT / "controls").glob("*/*/control.toml"))
 
 
 def queries():
@@ -105,12 +109,18 @@ def test_every_construct_has_sources_and_examples():
 
 
 REFUSED = [
-    "try_cast(t as bigint)", "t::bigint", "t::timestamp", "m::text", "i / 2", "t ilike 'a'", "t like 'a!%' escape '!'", "regexp_extract(t, 'a')", "regexp_replace(t, 'a', 'b')",
-    "regexp_matches(t, u)", "regexp_matches(t, 'a+?')", "regexp_matches(t, '(?i)a')", "regexp_matches(t, '\\bA')", "regexp_matches(t, '^a|b')", "regexp_matches(t, 'a', 's')",
-    "list_filter(l, lambda x: x = 'a')", "list_sort(l)", "l || l", "list_has_any(l, l)", "l[1]", "json_extract_string(t, '$.a')", "m - n", "to_days(3)", "m - n > to_months(1)", "t = i", "i = '1'",
+    "try_cast(t as double)", "try_cast(t as decimal(9, 3))::text", "try_cast(t as json)", "t::bigint", "t::timestamp", "t::date", "i / 2", "t ilike 'a'", "t like 'a!%' escape '!'", "regexp_extract(t, 'a|ab')", "regexp_extract(t, 'a*')",
+    "regexp_extract(t, '(a|b)+', 1)", "regexp_extract(t, '(?:x|xy)z')", "regexp_extract(t, '^a|b')", "regexp_extract(t, 'a.*?b')", "regexp_extract(t, u)", "regexp_extract(t, '\\ba')", "regexp_extract(t, '(a?)a', 1)",
+    "regexp_extract(t, 'a', 0, 's')", "regexp_replace(t, '(a)', '\\1')", "regexp_replace(t, 'a', u)", "regexp_replace(t, 'a', 'b', 'i')", "regexp_extract_all(t, '(a)', 1)", "regexp_extract_all(t, 'a$')",
+    "regexp_matches(t, u)", "regexp_matches(t, 'a+?')", "regexp_matches(t, 'a\\bA')", "regexp_matches(t, '\\b[^a]')", "regexp_matches(t, 'a^b')", "regexp_matches(t, 'a', 's')", "regexp_matches(t, '(?m)a')", "regexp_matches(t, '(a||b)')",
+    "regexp_full_match(t, '(^a|b)')", "list_filter(l, lambda x, n: n > 1)", "list_filter(l, lambda x: (select count(*) from probe) > 1)", "list_transform(l, lambda x: length(x))", "list_sort(l, 'desc')", "list_distinct(l)",
+    "array_to_string(list_distinct(l), ',')", "array_to_string(l, t)", "l || l || t", "l[-1]", "l[i]", "(l || l)[1]", "t[1]", "l[1:2:1]", "list_aggregate(l, 'max')", "l < ['a']", "o = o", "l in (['a'], l)", "nullif(l, ['a'])",
+    "q ->> u", "q ->> '$..a'", "q ->> '$.a[-1]'", "array_to_string(q ->> '$.*.c', ',')", "array_to_string(json_keys(q), ',')", "json_type(q, '$.l[*]')", "t.a", "format('{:,}', i, j)", "format('{}', i)", "chr(i::int)", "list(t)",
+    "m - n", "abs(" * 9 + "i" + ")" * 9, "to_days(3)", "m - n > to_months(1)", "t = i", "i = '1'", "trim(t, u)", "i::double::text",
     "coalesce(t, i)", "strftime(m, '%c')", "strftime(m, '%A')", "date_diff('week', m, n)", "extract(dow from m)", "t in l", "greatest(t, i)", "split_part(w, '.', -1)", "replace(t, '', 'x')",
-    "trim(t, 'x')", "left(t, -1)", "string_agg(t, ',')", "t collate nocase = 'a'", "hash(t)", "md5(t)", "i::double", "round(i, 2)", "sum(i) filter (where b) over (partition by t)", "b = i",
-    "case when b then t else i end", "list_contains(l, i)", "nothing_known(t)", "t similar to 'a'", "(i, j) = (1, 2)", "max(t) over (order by k rows between 1 preceding and current row)",
+    "left(t, -1)", "string_agg(t, ',')", "t collate nocase = 'a'", "hash(t)", "md5(t)", "i::double", "round(i, 2)", "sum(i) filter (where b) over (partition by t)", "b = i",
+    "case when b then t else i end", "list_contains(l, i)", "nothing_known(t)", "t similar to 'a'", "(i, j) = (1, 2)", "max(t) over (order by i range between 1 preceding and current row)",
+    "max(t) over (order by m range between interval 1 microsecond following and unbounded following)", "count(distinct t) over (order by k rows between 1 preceding and current row)",
 ]  # fmt: skip
 QUERIES_REFUSED = [
     "with recursive r as (select 1 as n union select n + 1 from r where n < 3) select 'x' as item, n as v from r",
@@ -121,7 +131,11 @@ QUERIES_REFUSED = [
     "select t as item, unnest(l) as v, unnest(l) as x from probe",
     "select t as item, count(*) + i as v from probe group by all",
     "select t as item, i as v from probe using sample 10 percent",
-    "select x as item, 1 as v from unnest(['a']) as u(x)",
+    "select x as item, 1 as v from unnest([1]) as u(x)",
+    "select p.k as item, x as v from probe p left join unnest(p.l) as u(x) on true",
+    "select t as item, case when b then unnest(l) end as v from probe",
+    "select distinct t as item, o as v from probe",
+    "select max(t) as item, 1 as v from probe group by q -> '$.a'",
     "select t as item, count(*) as v from probe group by rollup (t)",
     "select t as item from elsewhere",
     "select t as item from read_parquet('x')",
@@ -155,6 +169,30 @@ def test_a_number_beyond_64_bits_stops_the_statement(remote):
         for select in (remote.select, remote.local.select):
             with pytest.raises((ControlError, RefusedError)):
                 select(f"select k as item, {value} as v from probe", {"probe": table})
+
+
+@pytest.mark.parametrize(
+    ("value", "rows_"),
+    [
+        ("list_sort(l)", {"l": pa.array([["a", None]], pa.list_(TEXT))}),
+        ("l = ['a']", {"l": pa.array([["a", None]], pa.list_(TEXT))}),
+        ("regexp_extract(t, 'a$')", {"t": ["a\n"]}),
+        ("try_cast(t as bigint)", {"t": ["1.5"]}),
+        ("try_cast(t as bigint)", {"t": ["1_0"]}),
+        ("try_cast(t as date)", {"t": ["2026/01/05"]}),
+        ("try_cast(t as date)", {"t": ["epoch"]}),
+        ("t ->> '$.a'", {"t": ['{"a":1.0}']}),
+        ("t ->> '$.a'", {"t": ['{"b":[1,-0]}']}),
+        ("t ->> '$.a'", {"t": ['{"a":{"b":1}}']}),
+        ("t ->> '$.a'", {"t": [""]}),
+        ("json_type(t)", {"t": ["1"]}),
+        ("format('{:,}', i)", {"i": pa.array([10**15], pa.int64())}),
+    ],
+)
+def test_what_the_pages_leave_open_stops_the_statement(remote, value, rows_):
+    table = pa.table({"k": ["k"], **rows_})
+    with pytest.raises(RefusedError, match="Snowflake"):
+        remote.select(f"select k as item, {value} as v from probe", {"probe": table})
 
 
 @pytest.mark.parametrize(
@@ -198,15 +236,25 @@ def test_findings_of_a_controls_own_cases_are_the_same(library, remote, name):
         assert mine == theirs, setting.case.why
 
 
+@pytest.fixture(scope="module")
+def pushed(library):
+    return frozenset(name for name, why in SCRIPT["judged"](library)[0].items() if not why)
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
-def test_findings_of_all_cases_of_all_controls_that_are_pushed_are_the_same(library, remote):
-    pushed = [name for name, why in SCRIPT["judged"](library)[0].items() if not why]
-    assert len(pushed) > 25
-    for name in pushed:
-        for setting in cases_of(library, name):
-            mine, theirs = both(setting, remote)
-            assert mine == theirs, (name, setting.case.why)
+def test_most_controls_are_pushed(pushed):
+    assert len(pushed) > 71
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", CONTROLS)
+def test_findings_of_all_cases_of_each_control_that_is_pushed_are_the_same(library, remote, pushed, name):
+    if name not in pushed:
+        pytest.skip("judged here: see docs/engines.md")
+    for setting in cases_of(library, name):
+        mine, theirs = both(setting, remote)
+        assert mine == theirs, setting.case.why
 
 
 def test_rows_that_are_unsound_there_are_refused_as_they_are_here(library, remote):

@@ -6,6 +6,7 @@ from evidence.control.pushdown.kinds import Kind, kind
 from evidence.control.pushdown.refusal import RefusedError
 
 TEXT, INTEGER, BOOLEAN, TIME, DATE, SPAN = "TEXT", "BIGINT", "BOOLEAN", "TIMESTAMP", "DATE", "INTERVAL"
+NESTED = frozenset({"texts", "struct", "structs", "json", "jsons"})
 NUMBERS = frozenset({"int", "decimal"})
 
 
@@ -67,5 +68,5 @@ def need(node: exp.Expr, construct: str, *kinds: Kind) -> None:
 def alike(construct: str, *nodes: exp.Expr) -> None:
     """Raise ``RefusedError`` unless values are of one kind, so that neither engine casts one to the other's."""
     found = {"int" if kind(node) in NUMBERS else kind(node) for node in nodes} - {"null"}
-    if len(found) > 1 or found & {"unknown", "other", "interval", "texts"}:
+    if len(found) > 1 or found & {"unknown", "other", "interval", *NESTED}:
         raise RefusedError(construct, f"over values that are {', '.join(sorted(found))}")

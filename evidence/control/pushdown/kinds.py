@@ -1,18 +1,28 @@
-"""Kinds of values as far as faithfulness depends on them, and the casts that let sqlglot know them.
+"""Kinds of values as far as faithfulness depends on them, and what a name inside a statement refers to."""
 
-sqlglot's annotation has gaps and a few mistakes for DuckDB (``date - date`` is days, ``time - time`` an interval). Each is closed by a cast to
-the type that DuckDB gives, which changes nothing there and is checked by running the typed text in DuckDB (``tests/test_pushdown.py``).
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable  # noqa: TC003 - of a table of functions, beside its values
 from typing import Any, Final, Literal
 
 import pyarrow as pa
 from sqlglot import exp
-from sqlglot.optimizer.annotate_types import annotate_types
-from sqlglot.schema import MappingSchema
 
-Kind = Literal["text", "int", "decimal", "bool", "date", "time", "interval", "texts", "null", "other", "unknown"]
+Kind = Literal[
+    "text",
+    "int",
+    "decimal",
+    "bool",
+    "date",
+    "time",
+    "interval",
+    "texts",
+    "struct",
+    "structs",
+    "json",
+    "jsons",
+    "null",
+    "other",
+    "unknown",
+]
 _NAMED: Final[dict[Any, Kind]] = {
     **dict.fromkeys(exp.DataType.TEXT_TYPES, "text"),
     **dict.fromkeys(exp.DataType.INTEGER_TYPES, "int"),
@@ -22,6 +32,8 @@ _NAMED: Final[dict[Any, Kind]] = {
     exp.DataType.Type.TIMESTAMP: "time",
     exp.DataType.Type.TIMESTAMPNTZ: "time",
     exp.DataType.Type.INTERVAL: "interval",
+    exp.DataType.Type.STRUCT: "struct",
+    exp.DataType.Type.JSON: "json",
     exp.DataType.Type.NULL: "null",
     exp.DataType.Type.UNKNOWN: "unknown",
 }
@@ -33,15 +45,6 @@ INTERVALS: Final = {
     "to_months": "MONTH",
     "to_years": "YEAR",
 }
-_SPELLED: Final[dict[Kind, str]] = {
-    "text": "TEXT",
-    "int": "BIGINT",
-    "bool": "BOOLEAN",
-    "date": "DATE",
-    "time": "TIMESTAMP",
-    "texts": "TEXT[]",
-}
-_ROUNDS: Final = 8
 
 
 def kind(node: exp.Expr) -> Kind:
@@ -53,7 +56,11 @@ def kind(node: exp.Expr) -> Kind:
         return "unknown"
     if found.this in {exp.DataType.Type.ARRAY, exp.DataType.Type.LIST}:
         inner = found.expressions
-        return "texts" if inner and inner[0].this in exp.DataType.TEXT_TYPES else "other"
+        if inner and inner[0].this in exp.DataType.TEXT_TYPES:
+            return "texts"
+        if inner and inner[0].this == exp.DataType.Type.JSON:
+            return "jsons"
+        return "structs" if inner and inner[0].this == exp.DataType.Type.STRUCT else "other"
     return _NAMED.get(found.this, "other")
 
 
@@ -94,90 +101,64 @@ def interval_of(node: exp.Expr) -> tuple[exp.Expr, str] | None:
     return None
 
 
-def typed(tree: exp.Expr, schema: MappingSchema) -> exp.Expr:
-    """Return ``tree`` annotated, with casts where sqlglot does not know a type and DuckDB does."""
-    for _ in range(_ROUNDS):
-        tree = annotate_types(tree, schema=schema, dialect="duckdb")
-        changes = [(node, to) for node in tree.walk() if (to := _cast_to(node))]
-        if not changes:
-            return tree
-        for node, to in reversed(list(changes)):  # inner ones first
-            cast = exp.Cast(this=node.copy(), to=exp.DataType.build(to, dialect="duckdb"))
-            if node is tree:
-                tree = cast
-            else:
-                node.replace(cast)
-    return annotate_types(tree, schema=schema, dialect="duckdb")
+def group_names(node: exp.Expr) -> list[str]:
+    """Return the names that ``regexp_extract`` gives groups; none: it gives a text."""
+    named = node.args.get("group")  # its rule may have been applied already
+    return [each.name for each in named.expressions] if isinstance(named, exp.Array | exp.Anonymous) else []
 
 
-def _cast_to(node: exp.Expr) -> str:
-    """Return the type to cast ``node`` to; empty: none. What is cast already is left alone."""
-    if isinstance(node.parent, exp.Cast) or isinstance(node, exp.Cast | exp.Column | exp.Literal):
+def member_type(node: exp.Expr) -> str:
+    """Return the declared type of a member of a structure, in DuckDB's words; empty where the structure's type does not name it."""
+    held = node.this.type
+    if held is None or held.this != exp.DataType.Type.STRUCT:
         return ""
-    match node:
-        case exp.Null():
-            to = _of_place(node)
-        case exp.Add() | exp.Sub():
-            to = _of_sum(kind(node.this), kind(node.expression), node)
-        case exp.SplitPart() | exp.RegexpExtract() | exp.RegexpReplace() | exp.Replace() | exp.Chr():
-            to = "TEXT" if kind(node) != "text" else ""
-        case exp.Explode():
-            to = "TEXT" if kind(node.this) == "texts" else ""
-        case exp.Split():
-            to = "TEXT[]"
-        case exp.Array() | exp.Case() | exp.Coalesce():
-            to = _of_parts(node)
-        case _:
-            to = "INTERVAL" if interval_of(node) and kind(node) != "interval" else ""
-    return to
-
-
-def _of_parts(node: exp.Array | exp.Case | exp.Coalesce) -> str:
-    if kind(node) in ({"texts"} if isinstance(node, exp.Array) else {"text", "texts"}):
-        return ""
-    parts = {kind(each) for each in (node.expressions if isinstance(node, exp.Array) else _ends(node))} - {"null"}
-    if isinstance(node, exp.Array):
-        return "TEXT[]" if parts == {"text"} else ""
-    return "TEXT[]" if parts == {"texts"} else "TEXT" if parts == {"text"} else ""
-
-
-def _of_place(node: exp.Null) -> str:
-    """Return the type of a NULL that is a column of a query: that of the same column in the others it is united with."""
-    column = node.parent if isinstance(node.parent, exp.Alias) else node
-    select = column.parent
-    if not isinstance(select, exp.Select) or column.arg_key != "expressions" or column.index is None:
-        return ""
-    top: exp.Expr = select
-    while isinstance(top.parent, exp.SetOperation) or (
-        isinstance(top.parent, exp.Subquery) and isinstance(top.parent.parent, exp.SetOperation)
-    ):
-        top = top.parent
-    found = {_SPELLED.get(kind(each)) for each in _same_column(top, column.index)} - {None}
-    return str(found.pop()) if len(found) == 1 else ""
-
-
-def _same_column(query: exp.Expr, place: int) -> Iterator[exp.Expr]:
-    if isinstance(query, exp.SetOperation):
-        yield from _same_column(query.left, place)
-        yield from _same_column(query.right, place)
-    elif isinstance(query, exp.Subquery):
-        yield from _same_column(query.this, place)
-    elif isinstance(query, exp.Select) and place < len(query.selects):
-        yield query.selects[place]
-
-
-def _ends(node: exp.Case | exp.Coalesce) -> list[exp.Expr]:
-    if isinstance(node, exp.Coalesce):
-        return [node.this, *node.expressions]
-    default = node.args.get("default")
-    return [*(each.args["true"] for each in node.args["ifs"]), *([default] if default is not None else [])]
-
-
-def _of_sum(left: Kind, right: Kind, node: exp.Add | exp.Sub) -> str:
-    if interval_of(node.expression) or right == "interval":
-        return "TIMESTAMP" if left in {"date", "time"} and kind(node) != "time" else ""
-    if isinstance(node, exp.Sub) and left == right == "date":
-        return "BIGINT"
-    if isinstance(node, exp.Sub) and {left, right} <= {"date", "time"}:
-        return "INTERVAL"
+    for each in held.expressions:
+        if (
+            isinstance(each, exp.ColumnDef)
+            and each.name.lower() == node.expression.name.lower()
+            and each.kind is not None
+        ):
+            return str(each.kind.sql("duckdb"))
     return ""
+
+
+def aggregated(node: exp.ArrayAgg) -> exp.Expr:
+    """Return the value that ``list(value order by …)`` collects."""
+    inner: exp.Expr = node.this.this if isinstance(node.this, exp.Order) else node.this
+    first: exp.Expr = inner.expressions[0] if isinstance(inner, exp.Distinct) else inner
+    return first
+
+
+def lambda_of(node: exp.Expr) -> exp.Lambda | None:
+    """Return the lambda whose variable ``node`` refers to; None for any other identifier."""
+    if not isinstance(node, exp.Identifier) or isinstance(
+        node.parent, exp.Column | exp.Alias | exp.Table | exp.TableAlias | exp.CTE
+    ):
+        return None
+    if node.arg_key == "expressions" and isinstance(node.parent, exp.Lambda):
+        return None
+    if node.arg_key == "expression" and isinstance(node.parent, exp.Dot):
+        return None
+    above = node.find_ancestor(exp.Lambda)
+    while above is not None and node.name.lower() not in {each.name.lower() for each in above.expressions}:
+        above = above.find_ancestor(exp.Lambda)
+    return above
+
+
+def unnested(node: exp.Expr) -> exp.Unnest | None:
+    """Return the ``unnest`` in FROM that a column is the element of."""
+    if not isinstance(node, exp.Column):
+        return None
+    select = node.find_ancestor(exp.Select)
+    while select is not None:
+        for found in sources(select):
+            if found.alias == node.table:
+                return found if isinstance(found, exp.Unnest) else None
+        select = select.find_ancestor(exp.Select)
+    return None
+
+
+def sources(select: exp.Select) -> list[exp.Expr]:
+    """Return what a SELECT reads: tables, subqueries, lists."""
+    start = select.args.get("from_")
+    return [*([start.this] if start else []), *(join.this for join in select.args.get("joins") or [])]

@@ -1,12 +1,12 @@
-"""Rules for aggregates, and for what a query is made of: rows joined, grouped, ordered, and lists spread into rows."""
+"""Rules for aggregates, and for what a query is made of: rows joined, grouped, ordered."""
 
 from collections.abc import Mapping
-from itertools import count
 from typing import Final
 
 from sqlglot import exp
 
 from evidence.control.pushdown import build as b
+from evidence.control.pushdown import lists as ls
 from evidence.control.pushdown.kinds import kind
 from evidence.control.pushdown.refusal import RefusedError
 from evidence.control.pushdown.texts import Rule
@@ -21,6 +21,7 @@ _JOINS: Final = {
     ("FULL", "OUTER"),
     ("", "CROSS"),
 }
+_FRAMED: Final = (exp.Min, exp.Max, exp.Sum, exp.Count)
 _COMPARABLE: Final = ("text", "int", "decimal", "date", "time")
 
 
@@ -33,7 +34,7 @@ def group_by_all(tree: exp.Expr) -> None:
         keys = []
         for each in select.selects:
             value = each.unalias()
-            if any(_of_this(found, select) for found in value.find_all(exp.AggFunc)):
+            if any(of_this(found, select) for found in value.find_all(exp.AggFunc)):
                 if any(column.find_ancestor(exp.AggFunc, exp.Filter) is None for column in value.find_all(exp.Column)):
                     raise RefusedError("group by all", "over a value that mixes an aggregate and a column")
             elif value.find(exp.Column) is not None:
@@ -43,7 +44,8 @@ def group_by_all(tree: exp.Expr) -> None:
         select.set("group", exp.Group(expressions=keys))
 
 
-def _of_this(found: exp.Expr, select: exp.Select) -> bool:
+def of_this(found: exp.Expr, select: exp.Select) -> bool:
+    """Whether an aggregate is of this SELECT, and no window."""
     return found.find_ancestor(exp.Select) is select and not isinstance(found.parent, exp.Window)
 
 
@@ -80,6 +82,8 @@ def _aggregated(node: exp.Expr, condition: exp.Expr | None) -> exp.Expr:
             return b.call(name, _kept(node.this, condition), of=b.BOOLEAN)
         case exp.GroupConcat():
             return _concatenated(node, condition)
+        case exp.ArrayAgg():
+            return ls.collected(node, condition)
     raise RefusedError(type(node).__name__.lower(), "an aggregate that is not known")
 
 
@@ -135,13 +139,34 @@ def _concatenated(node: exp.GroupConcat, condition: exp.Expr | None) -> exp.Expr
 
 
 AGGREGATES: Final[Mapping[type[exp.Expr], Rule]] = {
-    **dict.fromkeys((exp.Count, exp.Sum, exp.Min, exp.Max, exp.LogicalOr, exp.LogicalAnd, exp.GroupConcat), aggregate),
+    **dict.fromkeys(
+        (exp.Count, exp.Sum, exp.Min, exp.Max, exp.LogicalOr, exp.LogicalAnd, exp.GroupConcat, exp.ArrayAgg), aggregate
+    ),
     exp.Filter: filtered,
 }
 
 
+def _told_apart(node: exp.Expr) -> list[exp.Expr]:
+    """Return the values by which rows are told apart or ordered."""
+    match node:
+        case exp.Group():
+            return list(node.expressions)
+        case exp.Ordered():
+            return [node.this]
+        case exp.Window():
+            return list(node.args.get("partition_by") or [])
+        case exp.Select() if node.args.get("distinct"):
+            return list(node.selects)
+        case exp.SetOperation() if node.args.get("distinct"):
+            return list(node.left.selects)
+    return []
+
+
 def shape(node: exp.Expr) -> None:
     """Raise ``RefusedError`` for a part of a query that the two engines do not share."""
+    nested = {kind(each) for each in _told_apart(node)} & (b.NESTED - {"texts"})
+    if nested:
+        raise RefusedError("rows told apart", f"by a value that is {nested.pop()}")
     match node:
         case exp.With() if node.args.get("recursive"):
             raise RefusedError("with recursive", "Snowflake's recursion keeps duplicates, DuckDB's `union` does not")
@@ -153,12 +178,8 @@ def shape(node: exp.Expr) -> None:
             _join(node)
         case exp.Distinct() if node.args.get("on"):
             raise RefusedError("distinct on", "Snowflake has none")
-        case exp.Explode():
-            _spread_where(node)
-        case exp.Window() if node.args.get("spec") and not node.args.get("order"):
-            raise RefusedError("window", "with a frame and no order")
-        case exp.Window() if isinstance(node.this, exp.Filter):
-            raise RefusedError("window", "with a filter")
+        case exp.Window():
+            _window(node)
         case exp.Group() if any(node.args.get(each) for each in ("cube", "rollup", "grouping_sets")):
             raise RefusedError("group by", "with several sets")
 
@@ -172,46 +193,57 @@ def _columns_alike(node: exp.SetOperation) -> None:
             b.alike("union", one, other)
 
 
+def _window(node: exp.Window) -> None:
+    """A frame is of rows, from and to a number of them; what Snowflake has no window for is refused."""
+    spec = node.args.get("spec")
+    if isinstance(node.this, exp.Filter):
+        raise RefusedError("window", "with a filter")
+    if spec is None:
+        return
+    if not node.args.get("order"):
+        raise RefusedError("window", "with a frame and no order")
+    if spec.args.get("exclude"):
+        raise RefusedError("window", "with rows left out of its frame")
+    if str(spec.args.get("kind") or "").upper() != "ROWS":
+        _later(node, spec)
+        return
+    if node.this.find(exp.Distinct) is not None or not isinstance(node.this, _FRAMED):
+        raise RefusedError("window", f"a frame of {type(node.this).__name__.lower()}")
+    for edge in (spec.args.get("start"), spec.args.get("end")):
+        if isinstance(edge, exp.Expr) and not (isinstance(edge, exp.Literal) and edge.name.isdigit()):
+            raise RefusedError("window", "with a frame by a value")
+
+
+def _later(node: exp.Window, spec: exp.Expr) -> None:
+    """A frame by value is allowed where it is all that comes later than a moment, and what is taken is that moment: NULLs, which come last, have none."""
+    order = node.args["order"].expressions
+    start = spec.args.get("start")
+    value = node.this.this
+    ends = (
+        [each.args["true"] for each in value.args["ifs"]]
+        if isinstance(value, exp.Case) and not value.args.get("default")
+        else []
+    )
+    if (
+        not isinstance(node.this, exp.Min | exp.Max)
+        or len(order) != 1
+        or order[0].args.get("desc")
+        or kind(order[0].this) != "time"
+        or any(each != order[0].this for each in ends or [value])
+    ):
+        raise RefusedError("window", "a frame by value, of other than the time it is ordered by")
+    sides = tuple(str(spec.args.get(each) or "").upper() for each in ("start_side", "end", "end_side"))
+    shortest = (
+        isinstance(start, exp.Interval)
+        and start.unit is not None
+        and (start.this.name, start.unit.name.upper()) == ("1", "MICROSECOND")
+    )
+    if not shortest or sides != ("FOLLOWING", "UNBOUNDED", "FOLLOWING"):
+        raise RefusedError("window", "a frame by value that is not all that comes later")
+
+
 def _join(node: exp.Join) -> None:
     said = (str(node.side or "").upper(), str(node.kind or "").upper())
     if said not in _JOINS or node.args.get("method") or node.args.get("using"):
         words = " ".join(word for word in (str(node.args.get("method") or ""), *said) if word)
         raise RefusedError(f"{words.lower()} join", "not one of inner, left, right, full and cross")
-
-
-def _spread_where(node: exp.Explode) -> None:
-    parent = node.parent
-    while isinstance(parent, exp.Alias | exp.Cast):
-        parent = parent.parent
-    if not isinstance(parent, exp.Select) or len(list(_spreads(parent))) != 1:
-        raise RefusedError("unnest", "other than once, as a column of its own")
-    if parent.args.get("group") or parent.args.get("limit") or parent.find(exp.Window) or _aggregates(parent):
-        raise RefusedError("unnest", "beside groups, windows or a limit")
-    b.need(node.this, "unnest", "texts")
-
-
-def _spreads(select: exp.Select) -> list[exp.Explode]:
-    return [
-        found
-        for each in select.selects
-        for found in each.find_all(exp.Explode)
-        if found.find_ancestor(exp.Select) is select
-    ]
-
-
-def _aggregates(select: exp.Select) -> bool:
-    return any(_of_this(found, select) for each in select.selects for found in each.find_all(exp.AggFunc))
-
-
-def spread(tree: exp.Expr) -> None:
-    """Write ``SELECT unnest(list)`` as a join with FLATTEN: a row for each element, none for NULL or an empty list."""
-    names = (f"_spread{number}" for number in count())
-    for select in list(tree.find_all(exp.Select)):
-        for found in _spreads(select):
-            name = exp.to_identifier(next(names), quoted=True)
-            flat = exp.Anonymous(
-                this="FLATTEN", expressions=[exp.Kwarg(this=exp.Var(this="INPUT"), expression=found.this.copy())]
-            )
-            select.append("joins", exp.Join(this=exp.Lateral(this=flat, alias=exp.TableAlias(this=name))))
-            value = exp.Column(this=exp.to_identifier("VALUE", quoted=True), table=name.copy())
-            found.replace(b.cast(value, "VARCHAR", b.TEXT))

@@ -12,6 +12,7 @@ from evidence.control.pushdown.patterns import whole
 from evidence.control.pushdown.refusal import RefusedError
 
 SPACES: Final = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))  # category Zs
+_DIGITS: Final = 9  # of a number with commas
 Rule = Callable[[exp.Expr], exp.Expr]
 
 
@@ -35,7 +36,57 @@ def as_text(node: exp.Expr, construct: str = "||") -> exp.Expr:
             return b.cast(node, "VARCHAR", b.TEXT)
         case "date":
             return b.call("TO_CHAR", node, b.text("YYYY-MM-DD"), of=b.TEXT)
+        case "time":
+            return _moment(node)
     raise RefusedError(construct, f"text of a value that is {kind(node)}")
+
+
+def _moment(node: exp.Expr) -> exp.Expr:
+    """The text of a time: a fraction of a second only where there is one, without the noughts at its end."""
+    whole_seconds = b.call("TO_CHAR", node, b.text("YYYY-MM-DD HH24:MI:SS"), of=b.TEXT)
+    fraction = b.call("RTRIM", b.call("TO_CHAR", node, b.text("FF6"), of=b.TEXT), b.text("0"), of=b.TEXT)
+    behind = b.case(exp.EQ(this=fraction, expression=b.text("")), b.text(""), _joined(b.text("."), fraction), b.TEXT)
+    return exp.Paren(this=_joined(whole_seconds, behind))
+
+
+def _joined(left: exp.Expr, right: exp.Expr) -> exp.Expr:
+    return b.typed_as(exp.DPipe(this=left.copy(), expression=right.copy(), safe=True), b.TEXT)
+
+
+def grouped(node: exp.Expr) -> exp.Expr:
+    """``format('{:,}', n)``: a comma before every third digit from the right. Beyond nine digits the statement stops."""
+    if b.literal_text(node.this, "format") != "{:,}" or len(node.expressions) != 1:
+        raise RefusedError("format", "other than '{:,}' of one number")
+    value = node.expressions[0]
+    b.need(value, "format", "int")
+    size = b.call("ABS", value, of=b.INTEGER)
+    digits = b.cast(size, "VARCHAR", b.TEXT)
+    ifs = [exp.If(this=exp.Is(this=value.copy(), expression=exp.Null()), true=exp.Null())]
+    for commas in range(_DIGITS // 3):
+        below = exp.LT(this=size.copy(), expression=exp.Literal.number(1000 ** (commas + 1)))
+        ifs.append(exp.If(this=below, true=_in_threes(digits, commas)))
+    fails = b.cast(stopped(value), "VARCHAR", b.TEXT)
+    return _signed(value, b.typed_as(exp.Case(ifs=ifs, default=fails), b.TEXT))
+
+
+def _in_threes(digits: exp.Expr, commas: int) -> exp.Expr:
+    """Return digits with so many commas, from the right."""
+    if not commas:
+        return digits
+    length = b.call("LENGTH", digits, of=b.INTEGER)
+    rest = b.typed_as(exp.Sub(this=length, expression=b.number(3)), b.INTEGER)
+    before = _in_threes(b.call("LEFT", digits, rest, of=b.TEXT), commas - 1)
+    return _joined(_joined(before, b.text(",")), b.call("RIGHT", digits, b.number(3), of=b.TEXT))
+
+
+def _signed(value: exp.Expr, unsigned: exp.Expr) -> exp.Expr:
+    sign = b.case(exp.LT(this=value.copy(), expression=b.number(0)), b.text("-"), exp.Literal.string(""), b.TEXT)
+    return b.typed_as(exp.Paren(this=_joined(sign, unsigned)), b.TEXT)
+
+
+def character(node: exp.Expr) -> exp.Expr:
+    """``chr`` of a literal: the character itself."""
+    return b.text(chr(b.literal_number(node.expressions[0] if node.expressions else node.this, "chr")))
 
 
 def cased(node: exp.Expr) -> exp.Expr:
@@ -56,16 +107,19 @@ def cased(node: exp.Expr) -> exp.Expr:
 
 def trimmed(node: exp.Expr) -> exp.Expr:
     """``trim``: DuckDB takes off what Unicode calls a space separator, Snowflake what it is told."""
-    if node.args.get("position") or node.expression:
-        raise RefusedError("trim", "with a side, or with characters")
+    side = str(node.args.get("position") or "").upper()
+    name = {"": "TRIM", "LEADING": "LTRIM", "TRAILING": "RTRIM"}.get(side)
+    if name is None:
+        raise RefusedError("trim", f"of {side.lower()}")
     b.need(node.this, "trim", "text")
-    return b.call("TRIM", node.this, b.text(SPACES), of=b.TEXT)
+    taken = b.literal_text(node.expression, "trim") if node.expression else SPACES
+    return b.call(name, node.this, b.text(taken), of=b.TEXT)
 
 
 def length(node: exp.Expr) -> exp.Expr:
     """``length`` of a text in characters, ``len`` of a list."""
-    b.need(node.this, "length", "text", "texts")
-    return b.call("ARRAY_SIZE" if kind(node.this) == "texts" else "LENGTH", node.this, of=b.INTEGER)
+    b.need(node.this, "length", "text", "texts", "structs", "jsons")
+    return b.call("ARRAY_SIZE" if kind(node.this) != "text" else "LENGTH", node.this, of=b.INTEGER)
 
 
 def joined(node: exp.Expr) -> exp.Expr:

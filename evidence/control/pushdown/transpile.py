@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +20,12 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
-from evidence.control.pushdown.kinds import interval_of, kind, sql_type, typed
-from evidence.control.pushdown.queries import AGGREGATES, group_by_all, shape, spread
+from evidence.control.pushdown.annotate import typed
+from evidence.control.pushdown.kinds import interval_of, kind, sql_type
+from evidence.control.pushdown.lists import name_variables
+from evidence.control.pushdown.queries import AGGREGATES, group_by_all, shape
 from evidence.control.pushdown.refusal import RefusedError
+from evidence.control.pushdown.spreads import as_sources, check, spread
 from evidence.control.pushdown.values import RULES
 
 Place = Callable[[str], str]
@@ -42,6 +46,7 @@ class Transpiled:
 
 
 _USUAL: Final = {"this", "expression", "expressions"}
+_LARGEST: Final = 3000  # parts of one value: rules name operands several times, and a planner reads each of them
 
 
 @cache
@@ -67,6 +72,8 @@ def transpile(sql: str, tables: Mapping[str, pa.Schema], place: Place) -> Transp
     used = frozenset(_allowed(tree))
     for node in tree.walk():
         shape(node)
+        check(node)
+    as_sources(tree)
     tree = _said(tree)
     spread(tree)
     for table in tree.find_all(exp.Table):
@@ -91,6 +98,7 @@ def qualified(sql: str, tables: Mapping[str, pa.Schema]) -> exp.Expr:
     try:
         tree = sqlglot.parse_one(sql, read="duckdb")
         _if_is_case(tree)
+        _places_are_clear(tree)
         _name_tables(tree, tables)
         schema = MappingSchema(
             {_flat(name): {field.name: sql_type(field.type) for field in given} for name, given in tables.items()},
@@ -98,6 +106,7 @@ def qualified(sql: str, tables: Mapping[str, pa.Schema]) -> exp.Expr:
         )
         tree = qualify(tree, schema=schema, dialect="duckdb")
         group_by_all(tree)
+        name_variables(tree)
         return typed(tree, schema)
     except SqlglotError as exc:
         raise RefusedError("the statement", f"is not understood: {str(exc).partition(chr(10))[0][:100]}") from exc
@@ -109,6 +118,15 @@ def _if_is_case(tree: exp.Expr) -> None:
         if node.arg_key != "ifs":
             then = exp.If(this=node.this, true=node.args["true"])
             node.replace(exp.Case(ifs=[then], default=node.args.get("false")))
+
+
+def _places_are_clear(tree: exp.Expr) -> None:
+    """Refuse ``value[n]`` where sqlglot, which counts from 0 what it takes for a list, took the value for something else."""
+    lists = {exp.DataType.Type.UNKNOWN, exp.DataType.Type.ARRAY, exp.DataType.Type.LIST}
+    for node in tree.find_all(exp.Bracket):
+        found = node.this.type
+        if not isinstance(node.expressions[0], exp.Slice) and found is not None and found.this not in lists:
+            raise RefusedError("list[n]", "of a value that is not clearly a list")
 
 
 def _flat(name: str) -> str:
@@ -161,6 +179,8 @@ def _said(tree: exp.Expr) -> exp.Expr:
         if rule is None:
             continue
         made = rule(node)
+        if sum(1 for _ in islice(made.walk(), _LARGEST + 1)) > _LARGEST:
+            raise RefusedError("size", f"{construct_of(node)} would name its operands too often")
         if made.type is None:
             made.type = node.type
         if node is tree:

@@ -10,22 +10,22 @@ from typing import Final
 from sqlglot import exp
 
 from evidence.control.pushdown import build as b
+from evidence.control.pushdown import documents as j
+from evidence.control.pushdown import extracts as x
+from evidence.control.pushdown import lists as ls
+from evidence.control.pushdown import members as m
 from evidence.control.pushdown import texts as t
+from evidence.control.pushdown import times as d
 from evidence.control.pushdown.kinds import interval_of, kind
 from evidence.control.pushdown.refusal import RefusedError
 from evidence.control.pushdown.texts import Rule
 
-_FORMATS: Final = {
-    "%Y-%m": "YYYY-MM",
-    "%Y-%m-%d": "YYYY-MM-DD",
-    "%Y-%m-%d %H:%M": "YYYY-MM-DD HH24:MI",
-    "%Y-%m-%d %H:%M:%S": "YYYY-MM-DD HH24:MI:SS",
-}
 _MICROSECONDS: Final = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "SECOND": 1_000_000}
-_BOUNDARIES: Final = frozenset({"DAY", "HOUR", "MINUTE", "SECOND", "MONTH", "YEAR"})
 _DATE: Final = re.compile(r"[12]\d{3}-\d{2}-\d{2}")
+_MOMENT: Final = re.compile(r"[129]\d{3}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}")
+_LITERALS: Final = {"date": (_DATE, "DATE"), "time": (_MOMENT, "TIMESTAMPNTZ")}
+_KEPT: Final = frozenset({"text", "bool", "date", "time", "texts", "struct", "structs", "json", "jsons", "null"})
 _BITS: Final = {exp.DataType.Type.BIGINT: 64, exp.DataType.Type.INT: 32}
-_PARTS: Final = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE"})
 
 
 def to(node: exp.Expr) -> exp.Expr:
@@ -33,12 +33,15 @@ def to(node: exp.Expr) -> exp.Expr:
     target, source = kind(node), kind(node.this)
     wanted = node.args["to"]
     construct = f"cast to {wanted.sql('duckdb').lower()}"
-    if target == source and target in {"text", "bool", "date", "time", "texts", "null"}:
-        return b.typed_as(node.this.copy(), wanted.sql("duckdb"))
+    if isinstance(node.this, exp.Identifier) or (target == source and (target in _KEPT or node.this.type == wanted)):
+        return b.typed_as(
+            node.this.copy(), wanted.sql("duckdb")
+        )  # an identifier: a lambda's variable, declared with its type
     if source == "null":
         return b.cast(node.this, _snowflake_type(target, construct), wanted.sql("duckdb"))
-    if target == "date" and isinstance(node.this, exp.Literal) and _DATE.fullmatch(node.this.name):
-        return b.cast(node.this, "DATE", b.DATE)
+    spelled = _LITERALS.get(target)
+    if spelled and isinstance(node.this, exp.Literal) and spelled[0].fullmatch(node.this.name):
+        return b.cast(node.this, spelled[1], wanted.sql("duckdb"))
     if target == "interval" and (interval_of(node.this) or isinstance(node.this, exp.Sub)):
         return node.copy()  # the rule above it takes it apart
     return _cast_on(node, source, target, construct)
@@ -75,6 +78,8 @@ def compared(node: exp.Expr) -> exp.Expr:
     left, right = node.this, node.expression
     if "interval" in {kind(left), kind(right)}:
         return _as(node, _span(left), _span(right))
+    if kind(left) == kind(right) == "texts":
+        return ls.equal(node)
     if {kind(left), kind(right)} == {"date", "time"}:
         return _as(
             node, *(b.cast(each, "TIMESTAMPNTZ", b.TIME) if kind(each) == "date" else each for each in (left, right))
@@ -193,7 +198,7 @@ def truth(node: exp.Expr) -> exp.Expr:
     """``IS NULL``, ``IS TRUE``, ``IS FALSE``."""
     wanted = node.expression
     if isinstance(wanted, exp.Null):
-        return b.typed_as(node.copy(), b.BOOLEAN)
+        return j.missing(node.this.unnest()) or b.typed_as(node.copy(), b.BOOLEAN)
     if not isinstance(wanted, exp.Boolean):
         raise RefusedError("is", "other than NULL, true or false")
     b.need(node.this, "is true", "bool")
@@ -214,49 +219,6 @@ def furthest(node: exp.Expr) -> exp.Expr:
     return made
 
 
-def formatted(node: exp.Expr) -> exp.Expr:
-    """``strftime`` in a few formats."""
-    b.need(node.this, "strftime", "date", "time")
-    wanted = b.literal_text(node.args["format"], "strftime")
-    if wanted not in _FORMATS:
-        raise RefusedError("strftime", f"the format {wanted!r}")
-    return b.call("TO_CHAR", node.this, b.text(_FORMATS[wanted]), of=b.TEXT)
-
-
-def boundaries(node: exp.Expr) -> exp.Expr:
-    """``date_diff``: boundaries crossed, in both."""
-    unit = node.args["unit"].name.upper()
-    if unit not in _BOUNDARIES:
-        raise RefusedError("date_diff", f"in {unit.lower()}")
-    for each in (node.this, node.expression):
-        b.need(each, "date_diff", "date", "time")
-    return b.call("DATEDIFF", exp.Var(this=unit), node.expression, node.this, of=b.INTEGER)
-
-
-def truncated(node: exp.Expr) -> exp.Expr:
-    """``date_trunc`` to a day, month or year; of a date too it gives a time."""
-    unit = node.args["unit"].name.upper()
-    if unit not in {"DAY", "MONTH", "YEAR", "HOUR"}:
-        raise RefusedError("date_trunc", f"to {unit.lower()}")
-    b.need(node.this, "date_trunc", "time")
-    return b.call("DATE_TRUNC", b.text(unit), node.this, of=b.TIME)
-
-
-def extracted(node: exp.Expr) -> exp.Expr:
-    """``extract`` of year, month, day, hour or minute."""
-    unit = node.this.name.upper()
-    if unit not in _PARTS:
-        raise RefusedError("extract", f"of {unit.lower()}")
-    b.need(node.expression, "extract", "time", "date")
-    return b.call("DATE_PART", exp.Var(this=unit), node.expression, of=b.INTEGER)
-
-
-def month_end(node: exp.Expr) -> exp.Expr:
-    """``last_day``: a date."""
-    b.need(node.this, "last_day", "date", "time")
-    return b.call("LAST_DAY", b.cast(node.this, "DATE", b.DATE), of=b.DATE)
-
-
 def chosen(node: exp.Expr) -> exp.Expr:
     """``coalesce``, ``case``, ``nullif``, ``in``, ``between``: values of one kind."""
     match node:
@@ -271,11 +233,13 @@ def chosen(node: exp.Expr) -> exp.Expr:
             values = [node.this, node.args["low"], node.args["high"]]
         case _:
             values = [node.this, *node.expressions]
-    if len({kind(each) for each in values} - {"null"}) > 1 or {kind(each) for each in values} & {
-        "unknown",
-        "other",
-        "interval",
-    }:
+    found = {kind(each) for each in values} - {"null"}
+    apart = (
+        {"unknown", "other", "interval"}
+        if isinstance(node, exp.Coalesce | exp.Case)
+        else {"unknown", "other", "interval", *b.NESTED}
+    )
+    if len(found) > 1 or found & apart:
         b.alike(type(node).__name__.lower(), *values)
     return node.copy()
 
@@ -292,8 +256,17 @@ def member(node: exp.Expr) -> exp.Expr:
     return chosen(node)
 
 
+_NAMED: Final[Mapping[str, Rule]] = {"list_has_all": ls.has_all, "json_array_length": j.size}
+
+
+def named(node: exp.Expr) -> exp.Expr:
+    """A function that sqlglot has no class for."""
+    rule = _NAMED.get(node.name.lower())
+    return rule(node) if rule else node.copy()
+
+
 RULES: Final[Mapping[type[exp.Expr], Rule]] = {
-    exp.DPipe: t.concatenation, exp.Cast: to,
+    exp.DPipe: ls.concatenation, exp.Cast: to,
     **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ), compared),
     exp.Add: sums, exp.Sub: sums, exp.Mul: arithmetic, exp.IntDiv: quotient, exp.Mod: remainder, exp.Neg: negative,
     exp.Abs: magnitude,
@@ -301,6 +274,10 @@ RULES: Final[Mapping[type[exp.Expr], Rule]] = {
     exp.Greatest: furthest, exp.Least: furthest, exp.RegexpLike: t.matched, exp.RegexpFullMatch: t.matched, exp.Like: t.like,
     exp.StartsWith: t.two_texts("STARTSWITH"), exp.EndsWith: t.two_texts("ENDSWITH"), exp.Contains: t.two_texts("CONTAINS"),
     exp.Replace: t.replaced, exp.SplitPart: t.part, exp.Split: t.split, exp.Left: t.leftmost, exp.ArrayContains: t.holds, exp.Array: t.listed,
-    exp.TimeToStr: formatted, exp.DateDiff: boundaries, exp.TimestampTrunc: truncated, exp.Extract: extracted, exp.LastDay: month_end,
+    exp.TimeToStr: d.formatted, exp.DateDiff: d.boundaries, exp.TimestampTrunc: d.truncated, exp.Extract: d.extracted, exp.LastDay: d.month_end,
+    exp.ArrayFilter: ls.kept, exp.Transform: ls.turned, exp.ArraySort: ls.ordered, exp.ArrayDistinct: ls.once, exp.ArrayToString: ls.said,
+    exp.RegexpExtract: m.extracted, exp.RegexpExtractAll: x.all_extracted, exp.RegexpReplace: x.replaced, exp.Dot: m.member, exp.TryCast: m.tried,
+    exp.JSONExtract: j.extracted, exp.JSONExtractScalar: j.extracted, exp.JSONType: j.sort, exp.JSONKeys: j.keys,
+    exp.Bracket: ls.picked, exp.ArrayOverlaps: ls.shared, exp.Anonymous: named, exp.Format: t.grouped, exp.Chr: t.character,
     exp.Coalesce: chosen, exp.Case: chosen, exp.Nullif: chosen, exp.Between: chosen, exp.In: member,
 }  # fmt: skip

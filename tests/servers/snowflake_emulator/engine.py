@@ -15,6 +15,7 @@ from fakesnow.instance import FakeSnow
 from fakesnow.rowtype import describe_as_rowtype
 from sqlglot import exp
 
+from tests.servers.snowflake_emulator import pushed
 from tests.servers.snowflake_emulator.load import SCHEMAS, View, load, shape, table_of
 from tests.servers.snowflake_emulator.state import Account, Session
 from tests.servers.snowflake_emulator.wire import describe
@@ -28,16 +29,6 @@ HASH_AGG = re.compile(r"\bHASH_AGG\(([^()]*)\)", re.IGNORECASE)
 HASH_MACRO = """
 CREATE OR REPLACE MACRO SNOWFLAKE.ACCOUNT_USAGE.EMULATOR_HASH_AGG(x) AS
   CAST(coalesce(sum(CAST(hash(x) AS HUGEINT)), 0) % 9223372036854775783 AS BIGINT)
-"""
-# What fakesnow lacks of the functions that pushed control SQL calls, and what it does otherwise than Snowflake's pages say.
-PUSHED = re.compile(r"\b(OCTET_LENGTH|TO_CHAR|TO_VARIANT|ARRAY_CONTAINS|SHA2)\(", re.IGNORECASE)
-PUSHED_MACROS = """
-CREATE OR REPLACE MACRO SNOWFLAKE.ACCOUNT_USAGE.EMULATOR_OCTET_LENGTH(x) AS octet_length(encode(x));
-CREATE OR REPLACE MACRO SNOWFLAKE.ACCOUNT_USAGE.EMULATOR_TO_CHAR(x, f) AS
-  strftime(x, replace(replace(replace(replace(replace(replace(f, 'YYYY', '%Y'), 'MM', '%m'), 'DD', '%d'), 'HH24', '%H'), 'MI', '%M'), 'SS', '%S'));
-CREATE OR REPLACE MACRO SNOWFLAKE.ACCOUNT_USAGE.EMULATOR_ARRAY_CONTAINS(v, l) AS list_contains(CAST(to_json(l) AS VARCHAR[]), v);
-CREATE OR REPLACE MACRO SNOWFLAKE.ACCOUNT_USAGE.EMULATOR_TO_VARIANT(x) AS x;
-CREATE OR REPLACE MACRO SNOWFLAKE.ACCOUNT_USAGE.EMULATOR_SHA2(x, bits) AS sha256(x);
 """
 
 
@@ -60,7 +51,7 @@ class Engine:
         self._databases: dict[str, set[str]] | None = None
         self.reshaped: dict[str, dict[str, Any]] = {}
         self._control = self._connect()
-        self._control._duck_conn.execute(PUSHED_MACROS)
+        self._control._duck_conn.execute(pushed.MACROS)
         self._control._duck_conn.execute(HASH_MACRO)  # fakesnow refuses CREATE MACRO, rightly
         self.night: dt.date | None = None
 
@@ -202,11 +193,8 @@ def rewrite(account: Account, session: Session, sql: str) -> str:
         return f"EMULATOR_HASH_AGG({row})"
 
     sql = TEMPORARY.sub("CREATE OR REPLACE TABLE", sql)  # DuckDB keeps its own in a catalogue apart
-    sql = (
-        PUSHED.sub(lambda found: f"SNOWFLAKE.ACCOUNT_USAGE.EMULATOR_{found[1].upper()}(", sql)
-        if '."evidence_' in sql
-        else sql
-    )
+    if pushed.is_pushed(sql):
+        sql = pushed.rewritten(sql)
     return _exact_sums(HASH_AGG.sub(hashed, CONTEXT.sub(context, sql)))
 
 
