@@ -13,7 +13,7 @@ from multiprocessing.util import Finalize
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar
 
-WORTH: Final = 4  # nights for each worker: below that, opening anew takes longer than it saves
+WORTH: Final = 3  # nights for each worker: below that, opening anew takes longer than it saves
 STRETCH: Final = 8  # nights judged in one go by a worker, at most: what it found waits until those before are done
 
 

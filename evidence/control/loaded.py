@@ -97,22 +97,18 @@ class Slots:
         return " UNION ALL ".join(sorted(f"SELECT {columns} FROM {held.name}" for held in seen.held))
 
     def _load(self, held: Held) -> None:
-        """Put the slot's rows in the place of what was loaded, which goes first: two nights of events are not held for the time of a copy.
-
-        Views over another shape would not fit, so that gets another name.
-        """
+        """Put the slot's rows in the place of what was loaded; views over another shape would not fit, so that goes."""
         table, old = held.rows.table, held.name
         same = held.loaded is not None and held.loaded.schema.equals(table.schema)
         name = old if same else f"memory.main.{_secret()}"
-        if old:
-            held.loaded = None
-            self._connection.execute(f"DROP TABLE IF EXISTS {old}")
         self._connection.register("_arrow", without_zones(table))
         try:
-            self._connection.execute(f"CREATE TABLE {name} AS SELECT * FROM _arrow")
+            self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM _arrow")
         finally:
             self._connection.unregister("_arrow")
         held.loaded, held.name = table, name
+        if old and not same:
+            self._connection.execute(f"DROP TABLE {old}")
 
 
 @dataclass(slots=True)
