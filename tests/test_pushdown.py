@@ -204,7 +204,7 @@ def test_what_the_pages_leave_open_stops_the_statement(remote, value, rows_):
     ],
 )
 def test_an_element_that_is_null_is_never_left_out(listed, said):
-    """FLATTEN has no row for SQL's NULL in an ARRAY: the emulator cannot show it, its ARRAYs know JSON's null alone."""
+    """Whether FLATTEN has a row for SQL's NULL is not left to it: the emulator cannot show it, its ARRAYs know JSON's null alone."""
     sql = f"select k || coalesce(x, '?') as item, 1 as v from (select k, unnest({listed}) as x from probe)"
     assert said in transpile(sql, {"probe": PROBE.schema}, lambda name: name).sql
 

@@ -51,14 +51,19 @@ def without_nulls(listed: exp.Expr) -> exp.Expr:
     return over_texts("FILTER", listed, _OTHER, there)
 
 
-def _stopped_at_null(listed: exp.Expr, value: exp.Expr, of: str) -> exp.Expr:
-    """Return ``value``; a list with an element that is NULL stops the statement there."""
+def stopped_unless_whole(listed: exp.Expr, some: exp.Expr, value: exp.Expr, of: str) -> exp.Expr:
+    """Return ``value`` where ``some``, what a FILTER left of ``listed``, is all of it; else the statement stops there."""
     size = b.call("ARRAY_SIZE", listed, of=b.INTEGER)
-    full = exp.EQ(this=b.call("ARRAY_SIZE", without_nulls(listed), of=b.INTEGER), expression=size)
+    full = exp.EQ(this=b.call("ARRAY_SIZE", some, of=b.INTEGER), expression=size)
     condition = exp.Or(this=exp.Is(this=listed.copy(), expression=exp.Null()), expression=full)
     fails = t.stopped(size)
     otherwise = b.call("ARRAY_CONSTRUCT", fails, of=TEXTS) if of == TEXTS else fails
     return b.case(condition, value, otherwise, of)
+
+
+def _stopped_at_null(listed: exp.Expr, value: exp.Expr, of: str) -> exp.Expr:
+    """Return ``value``; a list with an element that is NULL stops the statement there."""
+    return stopped_unless_whole(listed, without_nulls(listed), value, of)
 
 
 def concatenation(node: exp.Expr) -> exp.Expr:

@@ -6,10 +6,10 @@ from itertools import count
 from sqlglot import exp
 
 from evidence.control.pushdown import build as b
+from evidence.control.pushdown import lists as ls
 from evidence.control.pushdown.kinds import kind, sources
 from evidence.control.pushdown.queries import of_this
 from evidence.control.pushdown.refusal import RefusedError
-from evidence.control.pushdown.texts import stopped
 
 
 def check(node: exp.Expr) -> None:
@@ -131,7 +131,7 @@ def _inside(node: exp.Expr, other: exp.Expr) -> bool:
 
 
 def _flattened(listed: exp.Expr) -> exp.Expr:
-    """FLATTEN leaves out an element that is SQL's NULL (its page shows ``[1, ,77]``) and has a row for JSON's: a list made there says the latter, any other with the former stops."""
+    """JSON's null has a row; whether an element that is SQL's NULL has one is taken to be open: a list made there says the former, any other with the latter stops."""
     defined = _with_json_nulls(listed) if _is_made(listed) else _stopped_at_undefined(listed)
     given = exp.Kwarg(this=exp.Var(this="INPUT"), expression=defined)
     return exp.Anonymous(this="FLATTEN", expressions=[given])
@@ -147,21 +147,14 @@ def _with_json_nulls(listed: exp.Expr) -> exp.Expr:
         exp.Coalesce(this=b.call("TO_VARIANT", each, of=b.TEXT), expressions=[null.copy()])
         for each in listed.expressions
     ]
-    return b.call("ARRAY_CONSTRUCT", *elements, of="TEXT[]")
+    return b.call("ARRAY_CONSTRUCT", *elements, of=ls.TEXTS)
 
 
 def _stopped_at_undefined(listed: exp.Expr) -> exp.Expr:
+    """The variable has no type here: JSON's null, which a list that was loaded may have, is not NULL then and stays."""
     element = exp.Var(this="y")
     there = exp.Lambda(this=exp.Not(this=exp.Is(this=element.copy(), expression=exp.Null())), expressions=[element])
-    sizes = (
-        b.call("ARRAY_SIZE", each, of=b.INTEGER) for each in (b.call("FILTER", listed, there, of="TEXT[]"), listed)
-    )
-    size = b.call("ARRAY_SIZE", listed, of=b.INTEGER)
-    whole = exp.Or(
-        this=exp.Is(this=listed.copy(), expression=exp.Null()),
-        expression=exp.EQ(this=next(sizes), expression=next(sizes)),
-    )
-    return b.case(whole, listed, b.call("ARRAY_CONSTRUCT", stopped(size), of="TEXT[]"), "TEXT[]")
+    return ls.stopped_unless_whole(listed, b.call("FILTER", listed, there, of=ls.TEXTS), listed, ls.TEXTS)
 
 
 def _element(name: exp.Identifier, listed: exp.Expr) -> exp.Expr:
