@@ -1,11 +1,15 @@
-"""``evidence collect`` of one night over the wire: ``python -m benchmarks.collect_wire [ROWS ...]``, by default 50,000 and 200,000.
+"""``evidence collect`` over the wire: ``python -m benchmarks.collect_wire [ROWS ...]``, by default 200,000 rows of each dataset.
 
-So many queries and as many accesses, no two texts alike, are served by the Snowflake emulator in chunks and collected by the command line.
-Rows per second are of the statement that reads the rows, as its receipt says; memory is the collector's process alone. Every size stands
-beside the smallest: memory must not grow with the rows.
+The Snowflake emulator serves so many sign-ins, queries and accesses, no two texts of queries alike, in chunks of the size the collector asks
+for. Each dataset is read three ways, in turn, each in a process of its own: the floor, a bare loop that writes what the connector
+fetches to one Parquet file; what people write, a data frame written to Parquet and copied to where it is kept; and ``evidence collect``. Seconds
+are of the wall, from the SELECT to the files, the server's included; for ``evidence`` also of the whole command, with totals and sealing. Ratios
+are of speed. Memory is of the process that reads, beside the smallest size: it must not grow with the rows.
 """
 
+import shutil
 import tempfile
+import tomllib
 from pathlib import Path
 
 try:
@@ -13,35 +17,134 @@ try:
 except ImportError:
     import common
 
-from tests.servers.large_night import collect_night, write_night
+from evidence.datasets.load import load_contracts
+from evidence.snapshot.model import Window
+from evidence.sources import snowflake_sql as sql
+from evidence.sources.snowflake_login import Login
+from tests.servers.large_night import DATASETS, NIGHT, sealed, served, workspace, write_night
 
-DEFAULT = (50_000, 200_000)
+DEFAULT = (200_000,)
+WAYS = ("floor", "data_frame", "collected")
 
 
 def run(sizes, rounds):
-    """Return rows of memory, seconds and rows per second for each size."""
-    with tempfile.TemporaryDirectory(prefix="evidence-bench-") as scratch:
-        exports = {size: write_night(Path(scratch) / f"exports-{size}", size) for size in sizes}
-        found = {size: [] for size in sizes}
-        for number in range(rounds):
-            for size in sizes:
-                night = collect_night(exports[size], Path(scratch) / f"work-{size}-{number}")
-                if night.code:
-                    raise RuntimeError(f"collect ended with {night.code}: {night.said[-2000:]}")
-                found[size].append(night)
-    return [row for size, nights in found.items() for row in _rows(size, nights, found[min(sizes)])]
+    """Return rows of rows per second and memory for each dataset, way and size."""
+    rows, smallest = [], {}
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="evidence-bench-") as scratch:
+            for dataset, found in _nights(Path(scratch), size, rounds).items():
+                rows += _rows(dataset, size, found, smallest)
+    return rows
 
 
-def _rows(size, nights, smallest):
-    memory = common.Row("collect", f"memory, {size:,} + {size:,}", "MiB", [each.peak for each in nights])
-    if nights is not smallest:
-        memory.base = "the smallest"
-        memory.ratios = [mine.peak / its.peak for mine, its in zip(nights, smallest, strict=True)]
-    yield memory
-    yield common.Row("collect", f"whole night, {size:,} + {size:,}", "s wall", [each.seconds for each in nights])
-    for dataset in sorted(nights[0].datasets):
-        speeds = [each.datasets[dataset][0] / each.datasets[dataset][2]["rows"] for each in nights]
-        yield common.Row("collect", f"{dataset}, {size:,}", "rows/s", speeds)
+def _nights(scratch, size, rounds):
+    found = {dataset: {way: [] for way in WAYS} for dataset in DATASETS}
+    exports = write_night(scratch / "exports", size, names=tuple(DATASETS))
+    with served(exports, life=3600 * rounds) as (port, pem):
+        for _ in range(rounds):
+            for dataset in DATASETS:
+                for way in WAYS:
+                    work = scratch / "work"
+                    workspace(work, pem, port, [dataset])
+                    found[dataset][way].append(common.apart("collect_wire", way, work, dataset, size))
+                    shutil.rmtree(work)
+    return found
+
+
+def _rows(dataset, size, found, smallest):
+    seconds = {way: [each.notes["seconds"] for each in runs] for way, runs in found.items()}
+    seconds["collected, whole command"] = [each.wall for each in found["collected"]]
+    for way, values in seconds.items():
+        row = common.Row(
+            "collect", f"{dataset}, {size:,}, {way.replace('_', ' ')}", "rows/s", [size / each for each in values]
+        )
+        if way != "floor":
+            row.base = "floor"
+            row.ratios = [floor / mine for floor, mine in zip(seconds["floor"], values, strict=True)]
+        yield row
+    for way, runs in found.items():
+        peaks = [each.peak for each in runs]
+        row = common.Row("collect", f"{dataset}, {size:,}, {way.replace('_', ' ')}, memory", "MiB", peaks)
+        before = smallest.setdefault((dataset, way), peaks)
+        if before is not peaks:
+            row.base, row.ratios = "the smallest", [mine / its for mine, its in zip(peaks, before, strict=True)]
+        yield row
+
+
+# --- one run, in a process of its own ------------------------------------------------------------------------------------------------------
+
+
+def floor(work, dataset, size):
+    """Write what the connector fetches to one Parquet file, batch by batch."""
+    import pyarrow.parquet as pq
+
+    def write(cursor):
+        written, writer = 0, None
+        for table in cursor.fetch_arrow_batches(force_microsecond_precision=True):
+            writer = writer or pq.ParquetWriter(Path(work, "floor.parquet"), table.schema, compression="zstd")
+            writer.write_table(table)
+            written += table.num_rows
+        writer.close()
+        return written
+
+    return _selected(work, dataset, size, write)
+
+
+def data_frame(work, dataset, size):
+    """Fetch everything as one data frame, write it, and copy the file to where it is kept."""
+
+    def write(cursor):
+        frame = cursor.fetch_pandas_all()
+        frame.to_parquet(made := Path(work, "frame.parquet"), compression="zstd")
+        shutil.copyfile(made, Path(work, "kept.parquet"))
+        return len(frame)
+
+    return _selected(work, dataset, size, write)
+
+
+def _selected(work, dataset, size, write):
+    """Send the SELECT that the collector sends, with its login and its session, and let ``write`` do the rest."""
+    from snowflake import connector
+
+    settings = tomllib.loads(Path(work, "evidence.toml").read_text())["sources"]["account"]
+    key, place = (
+        Path(work, "keys", "snowflake.p8").read_bytes(),
+        {name: settings[name] for name in ("host", "port", "protocol")},
+    )
+    options = Login(settings["account"], settings["user"], private_key=key, **place).options("bench")
+    contract = load_contracts()[f"snowflake.{dataset}"]
+    connection = connector.connect(**options)
+    live = [row[0] for row in connection.cursor().execute(sql.describe(contract)).fetchall()]
+    statement, binds = sql.select(contract, sql.choose(contract, live), Window(NIGHT, contract.kind))
+
+    def run():
+        cursor = connection.cursor()
+        cursor.execute(statement, list(binds))
+        if (written := write(cursor)) != int(size):
+            raise RuntimeError(f"{dataset}: {written} rows of {size}")
+
+    return _timed(run)
+
+
+def collected(work, dataset, size):
+    """Run ``evidence collect``; the seconds are those of the statement that reads the rows, as its receipt has them."""
+    from evidence.cli import app
+
+    def run():
+        code = app.run(["-w", work, "collect", "--date", NIGHT.isoformat()])
+        landed, status, spent = sealed(Path(work))[f"snowflake.{dataset}"]
+        if (code, landed, status) != (0, int(size), "complete"):
+            raise RuntimeError(f"{dataset}: ended with {code}, {landed} rows of {size}, {status}")
+        return {"seconds": spent["rows"]}
+
+    return run
+
+
+def _timed(action):
+    def run():
+        return {"seconds": common.took(action).wall}
+
+    return run
 
 
 if __name__ == "__main__":

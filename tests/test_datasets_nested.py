@@ -2,13 +2,14 @@
 
 import json
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evidence.datasets import variant
 from evidence.datasets.contract import OBJECTS, POLICIES
-from evidence.datasets.nested import OBJECT_SHAPE, POLICY_SHAPE, join, split
+from evidence.datasets.nested import OBJECT_SHAPE, POLICY_SHAPE, exact, join, split
 
 patient = settings(deadline=None, max_examples=300)
 ids = st.one_of(st.integers(-1, 10**30), st.sampled_from(["7", "FUNC", "-0", None, 1.5, True, []]))
@@ -124,3 +125,54 @@ def test_what_is_not_json_is_refused_without_being_quoted(text):
     with pytest.raises(variant.UnfitError) as caught:
         variant.canonical_text(text)
     assert len(str(caught.value)) < 40
+
+
+# --- read as the source spells it ------------------------------------------------------------------------------------------------------------------
+
+GOOD = '[{"objectDomain":"Table","objectId":7,"objectName":"D.S.T","columns":[{"columnId":1,"columnName":"C"}]}]'
+HOSTILE = (
+    '[]}\n{"v":[]', '[]}{"v":[]', '[]} {"v":[]', '[],"w":[]', '[],"v":[]', "[{}", "[{}]]", "[{},]", "[,]", "[1]", "[[]]", '["a"]', "", "[", "]", "{}",
+    '[{"objectId":1,"objectId":2}]', '[{"columns":[],"columns":[{}]}]', '[{"objectId":01}]', '[{"objectId":1.0}]', '[{"objectId":1e2}]',
+    '[{"objectId":-0}]', '[{"objectId":9223372036854775808}]', '[{"objectId":"7"}]', '[{"objectId":NaN}]', '[{"objectId":Infinity}]', '[{"objectId":+1}]',
+    '[{"objectName":5}]', '[{"objectName":true}]', '[{"objectName":null}]', '[{"objectName":{}}]', '[{"columns":{}}]', '[{"columns":"[]"}]', "[null]",
+    '[{"objectName":"a\x01b"}]', '[{"objectName":"a\tb"}]', '[{"objectName":"a\nb"}]', '[{"objectName":"a\x00b"}]', "[{'objectId':1}]",
+    '[{"objectName":"\\ud800"}]', '[{"objectName":"\\u0041"}]', "[/**/]", "[]//", "\ufeff[]", '[{"locations":["s3://bucket/jane_roe"]}]', '[{"objectName":"x"}]\0',
+)  # fmt: skip
+
+
+def read_right(texts):
+    """Assert that what was read says what the document says, and return it."""
+    found = exact(pa.array(list(dict.fromkeys(texts)), pa.string()), OBJECT_SHAPE)
+    for text, typed in zip(found.texts.to_pylist(), found.typed.to_pylist(), strict=True):
+        assert join(typed, None, OBJECT_SHAPE) == variant.canonical_text(text)
+    return found.texts.to_pylist()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_only_what_says_what_it_spells_is_read_as_it_came(text):
+    assert text not in read_right([text])
+    assert read_right([GOOD, text, "[]"]) in (
+        [GOOD, "[]"],
+        [],
+    )  # with one that the reader cannot take, the others are walked
+
+
+@patient
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([GOOD, "[]", '[{"columns":[{"directSources":[{"columnName":"é"}]}]}]', *HOSTILE]), st.integers(0, 120),
+            st.sampled_from(["", *'[]{},:"0-1e. \n\\', "null", '"v":', "}\n{", '{"v":[', "objectId", '"objectId":3,'])),
+        min_size=1, max_size=4,
+    )
+)  # fmt: skip
+def test_damaged_documents_are_never_read_as_something_else(made):
+    read_right([text[:at] + more + text[at:] for text, at, more in made])
+
+
+def test_usual_documents_are_read_as_they_came():
+    usual = [GOOD, "[]", GOOD.replace("Table", "View"), GOOD.replace("D.S.T", "D.S.Ü")]
+    assert read_right(usual) == usual
+    assert (
+        read_right([*usual, GOOD.replace("D.S.T", "D.S.\\u00dc"), GOOD.replace('"columns"', '"extra":1,"columns"')])
+        == usual
+    )

@@ -110,6 +110,14 @@ def test_spelling_is_the_one_written_down(made):
 
 
 @patient
+@given(st.lists(rows, min_size=1, max_size=3), st.integers(0, 1200))
+def test_values_that_repeat_are_spelled_alike(made, apart):
+    """Columns of few values are spelled once for each value, those of one value once; ``apart`` rows differ in their number."""
+    many = [{**made[n % len(made)], **({"number": n} if n < apart else {})} for n in range(1300)]
+    assert spell(table(many)).to_pylist() == [reference_row(row) for row in many]
+
+
+@patient
 @given(st.lists(rows, min_size=1, max_size=6), st.randoms())
 def test_order_batches_and_columns_do_not_matter(made, random):
     mixed = random.sample(made, len(made))
@@ -127,6 +135,10 @@ def test_a_lost_or_doubled_row_shows(made):
 def test_dictionary_encoding_does_not_matter():
     plain = pa.record_batch({"text": pa.array(["x", None, "x"])})
     assert digest(pa.record_batch({"text": plain.column(0).dictionary_encode()})) == digest(plain)
+    listed = pa.ListArray.from_arrays([0, 1, 1, 3], plain.column(0).dictionary_encode())
+    assert digest(pa.record_batch({"texts": listed})) == digest(
+        pa.record_batch({"texts": listed.cast(pa.list_(pa.string()))})
+    )
 
 
 def test_a_column_of_nulls_is_the_same_as_none():

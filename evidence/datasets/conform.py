@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evidence.datasets import nested
 from evidence.datasets.cast import cast, stored
-from evidence.datasets.contract import Column, Contract
+from evidence.datasets.contract import Column, ColumnType, Contract
 from evidence.snapshot import phi
 
 _NAME_LENGTH = 256  # an identifier has 255 characters (Snowflake: Identifier requirements)
@@ -28,11 +29,14 @@ class Bad:
 
 @dataclass(frozen=True, slots=True)
 class Conformed:
-    """A batch in the source-side schema; row -> what is wrong with it (the first column that is); columns with any misfit."""
+    """A batch in the source-side schema; row -> what is wrong with it (the first column that is); columns with any misfit;
+    column type -> documents of nested columns that were read already (``nested.exact``).
+    """
 
     batch: pa.RecordBatch
     bad: Mapping[int, Bad]
     unfit: frozenset[str] = frozenset()
+    read: Mapping[str, nested.Exact] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -51,7 +55,7 @@ class Drift:
 
 
 def source_schema(contract: Contract) -> pa.Schema:
-    """Return the schema of conformed batches: landed names; JSON and nested columns as canonical text."""
+    """Return the schema of conformed batches: landed names; JSON as canonical text, nested columns also as the source spells them."""
     return pa.schema([(column.landed, stored(column.type)) for column in contract.kept])
 
 
@@ -61,6 +65,7 @@ def conform(batch: pa.RecordBatch, contract: Contract, drift: Drift) -> Conforme
     bad: dict[int, Bad] = {}
     unfit: set[str] = set()
     arrays = []
+    read = _read(found, contract)
     for column in contract.kept:
         raw = found.get(column.name)
         if raw is None:
@@ -72,7 +77,9 @@ def conform(batch: pa.RecordBatch, contract: Contract, drift: Drift) -> Conforme
             continue
         if column.type == "time" and pa.types.is_timestamp(raw.type) and raw.type.tz is None:
             drift.assumed_utc.add(column.name)
-        array, wrong = cast(raw, column.type)
+        array, wrong = (
+            _documents(raw, column.type, read[column.type]) if column.type in read else cast(raw, column.type)
+        )
         if column.values:
             wrong = {**_strange(array, column.values), **wrong}
         if wrong:
@@ -80,7 +87,33 @@ def conform(batch: pa.RecordBatch, contract: Contract, drift: Drift) -> Conforme
         for row, reason in wrong.items():
             bad.setdefault(row, Bad(column.landed, reason))
         arrays.append(array)
-    return Conformed(pa.RecordBatch.from_arrays(arrays, schema=source_schema(contract)), bad, frozenset(unfit))
+    return Conformed(pa.RecordBatch.from_arrays(arrays, schema=source_schema(contract)), bad, frozenset(unfit), read)
+
+
+def _read(found: Mapping[str, pa.Array], contract: Contract) -> Mapping[str, nested.Exact]:
+    """Read the documents of nested columns that hold exactly their shape, each distinct text once."""
+    read = {}
+    for kind, shape in nested.SHAPES.items():
+        raw = [found[column.name] for column in contract.kept if column.type == kind and column.name in found]
+        texts = [array for array in raw if pa.types.is_string(array.type)]
+        if texts:
+            read[kind] = nested.exact(pa.concat_arrays(texts).unique().drop_null(), shape)
+    return read
+
+
+def _documents(raw: pa.Array, kind: ColumnType, read: nested.Exact) -> tuple[pa.Array, Mapping[int, str]]:
+    """Leave the texts that were read as they are; cast the others."""
+    if not pa.types.is_string(raw.type):
+        return cast(raw, kind)
+    rows = np.flatnonzero(
+        pc.and_(pc.is_null(pc.index_in(raw, read.texts)), raw.is_valid()).to_numpy(zero_copy_only=False)
+    )
+    if not len(rows):
+        return raw, {}
+    others, wrong = cast(raw.take(pa.array(rows)), kind)
+    mask = np.zeros(len(raw), dtype=bool)
+    mask[rows] = True
+    return pc.replace_with_mask(raw, pa.array(mask), others), {int(rows[n]): reason for n, reason in wrong.items()}
 
 
 def _strange(array: pa.Array, vocabulary: tuple[str, ...]) -> dict[int, str]:

@@ -17,7 +17,7 @@ from evidence.datasets.conform import Bad, Conformed, Drift, conform
 from evidence.datasets.contract import Contract
 from evidence.datasets.quarantine import Quarantine
 from evidence.datasets.totals import TotalsTaker
-from evidence.datasets.treat import Counts, treat
+from evidence.datasets.treat import treat
 from evidence.snapshot.model import Part, Totals, Window
 from evidence.snapshot.redact import Redactor
 from evidence.snapshot.rows import RowsDigest, slices
@@ -87,7 +87,7 @@ class _Landing:
         self.taker = TotalsTaker(contract)
         self.digest = RowsDigest()
         self.drift = Drift()
-        self.counts: Counts = {}
+        self.counts: dict[str, Counter[str]] = {}
         self.unfit: set[str] = set()
 
     def take(self, batch: pa.RecordBatch) -> None:
@@ -102,7 +102,7 @@ class _Landing:
             keep[list(bad)] = False
             good = good.filter(pa.array(keep))
         if good.num_rows:
-            treated = treat(good, self.contract, self.redactor, self.counts)
+            treated = treat(good, self.contract, self.redactor, self.counts, conformed.read)
             self.digest.update(treated)
             self.writer.write(treated)
 

@@ -12,6 +12,7 @@ the source's document again. Sentinels of cut rows (``-1``, ``TRUNCATED``) are o
 '[{"locations":["s3://b/"],"objectId":7}]'
 """
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from pyarrow import json
 from evidence.datasets import variant
 
 _PLAIN_ID = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
+_LOOSE = (" ", "\n", "\r", "\t", "\\", '"v":')  # with one of these, a text may be read as other than it says
 _MISSING: Any = object()
 
 
@@ -77,14 +79,8 @@ def split(texts: Sequence[str | None], shape: Shape) -> tuple[pa.Array, list[str
     ``texts`` are canonical JSON (``variant.canonical_text``); NULL gives NULL and no patch. Documents that hold exactly the
     shape, nearly all, are read by Arrow's JSON reader at once; the others are walked.
     """
-    plain = _plain(texts)
-    read = _read(texts, plain, shape)
-    if read is None:  # unknown keys, or a type the shape does not have: nothing was dropped; look closer
-        plain &= _known(pa.array(texts, pa.string()), shape)
-        read = _read(texts, plain, shape)
-    if read is None:
-        plain[:] = False
-        read = pa.array([], _arrow(shape, pa.string()))
+    array = pa.array(texts, pa.string())
+    plain, read = _exact(array, _plain(array), shape)
     odd = [text for text, fits in zip(texts, plain, strict=True) if not fits]
     walked, patches = _walk(odd, shape)
     order = np.empty(len(texts), dtype=np.int64)
@@ -94,6 +90,40 @@ def split(texts: Sequence[str | None], shape: Shape) -> tuple[pa.Array, list[str
     for row, patch in zip(np.flatnonzero(~plain).tolist(), patches, strict=True):
         rest[row] = patch
     return pa.concat_arrays([read, walked]).take(pa.array(order)), rest
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """Documents that hold exactly a shape, as the source spells them, and their typed lists in the same order."""
+
+    texts: pa.Array
+    typed: pa.Array
+
+
+def exact(texts: pa.Array, shape: Shape) -> Exact:
+    """Return those of ``texts`` (any text, none twice) that are read without being made canonical first.
+
+    They are JSON of one spelling: without white space or escapes, no key twice, no number but an integer of 64 bits.
+    What is left out may still be JSON, and may still hold the shape.
+    """
+    plain, typed_lists = _exact(texts, _plain(texts, _LOOSE), shape)
+    return Exact(texts.filter(pa.array(plain)), typed_lists)
+
+
+def _exact(texts: pa.Array, plain: Any, shape: Shape) -> tuple[Any, pa.Array]:
+    """Return which documents of those marked ``plain`` the reader takes, and what it made of them."""
+    read = _read(texts, plain, shape)
+    if read is None:  # unknown keys, or a type the shape does not have: nothing was dropped; look closer
+        plain = plain & _known(texts, shape)
+        read = _read(texts, plain, shape)
+    if read is None:
+        return np.zeros(len(texts), dtype=bool), pa.array([], typed(shape))
+    return plain, read
+
+
+def typed(shape: Shape) -> pa.DataType:
+    """Return the Arrow type of a typed list."""
+    return _arrow(shape, pa.string())
 
 
 def join(typed: Sequence[Any] | None, rest: str | None, shape: Shape) -> str | None:
@@ -106,9 +136,18 @@ def join(typed: Sequence[Any] | None, rest: str | None, shape: Shape) -> str | N
     return variant.dumps(document)
 
 
-def _plain(texts: Sequence[str | None]) -> Any:
-    """Say which documents the reader takes exactly: lists without null, which it takes for absent, and without -0."""
-    return np.array([t is not None and t[0] == "[" and "null" not in t and "-0" not in t for t in texts], dtype=bool)
+def _plain(texts: pa.Array, loose: tuple[str, ...] = ()) -> Any:
+    """Say which documents the reader takes exactly: lists without null, which it takes for absent, without -0 and what is ``loose``."""
+    lists = pc.starts_with(texts, "[").fill_null(False)  # noqa: FBT003
+    return pc.and_not(lists, contains(texts, ("null", "-0", *loose))).to_numpy(zero_copy_only=False)
+
+
+def contains(texts: pa.Array, parts: tuple[str, ...]) -> pa.Array:
+    """Say which texts hold one of ``parts``; NULL holds none. The bytes are looked at first: mostly there is none."""
+    data = texts.buffers()[2]
+    body = bytes(data) if data is not None else b""
+    found = [pc.match_substring(texts, part) for part in parts if part.encode() in body]
+    return functools.reduce(pc.or_, found, pa.repeat(False, len(texts))).fill_null(False)  # noqa: FBT003
 
 
 def _known(texts: pa.Array, shape: Shape) -> Any:
@@ -123,11 +162,12 @@ def _keys(shape: Shape) -> set[str]:
     return {member.key for member in shape}.union(*inner)
 
 
-def _read(texts: Sequence[str | None], plain: Any, shape: Shape) -> pa.Array | None:
+def _read(texts: pa.Array, plain: Any, shape: Shape) -> pa.Array | None:
     """Read the documents marked ``plain``; None if one does not fit (the reader never converts)."""
-    body = "".join(f'{{"v":{text}}}\n' for text, fits in zip(texts, plain, strict=True) if fits).encode()
-    if not body:
-        return pa.array([], _arrow(shape, pa.string()))
+    documents = texts.filter(pa.array(plain)).to_pylist()
+    if not documents:
+        return pa.array([], typed(shape))
+    body = ('{"v":' + '}\n{"v":'.join(documents) + "}\n").encode()
     expected = pa.schema([("v", _arrow(shape, pa.int64(), keys=True))])
     try:
         table = json.read_json(
@@ -136,6 +176,8 @@ def _read(texts: Sequence[str | None], plain: Any, shape: Shape) -> pa.Array | N
             parse_options=json.ParseOptions(explicit_schema=expected, unexpected_field_behavior="error"),
         )
     except pa.ArrowInvalid:
+        return None
+    if table.num_rows != len(documents):  # a text that closes the line's object and opens another
         return None
     return _renamed(table.column("v").combine_chunks(), shape)
 

@@ -6,32 +6,29 @@ columns hold), ``truncated`` (rows the source cut: ACCESS_HISTORY's sentinels).
 """
 
 import functools
-import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evidence.datasets import nested, variant
+from evidence.datasets import nested
 from evidence.datasets.contract import NESTED, Column, Contract
+from evidence.datasets.documents import Counts, root, treat_documents, unfold
 from evidence.snapshot.redact import Redactor
 
-# JSON members that hold free text or name files: ACCESS_HISTORY elements and OBJECT_MODIFIED_BY_DDL properties.
-_LOCATIONS = {"location", "locations", "manifestStageLocation"}
-_COMMENTS = {"comment"}
-_SENSITIVE = tuple(sorted(f'"{key}":' for key in _LOCATIONS | _COMMENTS))
-_SENTINEL = r'"(?:objectId|columnId|policyId)":-1[,}]|:"TRUNCATED"'
-_ROOT = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*|@?[A-Za-z0-9_.~%$\"]*)", re.ASCII)
 
-Counts = dict[str, Counter[str]]
-
-
-def treat(batch: pa.RecordBatch, contract: Contract, redactor: Redactor, counts: Counts) -> pa.RecordBatch:
-    """Return the batch in the contract's landed schema; adds outcomes to ``counts``."""
-    unfolded = _unfold(batch, contract, redactor, counts)
+def treat(
+    batch: pa.RecordBatch,
+    contract: Contract,
+    redactor: Redactor,
+    counts: Counts,
+    read: Mapping[str, nested.Exact] = MappingProxyType({}),
+) -> pa.RecordBatch:
+    """Return the batch in the contract's landed schema; adds outcomes to ``counts``. ``read``: documents that are typed already."""
+    unfolded = unfold(batch, contract, redactor, counts, read)
     arrays: list[pa.Array] = []
     for column in contract.kept:
         array = batch.column(column.landed)
@@ -40,7 +37,7 @@ def treat(batch: pa.RecordBatch, contract: Contract, redactor: Redactor, counts:
         elif column.treatment in {"scrub", "keyed"} or column.keyed_when:
             arrays.append(_sensitive(array, batch, column, redactor, counts))
         elif column.type == "json":
-            arrays.append(_documents(array, column.landed, redactor, counts))
+            arrays.append(treat_documents(array, column.landed, redactor, counts))
         else:
             arrays.append(array)
     return pa.RecordBatch.from_arrays(arrays, schema=contract.landed_schema)
@@ -64,7 +61,7 @@ def _texts(array: pa.Array, column: Column, redactor: Redactor, counts: Counts) 
 
 def _located(value: str, redactor: Redactor) -> tuple[str, str]:
     """Cut a location after its host or stage; what is left goes past the detector."""
-    text, outcome = redactor.scrub(_root(value), "label")
+    text, outcome = redactor.scrub(root(value), "label")
     return text, outcome if outcome == "phi" or text == value else "located"
 
 
@@ -89,86 +86,3 @@ def _times(folded: pa.DictionaryArray) -> list[int]:
     """Count the rows of each distinct value."""
     found: list[int] = np.bincount(folded.indices.drop_null().to_numpy(), minlength=len(folded.dictionary)).tolist()
     return found
-
-
-def _unfold(
-    batch: pa.RecordBatch, contract: Contract, redactor: Redactor, counts: Counts
-) -> Mapping[str, tuple[pa.Array, pa.Array]]:
-    """Split nested columns into typed value and rest; columns of one shape share their distinct texts."""
-    found: dict[str, tuple[pa.Array, pa.Array]] = {}
-    for kind, shape in nested.SHAPES.items():
-        columns = [column.landed for column in contract.kept if column.type == kind]
-        if not columns:
-            continue
-        texts = [_documents(batch.column(name), name, redactor, counts) for name in columns]
-        for name, text in zip(columns, texts, strict=True):
-            likely = text.filter(_contains(text, (":-1", ':"TRUNCATED"')))
-            cut = pc.sum(pc.match_substring_regex(likely, _SENTINEL)).as_py()
-            if cut:
-                counts.setdefault(name, Counter())["truncated"] += cut
-        folded = pa.concat_arrays(texts).dictionary_encode()
-        typed, rest = nested.split(folded.dictionary.to_pylist(), shape)
-        spread = pa.array(rest, pa.string())
-        for n, name in enumerate(columns):
-            indices = folded.indices.slice(n * batch.num_rows, batch.num_rows)
-            more = spread.take(indices)
-            if more.null_count < len(more):
-                counts.setdefault(name, Counter())["rest"] += len(more) - more.null_count
-            found[name] = (typed.take(indices), more)
-    return found
-
-
-def _documents(array: pa.Array, name: str, redactor: Redactor, counts: Counts) -> pa.Array:
-    """Treat file paths and comments inside JSON; texts without any are not parsed."""
-    hits = _contains(array, _SENSITIVE).to_numpy(zero_copy_only=False)
-    rows = np.flatnonzero(hits)
-    if not len(rows):
-        return array
-    tally = counts.setdefault(name, Counter())
-    treated = []
-    for text in array.take(pa.array(rows)).to_pylist():
-        value = _walk(variant.parse(text), redactor, tally)
-        treated.append(variant.dumps(value))
-    return pc.replace_with_mask(array, pa.array(hits), pa.array(treated, pa.string()))
-
-
-def _contains(texts: pa.Array, parts: tuple[str, ...]) -> pa.Array:
-    """Say which texts hold one of ``parts``; NULL holds none. The bytes are looked at first: mostly there is none."""
-    data = texts.buffers()[2]
-    body = bytes(data) if data is not None else b""
-    found = [pc.match_substring(texts, part) for part in parts if part.encode() in body]
-    none = pa.array(np.zeros(len(texts), dtype=bool))
-    return functools.reduce(pc.or_, found, none).fill_null(False)  # noqa: FBT003
-
-
-def _walk(value: Any, redactor: Redactor, tally: Counter[str]) -> Any:
-    if isinstance(value, list):
-        return [_walk(item, redactor, tally) for item in value]
-    if not isinstance(value, dict):
-        return value
-    out = {}
-    for key, item in value.items():
-        if key in _LOCATIONS:
-            out[key] = _each_text(item, _root)
-            tally["located"] += 1
-        elif key in _COMMENTS:
-            out[key] = _each_text(item, redactor.keyed)
-            tally["commented"] += 1
-        else:
-            out[key] = _walk(item, redactor, tally)
-    return out
-
-
-def _each_text(value: Any, function: Any) -> Any:
-    if isinstance(value, list):
-        return [_each_text(item, function) for item in value]
-    if isinstance(value, dict):
-        return {key: _each_text(item, function) for key, item in value.items()}
-    return function(value) if type(value) is str else value
-
-
-def _root(path: str) -> str:
-    """Keep scheme and host, or the stage; a path below it may name a person."""
-    root = _ROOT.match(path)
-    kept = root[0] if root else ""
-    return kept if len(kept) == len(path) else f"{kept}/?"

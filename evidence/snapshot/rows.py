@@ -29,6 +29,7 @@ _STAND_INS: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
 )
 _CHUNK_BYTES = 64 << 20  # string arrays hold 2 GiB; spellings are larger than the values
 _CHUNK_ROWS = 32_768
+_SAMPLE = 1_024  # rows that say whether a column has few values
 
 
 class RowsDigest:
@@ -42,7 +43,7 @@ class RowsDigest:
         """Add the rows of ``batch``. Raises ``MalformedError`` for a column type that has no spelling."""
         for part in slices(batch, _CHUNK_ROWS, _CHUNK_BYTES):
             spelled = spell(part)
-            digests = b"".join(hashlib.sha256(row).digest() for row in _each(spelled))
+            digests = b"".join([hashlib.sha256(row).digest() for row in _each(spelled)])
             lanes = np.frombuffer(digests, dtype=">u4").reshape(-1, 8).sum(axis=0, dtype=np.uint64)
             self._sum += sum(int(lane) << (32 * (7 - n)) for n, lane in enumerate(lanes))
             self.rows += part.num_rows
@@ -65,15 +66,9 @@ def slices(batch: pa.RecordBatch, rows: int, size: int) -> Iterator[pa.RecordBat
 
 def spell(batch: pa.RecordBatch) -> pa.Array:
     """Return the canonical spelling of every row as binary: tag, value and ``;`` for each column that is not NULL."""
-    pieces: list[Any] = []
     tags = _tags(tuple(sorted(batch.schema.names)))
-    for name, mark in tags:
-        column = batch.column(name)
-        if column.null_count == 0:
-            pieces += [mark, *_value(column), ";"]
-        elif column.null_count < len(column):
-            pieces.append(_join(mark, *_value(column), ";"))
-    return _concat(pieces) if pieces else pa.array([b""] * batch.num_rows, pa.binary())
+    pieces = _members([(mark, batch.column(name)) for name, mark in tags])
+    return _concat(pieces, batch.num_rows)
 
 
 @functools.cache
@@ -90,15 +85,48 @@ def tag(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:6]
 
 
+def _members(columns: list[tuple[str, pa.Array]]) -> list[Any]:
+    """Return pieces that spell mark, value and ``;`` of every column, NULL or nothing where that is NULL."""
+    pieces: list[Any] = []
+    for mark, column in columns:
+        if column.null_count == len(column):
+            continue
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()  # noqa: PLW2901
+        folded = _folded(column)
+        if folded is not None:
+            pieces.append(_spread(_join(mark, *_value(folded.dictionary), ";"), folded.indices))
+        elif column.null_count == 0:
+            pieces += [mark, *_value(column), ";"]
+        else:
+            pieces.append(_join(mark, *_value(column), ";"))
+    return pieces
+
+
+def _folded(column: pa.Array) -> pa.DictionaryArray | None:
+    """Return a column of few values as dictionary and indices: each value is spelled once. None where that does not pay."""
+    if pa.types.is_nested(column.type) or len(column) < _SAMPLE:
+        return None
+    if len(column.slice(0, _SAMPLE).unique()) > _SAMPLE // 2:
+        return None
+    folded = column.dictionary_encode()
+    return folded if len(folded.dictionary) <= len(column) // 4 else None
+
+
+def _spread(spelled: pa.Array, indices: pa.Array) -> Any:
+    """Return the spelled values at ``indices``: one alone where it is the same in every row."""
+    return spelled[0] if len(spelled) == 1 and indices.null_count == 0 else spelled.take(indices)
+
+
 def _value(column: pa.Array) -> list[Any]:
     """Return the pieces whose concatenation spells each value; any piece is NULL where the value is."""
     kind = column.type
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(kind):  # of a list's elements
         return _value(column.dictionary_decode())
     if pa.types.is_string(kind):
         return [_digits(pc.binary_length(column)), ":", column.cast(pa.binary())]
     if pa.types.is_list(kind):
-        return [_list(column)]
+        return ["[", _list(column), "]"]
     if pa.types.is_struct(kind):
         return [_struct(column)]
     return [_digits(_number(column))]
@@ -125,17 +153,18 @@ def _list(column: pa.ListArray) -> pa.Array:
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths.to_numpy(zero_copy_only=False))]), pa.int32())
     else:
         offsets = pc.subtract(offsets, offsets[0])
-    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, values), b",")
-    bare = _join("[", joined, "]")
-    return pc.if_else(column.is_valid(), bare, pa.scalar(None, pa.binary())) if column.null_count else bare
+    return _where_valid(column, pc.binary_join(pa.ListArray.from_arrays(offsets, values), b","))
 
 
 def _struct(column: pa.StructArray) -> pa.Array:
     fields = sorted(column.type, key=lambda field: str(field.name))
     flat = dict(zip((field.name for field in column.type), column.flatten(), strict=True))
-    parts = [_join(f"{field.name}=", *_value(flat[field.name]), ";") for field in fields]
-    bare = _join("{", _concat(parts), "}")
-    return pc.if_else(column.is_valid(), bare, pa.scalar(None, pa.binary())) if column.null_count else bare
+    members = _members([(f"{field.name}=", flat[field.name]) for field in fields])
+    return _where_valid(column, _concat(["{", *members, "}"], len(column)))
+
+
+def _where_valid(column: pa.Array, spelled: pa.Array) -> pa.Array:
+    return pc.if_else(column.is_valid(), spelled, pa.scalar(None, pa.binary())) if column.null_count else spelled
 
 
 def _whole(values: pa.Array) -> pa.Array:
@@ -145,17 +174,35 @@ def _whole(values: pa.Array) -> pa.Array:
     return pc.fill_null(spelled, b"~") if spelled.null_count else spelled
 
 
-def _concat(pieces: list[Any]) -> pa.Array:
-    # NULL adds nothing; null_handling="skip" would drop rows in which everything is NULL (seen in pyarrow 26.0.1)
-    return pc.binary_join_element_wise(*map(_piece, pieces), b"", null_handling="replace", null_replacement=b"")
+def _concat(pieces: list[Any], rows: int) -> pa.Array:
+    """Join pieces, each a column or the same for every row. NULL adds nothing."""
+    merged: list[Any] = []
+    for piece in pieces:
+        if isinstance(piece, pa.Array):
+            merged.append(piece)
+        elif merged and isinstance(merged[-1], bytes):
+            merged[-1] += _bytes(piece)
+        else:
+            merged.append(_bytes(piece))
+    if not any(isinstance(piece, pa.Array) for piece in merged):
+        return pa.repeat(_fixed(merged[0] if merged else b""), rows)
+    # null_handling="skip" would drop rows in which everything is NULL (seen in pyarrow 26.0.1)
+    return pc.binary_join_element_wise(*merged, b"", null_handling="replace", null_replacement=b"")
 
 
 def _join(*pieces: Any) -> pa.Array:
-    return pc.binary_join_element_wise(*map(_piece, pieces), b"", null_handling="emit_null")
+    """Join pieces of which at least one is a column; NULL where any piece is."""
+    arrays = [piece if isinstance(piece, pa.Array) else _fixed(_bytes(piece)) for piece in pieces]
+    return pc.binary_join_element_wise(*arrays, b"", null_handling="emit_null")
 
 
-def _piece(piece: Any) -> Any:
-    return pa.scalar(piece.encode(), pa.binary()) if isinstance(piece, str) else piece
+def _fixed(piece: bytes) -> pa.Scalar:
+    return pa.scalar(piece, pa.binary())
+
+
+def _bytes(piece: Any) -> bytes:
+    found: bytes = piece.encode() if isinstance(piece, str) else piece if isinstance(piece, bytes) else piece.as_py()
+    return found
 
 
 def _digits(column: pa.Array) -> pa.Array:
@@ -173,5 +220,4 @@ def _each(spelled: pa.Array) -> Iterator[memoryview]:
     _, offsets, data = spelled.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32)[spelled.offset : spelled.offset + len(spelled) + 1].tolist()
     body = memoryview(data) if data is not None else memoryview(b"")
-    for start, end in itertools.pairwise(ends):
-        yield body[start:end]
+    return (body[start:end] for start, end in itertools.pairwise(ends))

@@ -3,12 +3,14 @@
 A small night is generated and repeated on the way into Parquet, with ids and literals of its own per row: as many rows as asked for, no two texts alike.
 """
 
+import contextlib
 import datetime as dt
 import json
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +28,11 @@ from tests.servers.emulated import ROOT, run_emulator
 
 NIGHT = dt.date(2026, 7, 1)
 DATASETS = {
+    "login_history": "EVENT_ID + n * 1000 AS EVENT_ID",  # a generated night has fewer than 1,000
     "query_history": "QUERY_ID || '-' || n AS QUERY_ID, replace(QUERY_TEXT, '''', '''' || n) || ' -- ' || QUERY_ID || n AS QUERY_TEXT",
     "access_history": "QUERY_ID || '-' || n AS QUERY_ID",
 }
+USUAL = ("query_history", "access_history")  # the large ones
 SOURCE = """
 [sources.account]
 kind = "snowflake"
@@ -38,7 +42,7 @@ private_key = "file:keys/snowflake.p8"
 host = "127.0.0.1"
 port = {port}
 protocol = "http"
-datasets = ["snowflake.query_history", "snowflake.access_history"]
+datasets = [{datasets}]
 """
 # The child says what it needed at most: VmHWM is this program's alone, ru_maxrss would begin with the parent's.
 CHILD = """
@@ -64,14 +68,15 @@ class Run:
     said: str
 
 
-def write_night(root: Path, rows: int, *, base: int = 20_000) -> Path:
-    """Write an export folder with ``rows`` queries and as many accesses on NIGHT."""
+def write_night(root: Path, rows: int, *, base: int = 20_000, names: Sequence[str] = USUAL) -> Path:
+    """Write an export folder with ``rows`` rows of each of ``names`` on NIGHT."""
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch)
         generate(made, Size(nights=1, queries=min(base, rows)))
         con = duckdb.connect()
         con.execute("SET TimeZone = 'UTC'")
-        for name, own in DATASETS.items():
+        for name in names:
+            own = DATASETS[name]
             (folder := root / "snowflake" / name / f"date={NIGHT}").mkdir(parents=True)
             source = f"{made}/exports/snowflake/{name}/date={NIGHT}/*.parquet"
             count = con.execute(f"SELECT count(*) FROM '{source}'").fetchone()[0]
@@ -87,23 +92,31 @@ def collect_night(exports: Path, work: Path, *, chunk_rows: int = 50_000, life: 
 
     A chunk of 50,000 of these rows has about the 50 MB that the collector asks Snowflake for.
     """
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    with run_emulator(exports, life=life) as emulator:
-        emulator.post("people", {"user": "EVIDENCE", "public_keys": [public.decode()]})
-        emulator.post("account", {"chunk_rows": chunk_rows})
-        _workspace(work, pem, emulator.port)
+    with served(exports, chunk_rows=chunk_rows, life=life) as (port, pem):
+        workspace(work, pem, port)
         peak = work / "peak"
         command = [sys.executable, "-c", CHILD, str(peak), "-w", str(work), "collect", "--date", NIGHT.isoformat()]
         started = time.perf_counter()
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=life, check=False)
         seconds = time.perf_counter() - started
     said = done.stdout + done.stderr
-    return Run(int(peak.read_text()) / 1024, seconds, done.returncode, _sealed(work), said)
+    return Run(int(peak.read_text()) / 1024, seconds, done.returncode, sealed(work), said)
 
 
-def _workspace(work: Path, pem: bytes, port: int) -> None:
+@contextlib.contextmanager
+def served(exports: Path, *, chunk_rows: int = 50_000, life: float = 1800) -> Iterator[tuple[int, bytes]]:
+    """Serve ``exports`` by an emulator while the context lasts; yield its port and the private key of the user EVIDENCE as PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    with run_emulator(exports, life=life) as emulator:
+        emulator.post("people", {"user": "EVIDENCE", "public_keys": [public.decode()]})
+        emulator.post("account", {"chunk_rows": chunk_rows})
+        yield emulator.port, pem
+
+
+def workspace(work: Path, pem: bytes, port: int, names: Sequence[str] = USUAL) -> None:
+    """Make a workspace whose one source is the emulator behind ``port``, with the datasets ``names``."""
     subprocess.run(
         [
             sys.executable,
@@ -119,13 +132,14 @@ def _workspace(work: Path, pem: bytes, port: int) -> None:
         capture_output=True,
         check=True,
     )
-    config = work / "evidence.toml"
-    config.write_text(config.read_text().split("[sources.")[0] + SOURCE.format(port=port))
+    config, datasets = work / "evidence.toml", ", ".join(f'"snowflake.{name}"' for name in names)
+    config.write_text(config.read_text().split("[sources.")[0] + SOURCE.format(port=port, datasets=datasets))
     (work / "keys" / "snowflake.p8").write_bytes(pem)
     (work / "keys" / "snowflake.p8").chmod(0o600)
 
 
-def _sealed(work: Path) -> dict[str, tuple[int, str, dict[str, float]]]:
+def sealed(work: Path) -> dict[str, tuple[int, str, dict[str, float]]]:
+    """Return rows, status and seconds by statement of each dataset that is sealed in ``work``."""
     vkey = (work / "trust" / "log.vkey").read_text().strip()
     log = Log.open(LocalStore(work / "store"), trust=parse_verifier(vkey))
     found = {}
