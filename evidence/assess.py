@@ -97,6 +97,7 @@ class StoreReader:
         if wanted not in held:
             while len(held) >= HELD:
                 del held[next(iter(held))]
+            pa.default_memory_pool().release_unused()  # the allocator would keep what it was given back, beside what is read next
             held[wanted] = self._read(sealed, columns)
         return held[wanted]
 

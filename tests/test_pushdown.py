@@ -85,6 +85,7 @@ def library():
     return load_library([ROOT / "controls"], None)
 
 
+@pytest.mark.slow
 def test_every_construct_of_the_list_means_the_same_on_both(remote):
     for _, sql in queries():
         here = rows(remote.local.select(sql, {"probe": PROBE}))
@@ -321,5 +322,11 @@ def test_what_snowflake_refuses_is_judged_here(library, remote, account):
     )
 
 
+def test_the_page_of_engines_names_every_control(library):
+    page = (ROOT / SCRIPT["PAGE"]).read_text()
+    assert [name for name in library.controls if f"`{name}`" not in page] == []
+
+
+@pytest.mark.slow
 def test_the_page_of_engines_is_fresh(library):
     assert (ROOT / SCRIPT["PAGE"]).read_text() == SCRIPT["page"](library), "run scripts/engines_page.py"

@@ -464,6 +464,7 @@ def test_what_a_hold_covers():
         Holds.of([Entry("hold", "h/1", None, body)])
 
 
+@pytest.mark.slow
 def test_a_store_in_a_bucket_is_verified_where_it_lies(work, bucket, client, s3_server, tmp_path):
     evidence("-w", work, "collect")
     words = ("--trust", work / "trust", "--endpoint-url", s3_server.url, "--region", "us-east-1")

@@ -1,6 +1,6 @@
 """The same nights over the Snowflake protocol into locked S3 and from exports into a folder: the same findings.
 
-Three nights by default; the whole quarter is `slow`. What cannot be alike is left out of both: a broken line of an export
+Two nights by default; the whole quarter is `slow`. What cannot be alike is left out of both: a broken line of an export
 does not exist on a wire (night 70, future grants), and an account that says another time is not read at all, where an
 export with a stale claim is sealed without a moment (night 62, parameters). Both give *not assessed*, for another reason.
 Nor what is no view of the account, what needs a second connection, and what is asked for by the account's own locator.
@@ -38,7 +38,7 @@ from tests.servers.emulated import run_emulator
 
 pytest_plugins = ["tests.servers.fixtures"]
 KNOWN_AT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
-FEW = Size(nights=3, users=60, roles=50, tables=160, columns=600, queries=120)
+FEW = Size(nights=2, users=60, roles=50, tables=160, columns=600, queries=120)
 UNLIKE = {
     ("snowflake.future_grants", dt.date(2026, 9, 9)),  # a broken line
     ("snowflake.parameters", dt.date(2026, 9, 1)),  # a stale capture

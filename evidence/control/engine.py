@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -110,6 +110,11 @@ class Engine:
         answer = self._run(statement, room, seen)
         self._answers[room, sql] = asked, answer
         return answer
+
+    def let_go(self, slots: Iterable[str]) -> None:
+        """Hold the rows of ``slots`` no longer; who asks for them again has them loaded again."""
+        for slot in slots:
+            self._slots.let_go(slot)
 
     def _run(self, statement: "duckdb.Statement", room: str, seen: Mapping[str, Seen]) -> pa.Table:
         import duckdb
@@ -274,7 +279,9 @@ def assess_night(
     chosen = sorted(library.controls if controls is None else set(controls))
     with nullcontext(engine) if engine is not None else Engine() as used:
         run = Night(library, registers, reader, night, known_at, used.select, [library.control(n) for n in chosen])
-        return run.findings()
+        findings = run.findings()
+        used.let_go(run.behind)
+        return findings
 
 
 def population_of(

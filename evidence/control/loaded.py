@@ -96,6 +96,12 @@ class Slots:
                 self._load(held)
         return " UNION ALL ".join(sorted(f"SELECT {columns} FROM {held.name}" for held in seen.held))
 
+    def let_go(self, slot: str) -> None:
+        """Hold nothing of a slot any longer, here or in DuckDB."""
+        held = self._held.pop(slot, None)
+        if held is not None and held.name:
+            self._connection.execute(f"DROP TABLE {held.name}")
+
     def _load(self, held: Held) -> None:
         """Put the slot's rows in the place of what was loaded; views over another shape would not fit, so that goes."""
         table, old = held.rows.table, held.name

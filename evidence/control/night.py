@@ -221,7 +221,13 @@ class Night:
         few = all(table.num_rows < PARTED_ROWS for table in found.values())
         if few or contract.kind != "event" or self._lookback[contract.name] != 1:
             return ()
-        return tuple((f"{contract.name}, night {night.toordinal() % 2}", table) for night, table in found.items())
+        return tuple((_slot(contract, night), table) for night, table in found.items())
+
+    @property
+    def behind(self) -> list[str]:
+        """Slots of the night before: the next night has no use for it, and its rows need the room."""
+        parted = {name for (name, _), shown in self._tables.items() if shown.parts}
+        return [_slot(self._library.contracts[name], self._night - DAY) for name in sorted(parted)]
 
     def _of_night(self, contract: Contract, night: dt.date) -> pa.Table:
         """Return the rows that all sources have of one night, read once."""
@@ -289,6 +295,10 @@ class Night:
             moments = [sealed.captured_at for sealed in found if sealed and gate.usable(sealed, contract)]
             self._moments[dataset] = max((moment for moment in moments if moment), default=None)
         return self._moments[dataset]
+
+
+def _slot(contract: Contract, night: dt.date) -> str:
+    return f"{contract.name}, night {night.toordinal() % 2}"
 
 
 def _wanted(library: Library, readers: Iterable[Control | Fact]) -> dict[str, list[str]]:
