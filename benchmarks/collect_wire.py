@@ -1,15 +1,16 @@
 """``evidence collect`` over the wire: ``python -m benchmarks.collect_wire [ROWS ...]``, by default 200,000 rows of each dataset.
 
 The Snowflake emulator serves so many sign-ins, queries and accesses, no two texts of queries alike, in chunks of the size the collector asks
-for. Each dataset is read three ways, in turn, each in a process of its own: the floor, a bare loop that writes what the connector
-fetches to one Parquet file; what people write, a data frame written to Parquet and copied to where it is kept; and ``evidence collect``. Seconds
-are of the wall, from the SELECT to the files, the server's included; for ``evidence`` also of the whole command, with totals and sealing. Ratios
-are of speed. Memory is of the process that reads, beside the smallest size: it must not grow with the rows.
+for. Each dataset is read in turn, each time in a process of its own, by: the floor, a bare loop that writes what the connector fetches to one Parquet file;
+what people write, a data frame written to Parquet and copied to where it is kept, and a pipeline of dlt where that is installed (``pip install dlt``);
+and ``evidence collect``. Seconds are of the wall, from the SELECT to the files, the server's included; for ``evidence`` also of the whole command, with
+totals and sealing. Ratios are of speed. Memory is of the process that reads, beside the smallest size: it must not grow with the rows.
 """
 
 import shutil
 import tempfile
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 try:
@@ -24,7 +25,7 @@ from evidence.sources.snowflake_login import Login
 from tests.servers.large_night import DATASETS, NIGHT, sealed, served, workspace, write_night
 
 DEFAULT = (200_000,)
-WAYS = ("floor", "data_frame", "collected")
+WAYS = ("floor", "data_frame", *(["dlt"] if find_spec("dlt") else []), "collected")
 
 
 def run(sizes, rounds):
@@ -98,6 +99,24 @@ def data_frame(work, dataset, size):
         frame.to_parquet(made := Path(work, "frame.parquet"), compression="zstd")
         shutil.copyfile(made, Path(work, "kept.parquet"))
         return len(frame)
+
+    return _selected(work, dataset, size, write)
+
+
+def dlt(work, dataset, size):
+    """Hand what the connector fetches to a pipeline of dlt that writes Parquet into a folder."""
+    import os
+
+    os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_PROJECT_DIR": work, "DLT_DATA_DIR": work}
+    import dlt
+
+    target = dlt.destinations.filesystem(bucket_url=Path(work, "kept").as_uri())
+    pipeline = dlt.pipeline("bench", destination=target, dataset_name="raw", pipelines_dir=str(Path(work, "dlt")))
+
+    def write(cursor):
+        tables = cursor.fetch_arrow_batches(force_microsecond_precision=True)
+        pipeline.run(dlt.resource(tables, name=dataset), loader_file_format="parquet")
+        return pipeline.last_trace.last_normalize_info.row_counts[dataset]
 
     return _selected(work, dataset, size, write)
 

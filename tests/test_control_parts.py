@@ -9,7 +9,7 @@ import pytest
 from evidence.control import night
 from evidence.control.cases import run_cases
 from evidence.control.definition import load_library
-from evidence.control.engine import Engine
+from evidence.control.engine import Engine, assess_night
 from evidence.control.factcases import run_fact_cases
 from evidence.control.loaded import Slots
 from evidence.control.made import MadeEvidence
@@ -18,6 +18,7 @@ from evidence.control.register import Registers
 
 ROOT = Path(__file__).resolve().parent.parent / "controls"
 DAY = dt.date(2026, 9, 2)
+HISTORY = "snowflake.access_history"
 LOOKING_BACK = (
     "access-admin-use",
     "data-phi-access-role",
@@ -94,6 +95,34 @@ def test_a_night_is_loaded_once_and_looked_back_at_where_it_is(library, monkeypa
         assert counted(DAY + dt.timedelta(1), "x") == [4, 7]
         assert loads == [4], "last night is still there"
         assert counted(DAY + dt.timedelta(1), "x") == [4, 7]
+
+
+def test_the_night_before_is_let_go_once_a_night_is_judged(library, monkeypatch):
+    monkeypatch.setattr(night, "PARTED_ROWS", 1)
+    control = library.control("data-phi-bulk-read")
+    rows = [{"night": DAY - dt.timedelta(back), "query_id": f"{back}"} for back in (0, 1)]
+    made = MadeEvidence(library.contracts, DAY, dt.datetime(2026, 9, 9, tzinfo=dt.UTC), {HISTORY: rows})
+    (history,) = (each for each in control.evidence if each.dataset == HISTORY)
+    with Engine() as engine:
+        run = Night(library, Registers({}), made, DAY, made.captured_at, engine.select, [control])
+        asked = "select query_id from a.h order by 1", {"a.h": run._dataset(history)}
+        assert engine.select(*asked).num_rows == 2
+        assert run.behind == [f"{HISTORY}, night {(DAY - dt.timedelta(1)).toordinal() % 2}"]
+        engine.let_go(run.behind)
+        assert list(engine._slots._held) == [f"{HISTORY}, night {DAY.toordinal() % 2}"]
+        assert len(engine._connection.execute("FROM duckdb_tables()").fetchall()) == 1
+        engine.let_go(run.behind)  # nothing is there any longer
+        assert engine.select(*asked)["query_id"].to_pylist() == ["0", "1"]
+        assert engine.select(asked[0].replace(" order", "  order"), asked[1])["query_id"].to_pylist() == ["0", "1"]
+
+
+def test_an_assessment_lets_go_of_the_night_before(library, monkeypatch):
+    made = MadeEvidence(library.contracts, DAY, dt.datetime(2026, 9, 9, tzinfo=dt.UTC), {})
+    monkeypatch.setattr(Night, "behind", property(lambda self: [f"before {self._night}"]))
+    let_go = []
+    monkeypatch.setattr(Engine, "let_go", lambda self, slots: let_go.extend(slots))
+    assess_night(library, Registers({}), made, DAY, known_at=made.captured_at, controls=["data-phi-bulk-read"])
+    assert let_go == [f"before {DAY}"]
 
 
 def test_rows_of_parts_are_asked_again_when_they_are_others():
