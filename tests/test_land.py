@@ -196,6 +196,63 @@ def test_access_history_loses_nothing_but_paths(spool):
     assert landed.treated["direct_objects_accessed"] == {"located": 1, "rest": 1, "truncated": 1}
 
 
+DOCUMENTS = (
+    [],
+    [{"objectId": 7, "objectDomain": "Table", "objectName": "D.S.T", "columns": [{"columnId": 1, "columnName": "C"}]}],
+    [{"objectId": -1, "objectName": "TRUNCATED"}],
+    [{"objectId": 7, "objectName": "TRUNCATED"}],
+    [{"objectId": 7, "objectName": 'D.S."My table"'}, {"columns": [{"columnId": -1}]}],
+    [{"objectId": 7, "locations": ["s3://bucket/jane_roe.csv"]}],
+    [{"objectName": None, "columns": None}],
+    [{"objectId": "7"}, {"objectId": 1.5}, 3],
+    [{"comment": PHI}],
+    {"objectId": 7},
+)
+
+
+def accesses(spell):
+    return [
+        {
+            "QUERY_ID": f"q{n}", "QUERY_START_TIME": NOON, "USER_NAME": "U", "OBJECTS_MODIFIED": None,
+            "DIRECT_OBJECTS_ACCESSED": spell(DOCUMENTS[n % len(DOCUMENTS)]), "BASE_OBJECTS_ACCESSED": spell(DOCUMENTS[n * 3 % len(DOCUMENTS)]),
+            "POLICIES_REFERENCED": spell([{"objectId": n, "policies": [{"policyName": "P", "policyKind": "MASKING_POLICY"}]}]),
+        }
+        for n in range(40)
+    ]  # fmt: skip
+
+
+def test_documents_land_alike_however_they_are_spelled_and_beside_whatever_they_stand(tmp_path):
+    landed = {}
+    for name, spell in {
+        "compact": lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False),
+        "indented": lambda value: json.dumps(value, indent=2),
+        "backwards": lambda value: json.dumps(json.loads(json.dumps(value), object_pairs_hook=lambda pairs: dict(reversed(pairs))), separators=(",", ":")),
+    }.items():  # fmt: skip
+        for batches in ([batch(*accesses(spell))], [batch(row) for row in accesses(spell)]):
+            (folder := tmp_path / f"{name}-{len(batches)}").mkdir(mode=0o700)
+            landed[folder] = history(batches, folder, name="snowflake.access_history")
+    first = next(iter(landed.values()))
+    assert first.quarantined == 0
+    assert first.treated["direct_objects_accessed"] == {"truncated": 12, "located": 4, "commented": 4, "rest": 20}
+    for folder, each in landed.items():
+        assert (each.rows_digest, each.treated, each.totals) == (first.rows_digest, first.treated, first.totals)
+        assert "Roe" not in str(read(each, folder).to_pylist())
+
+
+def test_a_document_that_is_not_text_is_set_aside_and_the_others_land(spool):
+    row = {"QUERY_START_TIME": NOON, "USER_NAME": "U", "BASE_OBJECTS_ACCESSED": "[]", "OBJECTS_MODIFIED": "[]"}
+    made = batch({**row, "QUERY_ID": "good"}, {**row, "QUERY_ID": "bytes"}, {**row, "QUERY_ID": "half"})
+    texts = [b'[{"objectId":7}]', b'[{"objectName":"\xff"}]', b'[{"objectId":7}']
+    whole = pa.array(texts, pa.binary())
+    column = pa.StringArray.from_buffers(len(texts), whole.buffers()[1], whole.buffers()[2])
+    landed = history([made.append_column("DIRECT_OBJECTS_ACCESSED", column)], spool, name="snowflake.access_history")
+    assert [row["query_id"] for row in read(landed, spool).to_pylist()] == ["good"]
+    assert landed.quarantine_reasons == {
+        "direct_objects_accessed: not JSON": 1,
+        "direct_objects_accessed: not UTF-#": 1,
+    }
+
+
 def test_repeated_keys_are_kept_and_said(spool):
     landed = history([batch(query(0), query(0))], spool)
     assert landed.landed == 2

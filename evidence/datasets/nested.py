@@ -106,6 +106,10 @@ def exact(texts: pa.Array, shape: Shape) -> Exact:
     They are JSON of one spelling: without white space or escapes, no key twice, no number but an integer of 64 bits.
     What is left out may still be JSON, and may still hold the shape.
     """
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:  # a text is not UTF-8: whoever looks at them one by one says which
+        texts = texts.slice(0, 0)
     plain, typed_lists = _exact(texts, _plain(texts, _LOOSE), shape)
     return Exact(texts.filter(pa.array(plain)), typed_lists)
 

@@ -88,8 +88,20 @@ def _spelled(raw: pa.RecordBatch, rows: list[int]) -> list[str]:
         kind = taken.type
         if pa.types.is_timestamp(kind) or pa.types.is_time64(kind) or pa.types.is_duration(kind):
             taken = taken.cast(pa.int64())
-        columns[name] = taken.to_pylist()
+        columns[name] = _listed(taken)
     return [
         json.dumps({name: values[n] for name, values in columns.items()}, default=str, sort_keys=True)
         for n in range(len(rows))
     ]
+
+
+def _listed(column: pa.Array) -> list[Any]:
+    """Return the values; what is not UTF-8, which is a reason to be here, with its bytes spelled out."""
+    try:
+        found: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        found = [
+            value if value is None else value.decode(errors="backslashreplace")
+            for value in column.cast(pa.binary()).to_pylist()
+        ]
+    return found
