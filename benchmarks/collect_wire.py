@@ -53,7 +53,7 @@ def _nights(scratch, size, rounds):
 
 
 def _rows(dataset, size, found, smallest):
-    seconds = {way: [each.notes["seconds"] for each in runs] for way, runs in found.items()}
+    seconds = {way: [each.notes.get("seconds", each.wall) for each in runs] for way, runs in found.items()}
     seconds["collected, whole command"] = [each.wall for each in found["collected"]]
     for way, values in seconds.items():
         row = common.Row(
@@ -142,7 +142,7 @@ def _selected(work, dataset, size, write):
         if (written := write(cursor)) != int(size):
             raise RuntimeError(f"{dataset}: {written} rows of {size}")
 
-    return _timed(run)
+    return run
 
 
 def collected(work, dataset, size):
@@ -155,13 +155,6 @@ def collected(work, dataset, size):
         if (code, landed, status) != (0, int(size), "complete"):
             raise RuntimeError(f"{dataset}: ended with {code}, {landed} rows of {size}, {status}")
         return {"seconds": spent["rows"]}
-
-    return run
-
-
-def _timed(action):
-    def run():
-        return {"seconds": common.took(action).wall}
 
     return run
 

@@ -186,21 +186,14 @@ def wired(folder: str, port: str):
 
 def statements(scratch: Path):
     """Yield how many statements one night of the account takes, by what answers them."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     from evidence.demo import Size
     from tests.servers.emulated import run_emulator
 
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     last, work = quarter.nights_of(2)[-1], scratch / "wired"
     job.workspace(work, Size(nights=2, users=60, roles=50, tables=160, columns=1000, queries=WIRE))
-    (work / "keys" / "snowflake.p8").write_bytes(pem)
-    (work / "keys" / "snowflake.p8").chmod(0o600)
     with run_emulator(work / "exports") as emulator:
-        emulator.post("people", {"user": "EVIDENCE", "public_keys": [public.decode()]})
+        (work / "keys" / "snowflake.p8").write_bytes(emulator.admit())
+        (work / "keys" / "snowflake.p8").chmod(0o600)
         emulator.post("night", {"night": str(last), "clock": f"{last + dt.timedelta(days=1)}T07:00:00+00:00"})
         config = work / "evidence.toml"
         config.write_text(config.read_text().split("[sources.")[0] + SOURCE.format(port=emulator.port))

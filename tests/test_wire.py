@@ -16,8 +16,6 @@ from pathlib import Path
 import job
 import pytest
 from botocore.exceptions import ClientError
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from evidence import assess, collect
 from evidence.bag.findings import canonical_findings
@@ -129,9 +127,6 @@ def places(size, tmp_path, s3_server, monkeypatch):
         monkeypatch.setenv(name, "test")
     job.workspace(tmp_path / "work", size)
     workspace = Workspace.open(tmp_path / "work")
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     client = connect(endpoint_url=s3_server.url, region="us-east-1")
     bucket = f"evidence-wire-{size.nights}"
     client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
@@ -139,11 +134,10 @@ def places(size, tmp_path, s3_server, monkeypatch):
         client, bucket, "prod", mode="COMPLIANCE", retention_days=1, clock=lambda: dt.datetime.now(dt.UTC)
     )
     with run_emulator(tmp_path / "work" / "exports", life=1700) as emulator:
-        emulator.post("people", {"user": "EVIDENCE", "public_keys": [public.decode()]})
         login = Login(
             account="TESTACCT",
             user="EVIDENCE",
-            private_key=pem,
+            private_key=emulator.admit(),
             host="127.0.0.1",
             port=emulator.port,
             protocol="http",

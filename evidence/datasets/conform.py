@@ -35,8 +35,8 @@ class Conformed:
 
     batch: pa.RecordBatch
     bad: Mapping[int, Bad]
-    unfit: frozenset[str] = frozenset()
-    read: Mapping[str, nested.Exact] = field(default_factory=dict)
+    unfit: frozenset[str]
+    read: Mapping[str, nested.Exact]
 
 
 @dataclass(slots=True)
@@ -94,9 +94,10 @@ def _read(found: Mapping[str, pa.Array], contract: Contract) -> Mapping[str, nes
     """Read the documents of nested columns that hold exactly their shape, each distinct text once."""
     read = {}
     for kind, shape in nested.SHAPES.items():
-        raw = [found[column.name] for column in contract.kept if column.type == kind and column.name in found]
-        texts = [array for array in raw if pa.types.is_string(array.type)]
-        if texts:
+        columns = [column for column in contract.kept if column.type == kind]
+        if columns:
+            raw = [found[column.name] for column in columns if column.name in found]
+            texts = [pa.array([], pa.string()), *(array for array in raw if pa.types.is_string(array.type))]
             read[kind] = nested.exact(pa.concat_arrays(texts).unique().drop_null(), shape)
     return read
 
@@ -105,15 +106,12 @@ def _documents(raw: pa.Array, kind: ColumnType, read: nested.Exact) -> tuple[pa.
     """Leave the texts that were read as they are; cast the others."""
     if not pa.types.is_string(raw.type):
         return cast(raw, kind)
-    rows = np.flatnonzero(
-        pc.and_(pc.is_null(pc.index_in(raw, read.texts)), raw.is_valid()).to_numpy(zero_copy_only=False)
-    )
+    mask = read.lacks(raw)
+    rows = np.flatnonzero(mask.to_numpy(zero_copy_only=False))
     if not len(rows):
         return raw, {}
-    others, wrong = cast(raw.take(pa.array(rows)), kind)
-    mask = np.zeros(len(raw), dtype=bool)
-    mask[rows] = True
-    return pc.replace_with_mask(raw, pa.array(mask), others), {int(rows[n]): reason for n, reason in wrong.items()}
+    others, wrong = cast(raw.filter(mask), kind)
+    return pc.replace_with_mask(raw, mask, others), {int(rows[n]): reason for n, reason in wrong.items()}
 
 
 def _strange(array: pa.Array, vocabulary: tuple[str, ...]) -> dict[int, str]:

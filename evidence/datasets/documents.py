@@ -54,9 +54,8 @@ def unfold(
         columns = [column.landed for column in contract.kept if column.type == kind]
         if not columns:
             continue
-        exact = read.get(kind) or nested.Exact(pa.array([], pa.string()), pa.array([], nested.typed(shape)))
-        texts = [_treated(batch.column(name), exact.texts, name, redactor, counts) for name in columns]
-        unfolded = _unfolded(pa.concat_arrays([others for _, others in texts]).unique(), shape, exact)
+        texts = [_treated(batch.column(name), read[kind], name, redactor, counts) for name in columns]
+        unfolded = _unfolded(pa.concat_arrays([others for _, others in texts]).unique(), shape, read[kind])
         for name, (text, _) in zip(columns, texts, strict=True):
             indices = pc.index_in(text, unfolded.texts)
             found[name] = (unfolded.lists.take(indices), unfolded.rests.take(indices))
@@ -66,17 +65,17 @@ def unfold(
 
 
 def _treated(
-    array: pa.Array, exact: pa.Array, name: str, redactor: Redactor, counts: Counts
+    array: pa.Array, exact: nested.Exact, name: str, redactor: Redactor, counts: Counts
 ) -> tuple[pa.Array, pa.Array]:
     """Return the documents, treated, and those among them that are not in ``exact``."""
-    rows = pc.and_(pc.is_null(pc.index_in(array, exact)), array.is_valid())
+    rows = exact.lacks(array)
     others = treat_documents(array.filter(rows), name, redactor, counts)
     return (pc.replace_with_mask(array, rows, others) if len(others) else array), others
 
 
 def _unfolded(others: pa.Array, shape: nested.Shape, exact: nested.Exact) -> _Unfolded:
     """Put the documents that were read before and the others, none of them twice, side by side."""
-    others = others.filter(pc.is_null(pc.index_in(others, exact.texts)))  # made canonical, it may be one of those
+    others = others.filter(exact.lacks(others))  # made canonical, it may be one of those
     lists, rests = nested.split(others.to_pylist(), shape)
     texts = pa.concat_arrays([exact.texts, others])
     likely = nested.contains(texts, (":-1", ':"TRUNCATED"'))

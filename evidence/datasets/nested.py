@@ -99,6 +99,10 @@ class Exact:
     texts: pa.Array
     typed: pa.Array
 
+    def lacks(self, texts: pa.Array) -> pa.Array:
+        """Say which of ``texts`` are documents that are not among these; NULL is none."""
+        return pc.and_(pc.is_null(pc.index_in(texts, self.texts)), texts.is_valid())
+
 
 def exact(texts: pa.Array, shape: Shape) -> Exact:
     """Return those of ``texts`` (any text, none twice) that are read without being made canonical first.
@@ -121,13 +125,8 @@ def _exact(texts: pa.Array, plain: Any, shape: Shape) -> tuple[Any, pa.Array]:
         plain = plain & _known(texts, shape)
         read = _read(texts, plain, shape)
     if read is None:
-        return np.zeros(len(texts), dtype=bool), pa.array([], typed(shape))
+        return np.zeros(len(texts), dtype=bool), pa.array([], _arrow(shape, pa.string()))
     return plain, read
-
-
-def typed(shape: Shape) -> pa.DataType:
-    """Return the Arrow type of a typed list."""
-    return _arrow(shape, pa.string())
 
 
 def join(typed: Sequence[Any] | None, rest: str | None, shape: Shape) -> str | None:
@@ -170,7 +169,7 @@ def _read(texts: pa.Array, plain: Any, shape: Shape) -> pa.Array | None:
     """Read the documents marked ``plain``; None if one does not fit (the reader never converts)."""
     documents = texts.filter(pa.array(plain)).to_pylist()
     if not documents:
-        return pa.array([], typed(shape))
+        return pa.array([], _arrow(shape, pa.string()))
     body = ('{"v":' + '}\n{"v":'.join(documents) + "}\n").encode()
     expected = pa.schema([("v", _arrow(shape, pa.int64(), keys=True))])
     try:

@@ -8,7 +8,6 @@ columns hold), ``truncated`` (rows the source cut: ACCESS_HISTORY's sentinels).
 import functools
 from collections import Counter
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +24,7 @@ def treat(
     contract: Contract,
     redactor: Redactor,
     counts: Counts,
-    read: Mapping[str, nested.Exact] = MappingProxyType({}),
+    read: Mapping[str, nested.Exact],
 ) -> pa.RecordBatch:
     """Return the batch in the contract's landed schema; adds outcomes to ``counts``. ``read``: documents that are typed already."""
     unfolded = unfold(batch, contract, redactor, counts, read)

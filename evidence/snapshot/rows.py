@@ -115,7 +115,7 @@ def _folded(column: pa.Array) -> pa.DictionaryArray | None:
 
 def _spread(spelled: pa.Array, indices: pa.Array) -> Any:
     """Return the spelled values at ``indices``: one alone where it is the same in every row."""
-    return spelled[0] if len(spelled) == 1 and indices.null_count == 0 else spelled.take(indices)
+    return spelled[0].as_py() if len(spelled) == 1 and indices.null_count == 0 else spelled.take(indices)
 
 
 def _value(column: pa.Array) -> list[Any]:
@@ -200,9 +200,8 @@ def _fixed(piece: bytes) -> pa.Scalar:
     return pa.scalar(piece, pa.binary())
 
 
-def _bytes(piece: Any) -> bytes:
-    found: bytes = piece.encode() if isinstance(piece, str) else piece if isinstance(piece, bytes) else piece.as_py()
-    return found
+def _bytes(piece: str | bytes) -> bytes:
+    return piece.encode() if isinstance(piece, str) else piece
 
 
 def _digits(column: pa.Array) -> pa.Array:

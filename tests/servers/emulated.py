@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -37,6 +40,16 @@ class Emulator:
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             answer.read()
+
+    def admit(self, user: str = "EVIDENCE") -> bytes:
+        """Let ``user`` log in by a new key pair, and return its private key as PEM."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        self.post("people", {"user": user, "public_keys": [public.decode()]})
+        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return key.private_bytes(*form)
 
     def log(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Return the log, or its lines of one kind."""

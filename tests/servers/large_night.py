@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from evidence.demo import Size, generate
 from evidence.snapshot.manifest import Manifest
@@ -106,13 +104,9 @@ def collect_night(exports: Path, work: Path, *, chunk_rows: int = 50_000, life: 
 @contextlib.contextmanager
 def served(exports: Path, *, chunk_rows: int = 50_000, life: float = 1800) -> Iterator[tuple[int, bytes]]:
     """Serve ``exports`` by an emulator while the context lasts; yield its port and the private key of the user EVIDENCE as PEM."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     with run_emulator(exports, life=life) as emulator:
-        emulator.post("people", {"user": "EVIDENCE", "public_keys": [public.decode()]})
         emulator.post("account", {"chunk_rows": chunk_rows})
-        yield emulator.port, pem
+        yield emulator.port, emulator.admit()
 
 
 def workspace(work: Path, pem: bytes, port: int, names: Sequence[str] = USUAL) -> None:
