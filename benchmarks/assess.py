@@ -57,10 +57,10 @@ def bare(folder: str, nights: str):
     import duckdb
 
     from evidence.cli.workspace import Workspace
-    from evidence.control.night import _wanted
+    from evidence.control.windows import declared
 
     workspace = Workspace.open(Path(folder))
-    wanted = _wanted(workspace.library, list(workspace.library.controls.values()))
+    wanted, _ = declared(workspace.library, list(workspace.library.controls.values()))
     files = {dataset: _files(workspace, dataset, int(nights)) for dataset in wanted}
 
     def run():

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from evidence.control.engine import select
 from evidence.control.evidence import EvidenceReader, Sealed
-from evidence.control.night import conformed
+from evidence.control.windows import conformed
 from evidence.datasets.contract import NESTED, REST_SUFFIX, Contract
 from evidence.errors import IncompleteSnapshotError, UsageError
 

@@ -1,17 +1,17 @@
 #!/bin/sh
 # The main job on a generated health carrier, command by command as a user would type it.
-# `sh scripts/demo.sh month` does a month and `… quarter` the whole quarter; without a word it is two weeks.
+# `sh scripts/demo.sh month` does a month and `… quarter` the whole quarter; without a word it is one week.
 # The demo account has planted refusals and exceptions: those commands are expected to say so by their exit codes.
 # In the middle of the period the carrier loosens one control and tightens another: nights are assessed as they were judged then.
 set -eu
 cd "$(dirname "$0")/.."
 work=build/demo
-case "${1:-fortnight}" in
+case "${1:-week}" in
 quarter) size=full period=2026-Q3 first=2026-07-01..2026-08-15 second=2026-08-16..2026-09-30 ;;
 month) size=month period=2026-07 first=2026-07-01..2026-07-15 second=2026-07-16..2026-07-31 ;;
-fortnight) size=fortnight period=2026-07-01..2026-07-14 first=2026-07-01..2026-07-07 second=2026-07-08..2026-07-14 ;;
+week) size=week period=2026-07-01..2026-07-07 first=2026-07-01..2026-07-03 second=2026-07-04..2026-07-07 ;;
 *)
-  echo "fortnight, month or quarter" >&2
+  echo "week, month or quarter" >&2
   exit 2
   ;;
 esac

@@ -13,10 +13,11 @@ from evidence.control.definition import load_library
 from evidence.control.engine import Engine
 from evidence.control.made import MadeEvidence, registers_of
 from evidence.control.model import Library
-from evidence.control.night import Night, Tables
+from evidence.control.night import Night
 from evidence.control.pushdown.refusal import RefusedError
 from evidence.control.pushdown.remote import shown_schema
 from evidence.control.pushdown.transpile import constructs, transpile
+from evidence.control.windows import Tables
 from evidence.snapshot.model import DAY, start_of
 
 PAGE = "docs/engines.md"

@@ -9,7 +9,7 @@ from test_control_cases import POPULATION, TEST, write
 from evidence.control.definition import load_library
 from evidence.control.engine import LOCKED, Engine, assess_night, select
 from evidence.control.made import MadeEvidence, registers_of
-from evidence.control.night import Shown
+from evidence.control.windows import Shown
 from evidence.errors import ControlError
 
 NIGHT = dt.date(2026, 9, 1)

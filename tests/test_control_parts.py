@@ -6,15 +6,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from evidence.control import night
+from evidence.control import windows
 from evidence.control.cases import run_cases
 from evidence.control.definition import load_library
 from evidence.control.engine import Engine, assess_night
 from evidence.control.factcases import run_fact_cases
 from evidence.control.loaded import Slots
 from evidence.control.made import MadeEvidence
-from evidence.control.night import Night, Shown
+from evidence.control.night import Night
 from evidence.control.register import Registers
+from evidence.control.windows import Shown, Windows
 
 ROOT = Path(__file__).resolve().parent.parent / "controls"
 DAY = dt.date(2026, 9, 2)
@@ -42,7 +43,7 @@ def parted(monkeypatch):
         seen.update({slot} if alone else ())
         return held(self, slot, table, alone=alone)
 
-    monkeypatch.setattr(night, "PARTED_ROWS", 0)
+    monkeypatch.setattr(windows, "PARTED_ROWS", 0)
     monkeypatch.setattr(Slots, "held", spied)
     return seen
 
@@ -60,7 +61,7 @@ def test_facts_come_out_the_same_over_nights_apart(library, parted, fact):
 
 
 def test_a_night_is_loaded_once_and_looked_back_at_where_it_is(library, monkeypatch):
-    monkeypatch.setattr(night, "PARTED_ROWS", 2)
+    monkeypatch.setattr(windows, "PARTED_ROWS", 2)
     loads = []
     load = Slots._load
     monkeypatch.setattr(
@@ -84,7 +85,7 @@ def test_a_night_is_loaded_once_and_looked_back_at_where_it_is(library, monkeypa
             run = Night(library, Registers({}), made, today, made.captured_at, engine.select, controls)
             return [
                 engine.select(
-                    "select query_id from a.h order by 1", {"a.h": run._dataset(evidence[name])}, f"{room}{name}"
+                    "select query_id from a.h order by 1", {"a.h": run.windows.shown(evidence[name])}, f"{room}{name}"
                 ).num_rows
                 for name in "01"
             ]
@@ -98,27 +99,27 @@ def test_a_night_is_loaded_once_and_looked_back_at_where_it_is(library, monkeypa
 
 
 def test_the_night_before_is_let_go_once_a_night_is_judged(library, monkeypatch):
-    monkeypatch.setattr(night, "PARTED_ROWS", 1)
+    monkeypatch.setattr(windows, "PARTED_ROWS", 1)
     control = library.control("data-phi-bulk-read")
     rows = [{"night": DAY - dt.timedelta(back), "query_id": f"{back}"} for back in (0, 1)]
     made = MadeEvidence(library.contracts, DAY, dt.datetime(2026, 9, 9, tzinfo=dt.UTC), {HISTORY: rows})
     (history,) = (each for each in control.evidence if each.dataset == HISTORY)
     with Engine() as engine:
         run = Night(library, Registers({}), made, DAY, made.captured_at, engine.select, [control])
-        asked = "select query_id from a.h order by 1", {"a.h": run._dataset(history)}
+        asked = "select query_id from a.h order by 1", {"a.h": run.windows.shown(history)}
         assert engine.select(*asked).num_rows == 2
-        assert run.behind == [f"{HISTORY}, night {(DAY - dt.timedelta(1)).toordinal() % 2}"]
-        engine.let_go(run.behind)
+        assert run.windows.behind == [f"{HISTORY}, night {(DAY - dt.timedelta(1)).toordinal() % 2}"]
+        engine.let_go(run.windows.behind)
         assert list(engine._slots._held) == [f"{HISTORY}, night {DAY.toordinal() % 2}"]
         assert len(engine._connection.execute("FROM duckdb_tables()").fetchall()) == 1
-        engine.let_go(run.behind)  # nothing is there any longer
+        engine.let_go(run.windows.behind)  # nothing is there any longer
         assert engine.select(*asked)["query_id"].to_pylist() == ["0", "1"]
         assert engine.select(asked[0].replace(" order", "  order"), asked[1])["query_id"].to_pylist() == ["0", "1"]
 
 
 def test_an_assessment_lets_go_of_the_night_before(library, monkeypatch):
     made = MadeEvidence(library.contracts, DAY, dt.datetime(2026, 9, 9, tzinfo=dt.UTC), {})
-    monkeypatch.setattr(Night, "behind", property(lambda self: [f"before {self._night}"]))
+    monkeypatch.setattr(Windows, "behind", property(lambda self: [f"before {self._night}"]))
     let_go = []
     monkeypatch.setattr(Engine, "let_go", lambda self, slots: let_go.extend(slots))
     assess_night(library, Registers({}), made, DAY, known_at=made.captured_at, controls=["data-phi-bulk-read"])

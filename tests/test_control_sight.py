@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from evidence.control.engine import Engine
-from evidence.control.night import Shown
 from evidence.control.sight import Sight
+from evidence.control.windows import Shown
 
 DAY = dt.date(2026, 9, 1)
 COLUMNS = ("name", "kind", "night", "captured_at")

@@ -171,7 +171,7 @@ def test_every_planted_literal_stands_in_the_exports(small):
 
 def test_sizes():
     assert (size_named("full"), size_named("small")) == (FULL, SMALL)
-    assert (size_named("fortnight").nights, size_named("month").nights) == (14, 31)
+    assert (size_named("week").nights, size_named("month").nights) == (7, 31)
     with pytest.raises(UsageError, match="huge"):
         size_named("huge")
     made = build_world(FULL, Names())

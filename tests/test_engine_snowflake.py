@@ -92,7 +92,7 @@ def views(work, cursor):
 
 
 def shown(table, slot):
-    from evidence.control.night import Shown
+    from evidence.control.windows import Shown
 
     return Shown(slot, table)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 EXAMPLES: Final = (
     "evidence init work",
-    "evidence init work --demo --size fortnight",
+    "evidence init work --demo --size week",
     'evidence init work --entity "Example Health Plan" --exports exports',
     'evidence init work --entity "Example Health Plan" --account ACME-PROD --store s3://acme-evidence/prod --retention-mode GOVERNANCE',
 )
@@ -41,7 +41,7 @@ def init(
     directory: Annotated[Path, typer.Argument(help="Where to make the workspace.")] = Path(),
     demo: Annotated[bool, typer.Option("--demo", help="Fill it with a generated health carrier for 2026-Q3.")] = False,
     size: Annotated[
-        str, typer.Option(help="Size of the demo: full, month, fortnight, small, or none (you bring the exports).")
+        str, typer.Option(help="Size of the demo: full, month, week, small, or none (you bring the exports).")
     ] = "full",
     entity: Annotated[str, typer.Option(help="Name printed on covers.")] = "",
     system: Annotated[str, typer.Option(help="Name of the system in scope.")] = Choices.system,

@@ -20,8 +20,9 @@ from evidence.control import gate, verdict
 from evidence.control.engine import Engine
 from evidence.control.made import Fault, Lenient, MadeEvidence, product_of, registers_of
 from evidence.control.model import Control, Fact, Library
-from evidence.control.night import Night, Select, Tables
+from evidence.control.night import Night, Select
 from evidence.control.result import FindingStatus, NightFinding
+from evidence.control.windows import Tables
 from evidence.datasets.contract import Contract
 from evidence.errors import ControlError
 from evidence.snapshot.model import DAY, start_of

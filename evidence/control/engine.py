@@ -20,11 +20,12 @@ import pyarrow as pa
 from evidence.control.evidence import EvidenceReader
 from evidence.control.loaded import BATCH_ROWS, Rooms, Seen, Slots
 from evidence.control.model import Library
-from evidence.control.night import Night, Shown, Tables
+from evidence.control.night import Night
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
 from evidence.control.sight import Sight
 from evidence.control.verdict import check_population, fingerprint
+from evidence.control.windows import Shown, Tables
 from evidence.errors import ControlError
 from evidence.snapshot.model import start_of
 
@@ -280,7 +281,7 @@ def assess_night(
     with nullcontext(engine) if engine is not None else Engine() as used:
         run = Night(library, registers, reader, night, known_at, used.select, [library.control(n) for n in chosen])
         findings = run.findings()
-        used.let_go(run.behind)
+        used.let_go(run.windows.behind)
         return findings
 
 

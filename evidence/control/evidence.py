@@ -4,7 +4,7 @@
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -160,3 +160,12 @@ class EvidenceReader(Protocol):
 
     def pipeline(self, night: dt.date) -> Sequence[Recorded]:
         """The last record of the pipeline of an earlier night, if there is one, then all of this night, in order."""
+
+
+def windows_of(reader: EvidenceReader, dataset: str, night: dt.date, lookback: int) -> Iterator[tuple[str, dt.date]]:
+    """Yield source and night of each covered window of ``dataset`` up to ``night``, by source, the earliest first."""
+    for source in reader.sources(dataset):
+        start = reader.coverage_start(source, dataset)
+        for back in range(lookback, -1, -1):
+            if night - DAY * back >= start:
+                yield source, night - DAY * back

@@ -29,7 +29,8 @@ from evidence.control.factcases import (
 from evidence.control.made import MadeEvidence
 from evidence.control.model import Fact, Library
 from evidence.control.mutants import Mutant, mutants, unchanged
-from evidence.control.night import Select, Shown, Tables
+from evidence.control.night import Select
+from evidence.control.windows import Shown, Tables
 from evidence.errors import ControlError
 
 TIME_LIMIT: Final = 4.0  # seconds: a mutant that needs longer over the few rows of a case is noticed (joins of everything with everything)

@@ -7,13 +7,13 @@ the night waits for it. Which records were read stands among the finding's input
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
 
-from evidence.control.evidence import Assessed, EvidenceReader, Sealed
+from evidence.control.evidence import Assessed, EvidenceReader, Sealed, windows_of
 from evidence.control.gate import Gap, Requirement, Why
 from evidence.control.model import Ops
 from evidence.control.ops_pipeline import SCHEMA, pipeline_rows
@@ -181,7 +181,7 @@ def _receipts(wanted: Ops, reader: EvidenceReader, contracts: Mapping[str, Contr
     gaps: list[Gap] = []
     requirement = Requirement(wanted.table, hides=True)
     for contract in [contracts[name] for name in sorted(wanted.datasets or contracts) if name in contracts]:
-        for source, each in _windows(reader, contract, night, wanted.lookback_nights):
+        for source, each in windows_of(reader, contract.name, night, wanted.lookback_nights):
             found = reader.snapshot(source, contract.name, each)
             if found is not None:
                 sealed.append(found)
@@ -193,16 +193,6 @@ def _receipts(wanted: Ops, reader: EvidenceReader, contracts: Mapping[str, Contr
     if not rows and not gaps:
         gaps.append(Gap(Requirement(wanted.table), "before-coverage", "no source is covered yet"))
     return Looked(table_of(wanted.table, rows), tuple(sealed), tuple(gaps))
-
-
-def _windows(
-    reader: EvidenceReader, contract: Contract, night: dt.date, lookback: int
-) -> Iterator[tuple[str, dt.date]]:
-    for source in reader.sources(contract.name):
-        start = reader.coverage_start(source, contract.name)
-        for back in range(lookback, -1, -1):
-            if night - DAY * back >= start:
-                yield source, night - DAY * back
 
 
 def missing_row(contract: Contract, source: str, night: dt.date) -> Row:

@@ -1,4 +1,4 @@
-"""``python -m evidence.demo OUT --size small|fortnight|month|full``: write the demo account into a new folder."""
+"""``python -m evidence.demo OUT --size small|week|month|full``: write the demo account into a new folder."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ def main() -> None:
     """Parse the command line and write the demo; counts go to standard error."""
     parser = argparse.ArgumentParser(prog="python -m evidence.demo", description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT", help="a folder that holds no demo yet")
-    parser.add_argument("--size", choices=("small", "fortnight", "month", "full"), default="full")
+    parser.add_argument("--size", choices=("small", "week", "month", "full"), default="full")
     args = parser.parse_args()
     size = size_named(args.size)
     key = generate(args.out, size)

@@ -35,13 +35,13 @@ class Size:
 
 FULL = Size()
 MONTH = Size(nights=31)
-FORTNIGHT = Size(nights=14)
+WEEK = Size(nights=7)
 SMALL = Size(users=60, roles=50, tables=160, columns=1000, queries=120)
 
 
 def size_named(name: str) -> Size:
-    """Return the size ``full``, ``month``, ``fortnight`` or ``small``. Raises ``UsageError`` for another word."""
-    sizes = {"full": FULL, "month": MONTH, "fortnight": FORTNIGHT, "small": SMALL}
+    """Return the size ``full``, ``month``, ``week`` or ``small``. Raises ``UsageError`` for another word."""
+    sizes = {"full": FULL, "month": MONTH, "week": WEEK, "small": SMALL}
     if name not in sizes:
-        raise UsageError(f"no demo of size {name!r}", fix="say full, month, fortnight or small")
+        raise UsageError(f"no demo of size {name!r}", fix="say full, month, week or small")
     return sizes[name]

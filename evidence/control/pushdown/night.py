@@ -14,13 +14,14 @@ import pyarrow as pa
 
 from evidence.control import gate, verdict
 from evidence.control.engine import Engine
-from evidence.control.evidence import EvidenceReader, Sealed
+from evidence.control.evidence import EvidenceReader, Sealed, windows_of
 from evidence.control.model import Control, Evidence, Library
-from evidence.control.night import Night, Shown, Tables, empty, place_columns
+from evidence.control.night import Night
 from evidence.control.pushdown.refusal import RefusedError
 from evidence.control.pushdown.remote import Remote
 from evidence.control.register import Registers
 from evidence.control.result import VERDICTS, NightFinding
+from evidence.control.windows import Shown, Tables, empty, place_columns
 from evidence.datasets.contract import Contract
 from evidence.errors import ControlError
 
@@ -134,11 +135,14 @@ class PushedNight(Night):
         columns = (*evidence.columns, *place_columns(contract))
         if slot in self._bound:
             return Shown(slot, self._bound[slot].table, columns)
-        windows = [self._reader.snapshot(source, contract.name, night) for source, night in self._windows(evidence)]
+        windows = [
+            self._reader.snapshot(source, contract.name, night)
+            for source, night in windows_of(self._reader, contract.name, self._night, evidence.lookback_nights)
+        ]
         sealed = [each for each in windows if each is not None and gate.usable(each, contract)]
         if not sealed or any(each.input.status != "complete" for each in sealed):
             return super()._dataset(evidence)  # views show whole windows only
-        names = self._columns[contract.name]
+        names = self.windows.columns[contract.name]
         table = empty(contract, names)
         query, values = _view_of(self._views, contract, names, sealed)
         self._remote.drop(slot)

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evidence.control.engine import Engine
-from evidence.control.night import Shown, Tables
 from evidence.control.pushdown.refusal import RefusedError
 from evidence.control.pushdown.transpile import Transpiled, transpile
+from evidence.control.windows import Shown, Tables
 from evidence.errors import ControlError, SourceUnavailableError
 
 SESSION: Final = {  # parameters that could change what a statement means; set when the session is opened
