@@ -18,7 +18,7 @@ from evidence.signing.timestamp import attach_token, response_der, stamped_part
 from evidence.signing.trust import load_trust
 from evidence.signing.tsa import Authorities
 from evidence.verify import verify_packet
-from tests.fakes.packet_inputs import AT, SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
+from tests.fakes.packet_inputs import AT, SHORT, SIGNED_AT, TEMPLATES, build_inputs, laid_out, packet_key
 from tests.servers.tsa import Authority, serve
 
 AFTER_EXPIRY = dt.datetime(2037, 6, 1, tzinfo=dt.UTC)  # the packet key's certificate ends 2035-12
@@ -40,7 +40,7 @@ def authority():
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    return build_inputs(tmp_path_factory.mktemp("parts"), count=1)
+    return build_inputs(tmp_path_factory.mktemp("parts"), count=1, sections=SHORT)
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,13 @@ def screen(content):
     return html.render_screen(content, TEMPLATES).decode()
 
 
+@pytest.fixture(scope="module")
+def paper(content):
+    """The pages, laid out once: with two attachments, and with an item in characters from everywhere."""
+    attachments = (pdf.Attachment("b.json", "b", b"{}", "Data"), pdf.Attachment("a.json", "a", b"[]", "Supplement"))
+    return pdf.render(html.render_print(with_item(content, FOREIGN), TEMPLATES), attachments, content.end)
+
+
 def tool(name, package):
     found = shutil.which(name)
     assert found, f"{name} is missing: apt-get install -y {package}"
@@ -90,11 +97,10 @@ def test_values_cannot_become_markup(content):
     assert "{{7*7}}" in page
 
 
-def test_what_fonts_cannot_draw_is_escaped_and_the_rest_is_not(content):
+def test_what_fonts_cannot_draw_is_escaped_and_the_rest_is_not(content, paper):
     page = html.render_print(with_item(content, FOREIGN), TEMPLATES)
     assert "Zoë Łukasz Ωmega Иван \\u{65E5}\\u{672C} \\u{2713}" in page
-    rendered = pdf.render(page, (), content.end)
-    assert rendered.body.startswith(b"%PDF-1.7")
+    assert paper.body.startswith(b"%PDF-1.7")
 
 
 def test_missing_glyphs_are_an_error():
@@ -121,12 +127,10 @@ def test_rendered_text_reads_no_file_and_no_network(tmp_path):
     assert b"4711" not in body
 
 
-def test_pdf_a_structure(content, tmp_path):
+def test_pdf_a_structure(paper, tmp_path):
     """What can be held without a validator: designed to PDF/A-3a."""
-    attachments = (pdf.Attachment("b.json", "b", b"{}", "Data"), pdf.Attachment("a.json", "a", b"[]", "Supplement"))
-    rendered = pdf.render(html.render_print(content, TEMPLATES), attachments, content.end)
     path = tmp_path / "a.pdf"
-    path.write_bytes(rendered.body)
+    path.write_bytes(paper.body)
     assert list(torn(path)) == []
     with pikepdf.open(path) as document:
         root = document.Root
@@ -141,7 +145,7 @@ def test_pdf_a_structure(content, tmp_path):
         xmp = document.open_metadata()
         assert (xmp["pdfaid:part"], xmp["pdfaid:conformance"]) == ("3", "A")
         assert sorted(document.attachments) == ["a.json", "b.json"]
-        assert len(document.pages) == rendered.pages
+        assert len(document.pages) == paper.pages
         assert faults(document) == []
         assert str(document.docinfo["/CreationDate"]).startswith("D:20260902")
         with document.open_outline() as outline:
@@ -166,7 +170,7 @@ def test_pdf_a_structure(content, tmp_path):
             "header cell",
         ):
             assert words in found, words
-    signed = sign_pdf(rendered.body, packet_key()[0], name="Acme", reason="Seal of the entity")
+    signed = sign_pdf(paper.body, packet_key()[0], name="Acme", reason="Seal of the entity")
     with pikepdf.open(io.BytesIO(signed)) as document:
         assert faults(document) == []
     fonts = subprocess.run([tool("pdffonts", "poppler-utils"), str(path)], capture_output=True, text=True, check=True)
@@ -176,8 +180,8 @@ def test_pdf_a_structure(content, tmp_path):
     subprocess.run([tool("qpdf", "qpdf"), "--check", str(path)], check=True, capture_output=True)
 
 
-def test_pages_carry_id_and_number(content, tmp_path):
-    (tmp_path / "a.pdf").write_bytes(pdf.render(html.render_print(content, TEMPLATES), (), content.end).body)
+def test_pages_carry_id_and_number(paper, tmp_path):
+    (tmp_path / "a.pdf").write_bytes(paper.body)
     done = subprocess.run(
         [tool("pdftotext", "poppler-utils"), "-layout", "a.pdf", "-"],
         cwd=tmp_path,

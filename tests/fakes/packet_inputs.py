@@ -30,6 +30,7 @@ from evidence.tlog.proof import ConsistencyProof, InclusionProof
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATES = ROOT / "templates"
+SHORT = ("summary",)  # sections for packets whose pages are not what is tested: a third of the layout
 START = dt.date(2026, 7, 1)
 SIGNED_AT = dt.datetime(2026, 10, 6, 9, 30, tzinfo=dt.UTC)
 AT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
@@ -303,8 +304,8 @@ def findings(nights, sealed):
     return periods, by_night
 
 
-def build_inputs(folder, *, count=92, report="quarterly-hipaa", demo=False, system=True):
-    """Return the inputs of a packet of ``count`` nights; parts are written below ``folder``."""
+def build_inputs(folder, *, count=92, report="quarterly-hipaa", sections=None, demo=False, system=True):
+    """Return the inputs of a packet of ``count`` nights; parts are written below ``folder``. ``sections``: other than the report's."""
     nights = nights_of(count)
     log = Log(NoteKey("acme.example/evidence/demo", b"\x07" * 32), [])
     log.add(Entry("store", "acme.example/evidence/demo", None, {"format": "evidence-store-v1"}))
@@ -332,8 +333,9 @@ def build_inputs(folder, *, count=92, report="quarterly-hipaa", demo=False, syst
     ]
     consistency = ConsistencyProof(previous_size, tree.consistency(previous_size), checkpoint).to_text()
     path = ROOT / "reports" / f"{report}.toml"
+    definition = Report.from_toml(path.read_bytes(), path.name)
     return PacketInputs(
-        report=Report.from_toml(path.read_bytes(), path.name),
+        report=replace(definition, sections=sections or definition.sections),
         entity="Acme Health Plan",
         system_name="Member analytics platform",
         period="2026-Q3",
