@@ -195,6 +195,20 @@ def test_accesses_speak_of_tables_and_people_that_exist(world):
         } <= ids
 
 
+def test_who_is_judged_by_a_count_ran_nothing_else_that_night(judges):
+    """What people wrote of such a statement says how many there were, at every size."""
+    wide = build_world(Size(nights=7, users=60, roles=50, tables=160, columns=1000, queries=5000), Names(), judges)
+    plant_all(wide)
+    (night,) = {night for night, planted in wide.statements.items() if any(item.alone for item in planted)}
+    planted = wide.statements[night]
+    (alone,) = [item for item in planted if item.alone]
+    queries, _ = wide.events.queries(night, planted)
+    assert queries["USER_NAME"].to_pylist().count(alone.shape.user) == 1
+    assert queries.num_rows == 5000 + len(planted)
+    before, _ = wide.events.queries(night)
+    assert before["USER_NAME"].to_pylist().count(alone.shape.user) > 1
+
+
 def test_ids_are_too_large_for_a_float(world):
     logins = world.events.logins(3)
     assert min(logins["EVENT_ID"].to_pylist()) > 2**53

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evidence.demo import SMALL
+from evidence.demo.size import size_named
 
 PERIOD = "2026-Q3"
 SECOND_HALF = "2026-08-16..2026-09-30"
@@ -64,6 +65,21 @@ def test_findings_equal_the_answer_key_item_by_item(demo):
                 wrong.append(f"{control} {night}: key {answer} found {mine}")
     assert not wrong, f"{len(wrong)} differ\n" + "\n".join(wrong[:40])
     assert {control for control, _ in found} == set(key["controls"]), "no control is without an answer"
+
+
+@pytest.mark.parametrize("name", ["week", "month"])
+def test_what_make_demo_and_its_month_find_is_their_answer_key(tmp_path, name):
+    """These accounts are wider than the small one: what is drawn there must not add to what is planted."""
+    size, work = size_named(name), tmp_path / "work"
+    job.run("init", work, "--demo", "--size", name)
+    job.run("-w", work, "collect", codes=(0, 5))
+    job.assess(work, size.start, size.night(size.nights - 1))
+    found = [json.loads(path.read_bytes()) for path in (work / "store" / "findings").rglob("*.json")]
+    mine = {(f["control"], f["night"]): job.spelled(f) for body in found for f in body["findings"]}
+    key = json.loads((work / "answer-key.json").read_text())["controls"]
+    theirs = {(control, night): answer for control, body in key.items() for night, answer in body["nights"].items()}
+    assert len(theirs) == size.nights * len(key)
+    assert {each: (mine.get(each), answer) for each, answer in theirs.items() if mine.get(each) != answer} == {}
 
 
 def test_every_interval_of_the_period_equals_the_answer_key(demo):

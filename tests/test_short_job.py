@@ -1,4 +1,4 @@
-"""The whole job on four nights of the demo account; tests/test_main_job.py (slow) runs the quarter."""
+"""The whole job on three nights of the demo account; tests/test_main_job.py (slow) runs the quarter."""
 
 import json
 import zipfile
@@ -9,12 +9,12 @@ import pytest
 
 from evidence.demo import Size
 
-FEW = Size(nights=4, users=60, roles=50, tables=160, columns=600, queries=120)
-PERIOD = "2026-07-01..2026-07-04"
+FEW = Size(nights=3, users=60, roles=50, tables=160, columns=600, queries=120)
+PERIOD = "2026-07-01..2026-07-03"
 
 
 @pytest.mark.timeout(900)  # 80 s of a quiet processor
-def test_four_nights_end_in_a_packet_whose_findings_are_the_answer_key(tmp_path):
+def test_three_nights_end_in_a_packet_whose_findings_are_the_answer_key(tmp_path):
     work = tmp_path / "work"
     key = job.workspace(work, FEW)
     job.run("-w", work, "collect", "--jobs", "1")

@@ -40,6 +40,7 @@ class Statement:
     query_id: str
     parts: Literal["both", "access", "query"] = "both"
     session: int | None = None  # the session's id, where statements share one
+    alone: bool = False  # nothing else of the night is its user's: what people wrote about it says how many there were
 
 
 def query_id(mark: str, number: int, night: int = 0) -> str:
@@ -69,7 +70,7 @@ class Events:
         present = {name for name, person in self._people.items() if person.signs_in(night)}
         can = np.array([shape.user in present for shape in self._shapes])
         able = np.flatnonzero(can if self._invocation(night) else can & ~self._builds)
-        drawn = dice.choice(able, self._size.queries)
+        drawn = self._without(able, dice.choice(able, self._size.queries), {p.shape.user for p in planted if p.alone})
         starts = np.sort(dice.integers(6 * _HOUR_MS, 22 * _HOUR_MS, len(drawn)))
         drawn_ids = [
             f"01{night:04x}{n % 65536:04x}-0b0e-{n // 65536:04x}-00{night:02x}-{s:012x}" for n, s in enumerate(starts)
@@ -96,6 +97,11 @@ class Events:
             sessions[at] = item.session or sessions[at]
         table = self._history(night, dice, pool, index, moments, elapsed, ids, history, sessions)
         return table, self._access(night, pool, index, moments, ids, access)
+
+    def _without(self, able: np.ndarray, drawn: np.ndarray, users: set[str]) -> np.ndarray:
+        """Return what was drawn, with a statement of somebody else in the place of each of ``users``."""
+        theirs = np.array([shape.user in users for shape in self._shapes])
+        return np.where(theirs[drawn], able[~theirs[able]][0], drawn) if users else drawn
 
     def logins(self, night: int, planted: Sequence[Mapping[str, Any]] = ()) -> pa.Table:
         """Return LOGIN_HISTORY of one night."""

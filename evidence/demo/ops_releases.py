@@ -29,6 +29,7 @@ def plant_releases(world: World) -> None:
         return
     before, after = (world.judges.identity(tomllib.loads(text)) for text in texts(world))
     night, tool = world.size.night, world.judges.tool
+    last = min(2, world.change_night)  # the night after the change shows the new ones alone
     register(
         world,
         "tool_releases",
@@ -37,7 +38,7 @@ def plant_releases(world: World) -> None:
         _release("controls", before, approved_on=night(3)),
     )
     world.expect("release-not-renewed", RELEASES, f"tool {tool}", "registration-expired", 7, 8, source="")
-    world.expect("controls-registered-late", RELEASES, f"controls {before[:12]}", "not-registered", 1, 2, source="")
+    world.expect("controls-registered-late", RELEASES, f"controls {before[:12]}", "not-registered", 1, last, source="")
     _changed(world, after)
     world.gap("first-night", RELEASES, "before-coverage", (0, 0), "nothing-concluded")
 

@@ -92,7 +92,7 @@ def _reads(world: World) -> None:
     members = "MEMBER.MART.DIM_MEMBER"
     user = person_of(world.workforce, "MEMBER_SERVICES", 0).user
     every = [column.name for column in world.catalog.by_path[members].columns]
-    _run(world, 6, 21, _select(world, user, "MEMBER_SERVICES", members, every, 5000, star=True))
+    _run(world, 6, 21, _select(world, user, "MEMBER_SERVICES", members, every, 5000, star=True), alone=True)
     _expected(world, "star-read", STAR, f"{user} -> {members}", "star", 6)
     scores = "CARE.MART.FCT_ASSESSMENT"
     user = person_of(world.workforce, "CARE_MGMT", 0).user
@@ -160,9 +160,19 @@ def _clone(world: World) -> None:
     world.expect("clone-into-development", ELSEWHERE, f"clone {query}", "cloned-from-production", 7, 7)
 
 
-def _run(world: World, night: int, number: int, shape: Shape, *, hour: int = 10, session: int | None = None) -> str:
+def _run(
+    world: World,
+    night: int,
+    number: int,
+    shape: Shape,
+    *,
+    hour: int = 10,
+    session: int | None = None,
+    alone: bool = False,
+) -> str:
     """Let a statement run; return its id."""
-    return world.run(night, shape, 3600 * hour + 30 * number, query_id("01c0ffee-0b0f", number), session=session)
+    second, query = 3600 * hour + 30 * number, query_id("01c0ffee-0b0f", number)
+    return world.run(night, shape, second, query, session=session, alone=alone)
 
 
 def _expected(world: World, plant: str, control: str, item: str, reason: str, night: int) -> None:

@@ -91,9 +91,10 @@ class World:
         *,
         parts: Literal["both", "access", "query"] = "both",
         session: int | None = None,
+        alone: bool = False,
     ) -> str:
         """Let a statement with the id ``query`` run at a second of the night's day; return the id."""
-        self.statements.setdefault(night, []).append(Statement(shape, second, query, parts, session))
+        self.statements.setdefault(night, []).append(Statement(shape, second, query, parts, session, alone))
         return query
 
     def expect(
