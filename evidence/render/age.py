@@ -1,7 +1,7 @@
 """Since when an item has failed without a break, for whatever reason: a change of the reason does not make a fault younger."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -15,29 +15,40 @@ Ages = Mapping[tuple[str, str, dt.date], dt.date]
 
 
 def failing_since(finding: PeriodFinding) -> Ages:
-    """Return, for each exception that is open, by (item, reason, first seen), the first night of the item's unbroken run of failing.
+    """Return the first night of an item's unbroken run of failing, by (item, reason, first seen) of each open exception that it is earlier than.
 
     Nights on which the control was not tested do not break a run: nothing shows that the item was mended on them.
     """
-    by_item: dict[str, list[Interval]] = {}
+    runs = _runs_of_items_that_failed_twice(finding.exceptions)
+    found: dict[tuple[str, str, dt.date], dt.date] = {}
     for each in finding.exceptions:
-        by_item.setdefault(each.item, []).append(each)
-    return {
-        (each.item, each.reason, each.first_seen): _back(finding, by_item[each.item], each.first_seen)
-        for each in finding.exceptions
-        if each.open
-    }
+        if each.open and each.item in runs:
+            first = _back(finding, runs[each.item], each.first_seen)
+            if first < each.first_seen:
+                found[each.item, each.reason, each.first_seen] = first
+    return found
 
 
-def standing(finding: PeriodFinding) -> tuple[Interval, ...]:
-    """Return the exceptions that are open, each dated from the first night of its item's unbroken run, oldest first."""
+def _runs_of_items_that_failed_twice(exceptions: Iterable[Interval]) -> dict[str, list[Interval]]:
+    """Most items have one exception, before which there is nothing to look for."""
+    once: set[str] = set()
+    again: set[str] = set()
+    for each in exceptions:
+        (again if each.item in once else once).add(each.item)
+    runs: dict[str, list[Interval]] = {item: [] for item in again}
+    for each in exceptions:
+        if each.item in runs:
+            runs[each.item].append(each)
+    return runs
+
+
+def standing(finding: PeriodFinding) -> Iterator[Interval]:
+    """Yield the exceptions that are open, each dated from the first night of its item's unbroken run."""
     since = failing_since(finding)
-    found = []
     for each in finding.exceptions:
         if each.open:
-            first = since[each.item, each.reason, each.first_seen]
-            found.append(replace(each, first_seen=first, days_open=each.days_open + (each.first_seen - first).days))
-    return tuple(sorted(found, key=lambda each: (each.first_seen, each.item)))
+            first = since.get((each.item, each.reason, each.first_seen), each.first_seen)
+            yield replace(each, first_seen=first, days_open=each.days_open + (each.first_seen - first).days)
 
 
 def accepted(each: Interval) -> Phrase:

@@ -8,6 +8,8 @@ where values repeat, ``{"words": […], "at": […]}``: the row's value is ``wor
 import base64
 import gzip
 import json
+import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -19,6 +21,8 @@ from evidence.render.text import escape_invisible, reason_once
 from evidence.render.words import _
 
 _LEVEL: Final = 9
+_PIECE: Final = 10_000  # values
+_GZIP: Final = 31  # zlib.h, deflateInit2: the largest window, with a gzip header, which is without a time
 _UNKNOWN_SYSTEM: Final = 255  # RFC 1952 2.3.1: the file system of the machine is nobody's business
 _ROWS: Final = (
     *("control", "kind", "item", "reason", "said", "first", "last", "nights", "open", "days", "gone"),
@@ -36,24 +40,39 @@ def blocks(content: Content) -> dict[str, str]:
     """Return ``rows``, ``nights`` and ``receipts`` of ``content``, each as base64 of gzip of JSON."""
     sealed, places = receipts(content)
     return {
-        "rows": packed(table(_ROWS, list(_rows(content)))),
-        "nights": packed(table(_NIGHTS, [_night(night, places) for night in _ordered(content.nights)])),
-        "receipts": packed(table(_RECEIPTS, sealed)),
+        "rows": packed(_ROWS, _rows(content)),
+        "nights": packed(_NIGHTS, (_night(night, places) for night in _ordered(content.nights))),
+        "receipts": packed(_RECEIPTS, sealed),
     }
 
 
-def table(names: Sequence[str], rows: Sequence[_Row]) -> dict[str, Any]:
-    """Return ``rows`` as columns; a column whose values repeat is coded by its words, in order of first appearance."""
-    columns = {name: _column([row[place] for row in rows]) for place, name in enumerate(names)}
-    return {"n": len(rows), "columns": columns}
-
-
-def packed(value: Mapping[str, Any]) -> str:
-    """Return base64 of gzip of the JSON of ``value``; the same value gives the same text with the same zlib."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    made = bytearray(gzip.compress(body, _LEVEL, mtime=0))
-    made[9] = _UNKNOWN_SYSTEM  # Python versions differ in this byte
+def packed(names: Sequence[str], rows: Iterable[_Row]) -> str:
+    """Return ``rows``, each read once, as columns: base64 of gzip of JSON. The same rows give the same text with the same zlib."""
+    columns = {name: _Column() for name in names}
+    count = 0
+    for row in rows:
+        count += 1
+        for column, value in zip(columns.values(), row, strict=True):
+            column.add(value)
+    coder = zlib.compressobj(_LEVEL, wbits=_GZIP)
+    made = bytearray(b"".join([*(coder.compress(piece.encode()) for piece in _pieces(count, columns)), coder.flush()]))
+    made[9] = _UNKNOWN_SYSTEM  # the default of zlib's builds
     return base64.b64encode(made).decode()
+
+
+def _pieces(count: int, columns: dict[str, "_Column"]) -> Iterator[str]:
+    """Yield the JSON some values at a time, and let go of each column: as one text they need several times their room."""
+    yield f'{{"n":{count},"columns":'
+    for place, name in enumerate(list(columns)):
+        yield f'{"," if place else "{"}"{name}":'
+        for number, (key, values) in enumerate(columns.pop(name).words().items()):
+            yield f'{"," if number else "{"}"{key}":['
+            for first in range(0, len(values), _PIECE):
+                some = json.dumps(values[first : first + _PIECE], ensure_ascii=False, separators=(",", ":"))
+                yield f"{',' if first else ''}{some[1:-1]}"
+            yield "]"
+        yield "}"
+    yield "}}"
 
 
 def unpacked(text: str) -> dict[str, Any]:
@@ -62,17 +81,29 @@ def unpacked(text: str) -> dict[str, Any]:
     return value
 
 
-def _column(values: list[Any]) -> dict[str, Any]:
-    if values and isinstance(values[0], list):
-        return {"values": values}
-    places: dict[Any, int] = {}
-    for value in values:
-        places.setdefault(value, len(places))
-    words = [escape_invisible(word) if isinstance(word, str) else word for word in places]
-    at = [places[value] for value in values]
-    if 2 * len(words) > len(values):
-        return {"values": [words[place] for place in at]}
-    return {"words": words, "at": at}
+class _Column:
+    """The values of one column, each kept once, and which of them a row has."""
+
+    def __init__(self) -> None:
+        self._places: dict[Any, int] = {}
+        self._at = array("I")
+        self._lists: list[list[int]] = []
+
+    def add(self, value: Any) -> None:
+        """Take the next row's value; all of a column are lists or none is."""
+        if isinstance(value, list):
+            self._lists.append(value)
+        else:
+            self._at.append(self._places.setdefault(value, len(self._places)))
+
+    def words(self) -> dict[str, list[Any]]:
+        """Return the column; if its values repeat it is coded by its words, in order of first appearance."""
+        if self._lists:
+            return {"values": self._lists}
+        words = [escape_invisible(word) if isinstance(word, str) else word for word in self._places]
+        if 2 * len(words) > len(self._at):
+            return {"values": [words[place] for place in self._at]}
+        return {"words": words, "at": self._at.tolist()}
 
 
 def _rows(content: Content) -> Iterator[_Row]:

@@ -44,7 +44,8 @@ class Matter:
 class _Weighed:
     text: ControlText
     finding: PeriodFinding
-    open: tuple[Interval, ...]
+    open: int  # exceptions that still stand
+    oldest: Interval | None  # of those, or of all
     gap: str  # first night of the gap that still stands, or empty
     days: int
     primary: bool
@@ -58,7 +59,7 @@ class _Weighed:
             rank,
             not self.primary,
             -self.days,
-            -len(self.open or self.finding.exceptions),
+            -(self.open or len(self.finding.exceptions)),
             self.text.id,
         )
 
@@ -75,16 +76,29 @@ def matters(content: Content) -> list[Matter]:
 
 
 def _weighed(content: Content, text: ControlText, finding: PeriodFinding) -> _Weighed:
-    still = standing(finding)
+    still, oldest, longest = _still(finding)
     unknown = sorted(finding.unknown)
     stands = finding.status == "not-assessed" or content.end.isoformat() in finding.unknown
     gap = _run_of(finding, unknown)[0] if stands and unknown else ""
-    days = max([i.days_open for i in (still or finding.exceptions)] + [len(_run_of(finding, unknown)) if gap else 0])
+    days = max(longest, len(_run_of(finding, unknown)) if gap else 0)
     frameworks = set(content.report.frameworks)
     primary = text.id not in RELIABILITY and any(
         m.strength == "primary" and not m.refused and m.framework in frameworks for m in text.maps
     )
-    return _Weighed(text, finding, still, gap, days, primary)
+    return _Weighed(text, finding, still, oldest, gap, days, primary)
+
+
+def _still(finding: PeriodFinding) -> tuple[int, Interval | None, int]:
+    """Return how many exceptions stand, the oldest of them, and the most days one of them is open; of all, if none stands."""
+    count, oldest, longest = 0, None, 0
+    for each in standing(finding):
+        count += 1
+        longest = max(longest, each.days_open)
+        if oldest is None or (each.first_seen, each.item) < (oldest.first_seen, oldest.item):
+            oldest = each
+    if oldest is None and finding.exceptions:
+        return 0, finding.exceptions[0], max(each.days_open for each in finding.exceptions)
+    return count, oldest, longest
 
 
 def _run_of(finding: PeriodFinding, unknown: Sequence[str]) -> list[str]:
@@ -99,7 +113,7 @@ def _run_of(finding: PeriodFinding, unknown: Sequence[str]) -> list[str]:
 
 
 def _matter(content: Content, each: _Weighed) -> Matter:
-    oldest = (each.open or each.finding.exceptions or (None,))[0]
+    oldest = each.oldest
     reasons = each.text.reasons
     return Matter(
         control=each.text.id,
@@ -110,7 +124,7 @@ def _matter(content: Content, each: _Weighed) -> Matter:
         said=join(" ", _sentences(each)),
         why=reasons.get(oldest.reason, oldest.reason) if oldest else "",
         item=oldest.item if oldest else "",
-        several=len(each.open or each.finding.exceptions) > 1,
+        several=(each.open or len(each.finding.exceptions)) > 1,
         accepted=accepted(oldest) if oldest else "",
         owner=each.text.owner,
         answer=_answer(content, each.text.id, oldest) if oldest else "",
@@ -120,13 +134,12 @@ def _matter(content: Content, each: _Weighed) -> Matter:
 
 def _sentences(each: _Weighed) -> Iterator[Phrase]:
     finding = each.finding
-    if each.open:
-        oldest = each.open[0]
+    if each.open and (oldest := each.oldest):
         days = ngettext("{n} day", "{n} days", oldest.days_open) if oldest.days_open else _("the last night tested")
         yield ngettext(
             "{n} exception is open, since {since} ({days}).",
             "{n} exceptions are open, the oldest since {since} ({days}).",
-            len(each.open),
+            each.open,
             since=oldest.first_seen,
             days=days,
         )
