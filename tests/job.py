@@ -94,6 +94,13 @@ def spelled(finding):
     return answer
 
 
+def answers(key):
+    """Return the answer key's nights as {(control, night): answer}."""
+    return {
+        (control, night): said for control, body in key["controls"].items() for night, said in body["nights"].items()
+    }
+
+
 def period(finding):
     """Return a period finding's JSON as the answer key spells it."""
     kept = (

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evidence.demo import SMALL
-from evidence.demo.size import size_named
+from evidence.demo import SMALL, size_named
 
 PERIOD = "2026-Q3"
 SECOND_HALF = "2026-08-16..2026-09-30"
@@ -76,9 +75,9 @@ def test_what_make_demo_and_its_month_find_is_their_answer_key(tmp_path, name):
     job.assess(work, size.start, size.night(size.nights - 1))
     found = [json.loads(path.read_bytes()) for path in (work / "store" / "findings").rglob("*.json")]
     mine = {(f["control"], f["night"]): job.spelled(f) for body in found for f in body["findings"]}
-    key = json.loads((work / "answer-key.json").read_text())["controls"]
-    theirs = {(control, night): answer for control, body in key.items() for night, answer in body["nights"].items()}
-    assert len(theirs) == size.nights * len(key)
+    key = json.loads((work / "answer-key.json").read_text())
+    theirs = job.answers(key)
+    assert len(theirs) == size.nights * len(key["controls"])
     assert {each: (mine.get(each), answer) for each, answer in theirs.items() if mine.get(each) != answer} == {}
 
 

@@ -31,7 +31,7 @@ def finding(exceptions, unknown=(), nights=30):
 def test_a_change_of_the_reason_does_not_make_a_fault_younger():
     runs = [run("a", "x", 5, 10), run("a", "y", 11, 12), run("a", "x", 13, 30, still=True)]
     assert failing_since(finding(runs)) == {("a", "x", night(13)): night(5)}
-    (oldest,) = standing(finding(runs))
+    (oldest,) = standing(finding(runs), failing_since(finding(runs)))
     assert (oldest.first_seen, oldest.days_open) == (night(5), 25)
 
 
@@ -50,8 +50,9 @@ def test_a_night_on_which_nothing_was_in_scope_does_not_break_a_run():
 
 def test_nights_without_a_result_before_the_first_failure_add_nothing():
     runs = [run("a", "x", 5, 30, still=True)]
-    assert failing_since(finding(runs, unknown={1, 2, 3, 4})) == {}
-    assert [each.first_seen for each in standing(finding(runs, unknown={1, 2, 3, 4}))] == [night(5)]
+    judged = finding(runs, unknown={1, 2, 3, 4})
+    assert failing_since(judged) == {}
+    assert [each.first_seen for each in standing(judged, failing_since(judged))] == [night(5)]
 
 
 def test_a_brief_counts_from_the_same_night(monkeypatch):

@@ -20,7 +20,7 @@ from evidence.packet import _content
 from evidence.render import html
 from evidence.render.text import forbidden_words
 from evidence.snapshot import phi
-from tests.fakes.packet_inputs import SHORT, TEMPLATES, build_inputs, packet_key
+from tests.fakes.packet_inputs import TEMPLATES, build_inputs, packet_key
 from tests.test_controls_content import WORDS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -203,7 +203,7 @@ def test_the_words_are_ours_to_say(ocr):
 
 
 def test_the_page_of_one_answer_says_what_it_is_and_shows_hostile_words_as_text(tmp_path):
-    inputs, (key, _) = build_inputs(tmp_path, count=1, sections=SHORT), packet_key()
+    inputs, (key, _) = build_inputs(tmp_path, count=1), packet_key()
     asked = Request(
         "7", "<script>1</script>\u202e{{ 7 * 7 }}", "gap", answer="compliant", recorded_by="A", recorded_at=AT, gap="b"
     )

@@ -26,8 +26,7 @@ def test_three_nights_end_in_a_packet_whose_findings_are_the_answer_key(tmp_path
     assert "0 failed" in job.run("verify", work / "store", *trust).stdout
     found = json.loads((packet.with_suffix("") / "data" / "findings.json").read_bytes())
     mine = {(f["control"], f["night"]): job.spelled(f) for f in found["nights"]}
-    theirs = {(c, n): answer for c, body in key["controls"].items() for n, answer in body["nights"].items()}
-    assert mine == theirs
+    assert mine == job.answers(key)
     assert {p["control"]: job.period(p) for p in found["periods"]} == {
         c: b["period"] for c, b in key["controls"].items()
     }

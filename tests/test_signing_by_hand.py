@@ -20,7 +20,7 @@ from evidence.signing.timestamp import response_der
 from evidence.signing.tsa import Authorities
 from evidence.store.log import Log
 from evidence.store.stamps import stamp_checkpoint
-from tests.fakes.packet_inputs import SHORT, SIGNED_AT, blank_packet, build_inputs, packet_key
+from tests.fakes.packet_inputs import SIGNED_AT, blank_packet, build_inputs, packet_key
 from tests.servers.tsa import Authority, serve
 from tests.test_signing_revocation import Issuer
 from tests.test_signing_rotation_packet import made as rotated  # noqa: F401  # a fixture
@@ -70,7 +70,7 @@ def authority():
 
 @pytest.fixture(scope="module", params=["plain", "stamped"])
 def packet(request, authority, tmp_path_factory):
-    inputs, (key, root) = build_inputs(tmp_path_factory.mktemp("parts"), count=1, sections=SHORT), packet_key()
+    inputs, (key, root) = build_inputs(tmp_path_factory.mktemp("parts"), count=1), packet_key()
     with serve(authority.respond) as url:
         stamp = Authorities([url], [authority.root], lambda: SIGNED_AT).stamp if request.param == "stamped" else None
         made = blank_packet(inputs, key, tmp_path_factory.mktemp("out"), stamp=stamp)

@@ -16,7 +16,7 @@ from evidence.cli.packet_command import write_statement
 from evidence.errors import EvidenceError
 from evidence.signing.certificate import make_demo_authority
 from evidence.signing.dsse import IN_TOTO, pae, sign_envelope
-from tests.fakes.packet_inputs import SHORT, SIGNED_AT, blank_packet, build_inputs, packet_key
+from tests.fakes.packet_inputs import SIGNED_AT, blank_packet, build_inputs, packet_key
 from tests.servers import softhsm
 from tests.test_signing_pkcs11 import authority, issued, token  # noqa: F401  # fixtures
 
@@ -64,7 +64,7 @@ def test_a_key_in_a_token_signs_it(token, authority):  # noqa: F811
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     key, _ = packet_key()
-    inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1, sections=SHORT)
+    inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1)
     return blank_packet(inputs, key, tmp_path_factory.mktemp("out")), key
 
 

@@ -23,7 +23,7 @@ from evidence.signing.pades import Pades, sign_pdf
 from evidence.signing.timestamp import judge_archived, judge_pdf, response_der
 from evidence.signing.tsa import Authorities
 from evidence.verify import verify_packet
-from tests.fakes.packet_inputs import SHORT, TEMPLATES, build_inputs, laid_out
+from tests.fakes.packet_inputs import TEMPLATES, build_inputs, laid_out
 from tests.servers.pki import serve
 
 
@@ -225,9 +225,7 @@ def restamped(pdf, stamp):
 def test_a_whole_packet(signed, page, key, stamp, extra, root, pki, tmp_path, monkeypatch):
     monkeypatch.setattr("evidence.render.pdf.Rendering", laid_out(Rendered(page, 1, {})))
     inputs = replace(
-        build_inputs(tmp_path / "parts", count=1, sections=SHORT),
-        revocation_lists=extra.lists,
-        pades=replace(extra, lists=()),
+        build_inputs(tmp_path / "parts", count=1), revocation_lists=extra.lists, pades=replace(extra, lists=())
     )
     made = build_packet(inputs, key, tmp_path / "out", TEMPLATES, signed_at=dt.datetime.now(dt.UTC), stamp=stamp)
     trust = {

@@ -16,7 +16,7 @@ from evidence.signing.revocation import Moment, judge_chain, load_list
 from evidence.signing.trust import load_trust, read_moment
 from evidence.signing.tsa import Authorities
 from evidence.verify import verify_packet
-from tests.fakes.packet_inputs import AT, SHORT, SIGNED_AT, blank_packet, build_inputs
+from tests.fakes.packet_inputs import AT, SIGNED_AT, blank_packet, build_inputs
 from tests.servers.tsa import Authority, serve
 
 DAY = dt.timedelta(days=1)
@@ -166,7 +166,7 @@ def authority():
 
 @pytest.fixture(scope="module")
 def make(issuer, authority, tmp_path_factory):
-    inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1, sections=SHORT)
+    inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=1)
 
     def build(*, stamped, lists=()):
         with serve(authority.respond) as url:

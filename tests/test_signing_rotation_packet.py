@@ -16,7 +16,7 @@ from evidence.tlog.note import Verifier
 from evidence.tlog.proof import ConsistencyProof, InclusionProof
 from evidence.tlog.rotation import rotation_body
 from evidence.verify import verify_packet
-from tests.fakes.packet_inputs import AT, SHORT, blank_packet, build_inputs, packet_key
+from tests.fakes.packet_inputs import AT, blank_packet, build_inputs, packet_key
 
 ORIGIN = "acme.example/evidence/demo"
 OLD, NEW, OTHER = (NoteKey(ORIGIN, bytes([n]) * 32) for n in (7, 8, 9))
@@ -56,7 +56,7 @@ def rotated(inputs, *, signers=(OLD, NEW)):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    inputs = rotated(build_inputs(tmp_path_factory.mktemp("parts"), count=1, sections=SHORT))
+    inputs = rotated(build_inputs(tmp_path_factory.mktemp("parts"), count=1))
     key, root = packet_key()
     return blank_packet(inputs, key, tmp_path_factory.mktemp("out")), root, inputs
 

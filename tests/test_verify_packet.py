@@ -18,7 +18,7 @@ from evidence.snapshot import canonical
 from evidence.tlog.checkpoint import Checkpoint
 from evidence.tlog.note import Verifier
 from evidence.verify import Verification, verify_packet, verify_store
-from tests.fakes.packet_inputs import AT, SHORT, SIGNED_AT, blank_packet, build_inputs, packet_key
+from tests.fakes.packet_inputs import AT, SIGNED_AT, blank_packet, build_inputs, packet_key
 
 FLIPS = 120
 
@@ -30,7 +30,7 @@ def key():
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    return build_inputs(tmp_path_factory.mktemp("parts"), count=2, sections=SHORT)
+    return build_inputs(tmp_path_factory.mktemp("parts"), count=2)
 
 
 @pytest.fixture(scope="module")

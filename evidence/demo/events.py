@@ -83,10 +83,6 @@ class Events:
         index = np.concatenate([drawn, len(self._shapes) + np.arange(len(planted))]).astype(np.int64)
         moments = np.concatenate([starts, np.array([item.second * 1000 for item in planted], dtype=np.int64)])
         ids = [*drawn_ids, *(item.query_id for item in planted)]
-        sessions = 18_260_702_100_000_000 + night * 10_000 + index
-        sessions[len(drawn) :] = [
-            item.session or usual for item, usual in zip(planted, sessions[len(drawn) :], strict=True)
-        ]
         elapsed = dice.integers(20_000, 90_000, len(index))
         history, access = (
             np.flatnonzero([True] * len(drawn) + [item.parts in {"both", part} for item in planted])
@@ -100,8 +96,10 @@ class Events:
 
     def _without(self, able: np.ndarray, drawn: np.ndarray, users: set[str]) -> np.ndarray:
         """Return what was drawn, with a statement of somebody else in the place of each of ``users``."""
+        if not users:
+            return drawn
         theirs = np.array([shape.user in users for shape in self._shapes])
-        return np.where(theirs[drawn], able[~theirs[able]][0], drawn) if users else drawn
+        return np.where(theirs[drawn], able[~theirs[able]][0], drawn)
 
     def logins(self, night: int, planted: Sequence[Mapping[str, Any]] = ()) -> pa.Table:
         """Return LOGIN_HISTORY of one night."""

@@ -1,7 +1,8 @@
 """Since when an item has failed without a break, for whatever reason: a change of the reason does not make a fault younger."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -19,7 +20,13 @@ def failing_since(finding: PeriodFinding) -> Ages:
 
     Nights on which the control was not tested do not break a run: nothing shows that the item was mended on them.
     """
-    runs = _runs_of_items_that_failed_twice(finding.exceptions)
+    times = Counter(
+        each.item for each in finding.exceptions
+    )  # before the only exception of an item there is nothing to look for
+    runs: defaultdict[str, list[Interval]] = defaultdict(list)
+    for each in finding.exceptions:
+        if times[each.item] > 1:
+            runs[each.item].append(each)
     found: dict[tuple[str, str, dt.date], dt.date] = {}
     for each in finding.exceptions:
         if each.open and each.item in runs:
@@ -29,22 +36,8 @@ def failing_since(finding: PeriodFinding) -> Ages:
     return found
 
 
-def _runs_of_items_that_failed_twice(exceptions: Iterable[Interval]) -> dict[str, list[Interval]]:
-    """Most items have one exception, before which there is nothing to look for."""
-    once: set[str] = set()
-    again: set[str] = set()
-    for each in exceptions:
-        (again if each.item in once else once).add(each.item)
-    runs: dict[str, list[Interval]] = {item: [] for item in again}
-    for each in exceptions:
-        if each.item in runs:
-            runs[each.item].append(each)
-    return runs
-
-
-def standing(finding: PeriodFinding) -> Iterator[Interval]:
-    """Yield the exceptions that are open, each dated from the first night of its item's unbroken run."""
-    since = failing_since(finding)
+def standing(finding: PeriodFinding, since: Ages) -> Iterator[Interval]:
+    """Yield the exceptions that are open, each dated from the first night of its item's unbroken run (:func:`failing_since`)."""
     for each in finding.exceptions:
         if each.open:
             first = since.get((each.item, each.reason, each.first_seen), each.first_seen)

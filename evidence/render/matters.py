@@ -7,7 +7,7 @@ from typing import Final
 from evidence.control.coverage import RELIABILITY
 from evidence.control.model import grade
 from evidence.control.result import Interval, PeriodFinding
-from evidence.render.age import accepted, standing
+from evidence.render.age import accepted, failing_since, standing
 from evidence.render.inputs import Content, ControlText, Response
 from evidence.render.text import number
 from evidence.render.words import Phrase, _, join, ngettext
@@ -51,6 +51,11 @@ class _Weighed:
     primary: bool
 
     @property
+    def noted(self) -> int:
+        """Exceptions that still stand, or all if none does."""
+        return self.open or len(self.finding.exceptions)
+
+    @property
     def order(self) -> tuple[bool, int, bool, int, int, str]:
         rank = grade(self.text.severity)
         stands = bool(self.open or self.gap)
@@ -59,7 +64,7 @@ class _Weighed:
             rank,
             not self.primary,
             -self.days,
-            -(self.open or len(self.finding.exceptions)),
+            -self.noted,
             self.text.id,
         )
 
@@ -91,7 +96,7 @@ def _weighed(content: Content, text: ControlText, finding: PeriodFinding) -> _We
 def _still(finding: PeriodFinding) -> tuple[int, Interval | None, int]:
     """Return how many exceptions stand, the oldest of them, and the most days one of them is open; of all, if none stands."""
     count, oldest, longest = 0, None, 0
-    for each in standing(finding):
+    for each in standing(finding, failing_since(finding)):
         count += 1
         longest = max(longest, each.days_open)
         if oldest is None or (each.first_seen, each.item) < (oldest.first_seen, oldest.item):
@@ -124,7 +129,7 @@ def _matter(content: Content, each: _Weighed) -> Matter:
         said=join(" ", _sentences(each)),
         why=reasons.get(oldest.reason, oldest.reason) if oldest else "",
         item=oldest.item if oldest else "",
-        several=(each.open or len(each.finding.exceptions)) > 1,
+        several=each.noted > 1,
         accepted=accepted(oldest) if oldest else "",
         owner=each.text.owner,
         answer=_answer(content, each.text.id, oldest) if oldest else "",

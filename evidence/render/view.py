@@ -232,7 +232,7 @@ def _open(views: Sequence[ControlView]) -> list[tuple[ControlView, Interval]]:
     """The most severe open exceptions, oldest first within a severity; at most two of one control before others."""
     found: list[tuple[int, int, int, ControlView, Interval]] = []
     for view in views:
-        still = nsmallest(_TOP, standing(view.finding), key=lambda i: (-i.days_open, i.item))
+        still = nsmallest(_TOP, standing(view.finding, view.ages), key=lambda i: (-i.days_open, i.item))
         found += [(place // 2, grade(view.text.severity), -i.days_open, view, i) for place, i in enumerate(still)]
     found.sort(key=lambda row: (*row[:3], row[3].id, row[4].item))
     top = found[:_TOP]
