@@ -73,6 +73,8 @@ def land(
     except BaseException:
         landing.abort()
         raise
+    finally:
+        landing.taker.close()
 
 
 class _Landing:
@@ -84,7 +86,7 @@ class _Landing:
         order = [name.lower() for name in (contract.watermark, *contract.key) if name]
         self.writer = PartWriter(spool, "part", contract.landed_schema, order)
         self.aside = Quarantine(contract, spool, redactor)
-        self.taker = TotalsTaker(contract)
+        self.taker = TotalsTaker(contract, spool)
         self.digest = RowsDigest()
         self.drift = Drift()
         self.counts: dict[str, Counter[str]] = {}
@@ -139,7 +141,7 @@ class _Landing:
 
     def _drift(self) -> dict[str, tuple[str, ...]]:
         found = self.drift.to_receipt()
-        twice = self.taker.complete_keys - self.taker.distinct_keys()
+        twice = self.taker.repeated_keys
         if self.contract.unique_key and twice:
             found["repeated_keys"] = (str(twice),)
         return found

@@ -10,16 +10,16 @@ Left out: columns that are dropped or volatile (two statements a minute apart wo
 of text that is another type at the source (its spelling there is not ours).
 """
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from evidence.datasets.contract import Column, Contract
+from evidence.datasets.distinct import DistinctKeys
 from evidence.snapshot.model import ColumnTotals, Totals
 
 _TEXT_AT_SOURCE = {"", "VARCHAR", "TEXT"}
@@ -72,14 +72,15 @@ def from_row(asked: Collection[Expression], row: Mapping[str, Any]) -> Totals:
 
 
 class TotalsTaker:
-    """Take the same totals over conformed batches."""
+    """Take the same totals over conformed batches. Many keys wait in ``spool``, a private folder; :meth:`close` lets go of them."""
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, spool: Path) -> None:
         self._contract = contract
         self._columns = {column: _Sums() for column in contract.kept if not column.volatile}
-        self._keys: list[Any] = []
+        self._key = [name.lower() for name in contract.key]
+        self._keys = DistinctKeys(spool)
+        self._distinct: int | None = None
         self.rows = 0
-        self.complete_keys = 0
 
     def update(self, batch: pa.RecordBatch) -> None:
         """Add a batch in the source-side schema (``conform.source_schema``)."""
@@ -93,12 +94,9 @@ class TotalsTaker:
                 sums.total += pc.sum(pc.utf8_length(array)).as_py()
             elif column.type == "int":
                 sums.total += _exact_sum(array)
-        if self._contract.key:
-            digests = _key_digests(batch, [name.lower() for name in self._contract.key])
-            self.complete_keys += len(digests)
-            self._keys.append(digests)
-            if len(self._keys) > 64:
-                self._keys = [_unique(self._keys)]
+        if self._key:
+            self._keys.update(batch, self._key)
+            self._distinct = None
 
     def totals(self, *, missing: Collection[str] = (), unfit: Collection[str] = ()) -> Totals:
         """Return the totals. ``missing`` columns are left out; of ``unfit`` ones (contract names) only the count is not
@@ -114,8 +112,18 @@ class TotalsTaker:
 
     def distinct_keys(self) -> int:
         """Return the number of distinct complete keys seen."""
-        self._keys = [_unique(self._keys)] if self._keys else []
-        return sum(map(len, self._keys))
+        if self._distinct is None:
+            self._distinct = self._keys.count()
+        return self._distinct
+
+    @property
+    def repeated_keys(self) -> int:
+        """How many rows have a complete key that came before."""
+        return self._keys.complete - self.distinct_keys()
+
+    def close(self) -> None:
+        """Let go of the keys that wait in the spool."""
+        self._keys.close()
 
 
 @dataclass(slots=True)
@@ -145,27 +153,3 @@ def _exact_sum(array: pa.Array) -> int:
     """Sum 64-bit integers without overflow: upper and lower halves apart."""
     numbers = array.drop_null().to_numpy()
     return (int((numbers >> 32).sum()) << 32) + int((numbers & 0xFFFFFFFF).sum())
-
-
-def _key_digests(batch: pa.RecordBatch, names: list[str]) -> Any:
-    """Return 128 bits per complete key: memory is 16 bytes a row, whatever the key. A digest, or the integer that is the key."""
-    if len(names) == 1 and pa.types.is_int64(batch.schema.field(names[0]).type):
-        numbers = batch.column(names[0]).drop_null().to_numpy()
-        return np.column_stack([numbers.view(np.uint64), np.zeros(len(numbers), np.uint64)])
-    pieces: list[Any] = []
-    for name in names:
-        text = batch.column(name).cast(pa.string())
-        pieces += [pc.binary_length(text).cast(pa.string()), ":", text]
-    spelled = pc.binary_join_element_wise(*pieces, "", null_handling="emit_null").drop_null()
-    texts = spelled.cast(pa.binary()).to_pylist()
-    digests = b"".join(hashlib.blake2b(text, digest_size=16).digest() for text in texts)
-    return np.frombuffer(digests, dtype="<u8").reshape(-1, 2)
-
-
-def _unique(chunks: list[Any]) -> Any:
-    """Return the distinct digests, sorted."""
-    digests = np.concatenate(chunks)
-    digests = digests[np.lexsort((digests[:, 1], digests[:, 0]))]
-    fresh = np.ones(len(digests), dtype=bool)
-    fresh[1:] = (digests[1:] != digests[:-1]).any(axis=1)
-    return digests[fresh]
