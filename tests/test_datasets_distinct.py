@@ -1,10 +1,11 @@
 """Distinct keys are counted exactly, however many wait on disk, and what waits there says nothing."""
 
 import hashlib
+import tracemalloc
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evidence.datasets.distinct import DistinctKeys
@@ -24,6 +25,7 @@ def counted(folder, batches, names, held):
         keys.close()
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(NUMBERS, max_size=20), max_size=6), st.sampled_from([1, 7, 1000]))
 def test_numbers_are_counted_as_a_set_counts_them(tmp_path_factory, chunks, held):
     batches = [pa.record_batch({"id": pa.array(chunk, pa.int64())}) for chunk in chunks]
@@ -32,6 +34,7 @@ def test_numbers_are_counted_as_a_set_counts_them(tmp_path_factory, chunks, held
     assert counted(folder, batches, ["id"], held) == (len(set(whole)), len(whole))
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(TEXTS, NUMBERS), max_size=20), max_size=6), st.sampled_from([1, 7, 1000]))
 def test_a_key_of_two_parts_is_counted_where_both_are_there(tmp_path_factory, chunks, held):
     batches = [
@@ -75,3 +78,19 @@ def test_few_keys_write_nothing(tmp_path):
     keys.update(pa.record_batch({"id": pa.array([1, 1, 2], pa.int64())}), ["id"])
     assert (keys.count(), keys.complete) == (2, 3)
     keys.close()
+
+
+def test_eight_times_the_keys_need_no_more_memory(tmp_path):
+    peaks = {}
+    for batches in (16, 128):
+        keys = DistinctKeys(tmp_path, held=1 << 13)
+        tracemalloc.start()
+        for number in range(batches):
+            keys.update(
+                pa.record_batch({"id": pa.array(range(number * 2048, (number + 1) * 2048), pa.int64())}), ["id"]
+            )
+        assert keys.count() == batches * 2048
+        peaks[batches] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        keys.close()
+    assert peaks[128] < 1.5 * peaks[16], peaks
