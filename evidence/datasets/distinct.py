@@ -1,6 +1,6 @@
 """How many distinct keys there were: exactly, in memory that does not grow with them.
 
-A million keys and more wait on disk, spread over buckets by their value, so that equal keys meet in one; then the buckets are counted one by one.
+From half a million on they wait on disk, spread over buckets by their value, so that equal keys meet in one; then the buckets are counted one by one.
 What is on disk has no name there, is gone with the process, and says nothing of a key: texts are digests under a secret that is never kept,
 numbers are the ids that land as they are.
 """
