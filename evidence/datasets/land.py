@@ -141,8 +141,7 @@ class _Landing:
 
     def _drift(self) -> dict[str, tuple[str, ...]]:
         found = self.drift.to_receipt()
-        twice = self.taker.repeated_keys
-        if self.contract.unique_key and twice:
+        if self.contract.unique_key and (twice := self.taker.repeated_keys):
             found["repeated_keys"] = (str(twice),)
         return found
 
