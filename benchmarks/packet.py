@@ -48,6 +48,15 @@ def page(count: str, folder: str) -> Callable[[], dict[str, object]]:
     return lambda: {"MiB": len(html.render_screen(content, TEMPLATES)) >> 20}
 
 
+def screen(count: str, folder: str) -> Callable[[], None]:
+    """Write the page to the folder, for who opens it."""
+    from evidence.render import html
+    from tests.fakes.packet_inputs import TEMPLATES
+
+    _, content, _ = _made(count, folder)
+    return lambda: Path(folder, f"{count}.html").write_bytes(html.render_screen(content, TEMPLATES)) and None
+
+
 def workbook(count: str, folder: str) -> Callable[[], dict[str, object]]:
     """packet.xlsx."""
     from evidence.render.workbook import write_book

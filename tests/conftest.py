@@ -1,6 +1,12 @@
-"""Order of the files: those that take long go first, so that no worker is left alone with one at the end."""
+"""Order of the files: those that take long go first, so that no worker is left alone with one at the end.
+
+Demo accounts are made once for each size and worker.
+"""
 
 from pathlib import Path
+
+import job
+import pytest
 
 LONG = (
     "year", "wire", "short_job", "demo", "review_command", "verify_packet", "retention", "packet_build", "wire_faults", "gate_command",
@@ -12,3 +18,11 @@ LONG = (
 def pytest_collection_modifyitems(items):
     places = {f"test_{name}": place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(Path(item.path).stem, len(LONG)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def accounts(tmp_path_factory):
+    """Keep the demo accounts that tests make: most ask for the same few."""
+    job.ACCOUNTS = tmp_path_factory.mktemp("accounts")
+    yield
+    job.ACCOUNTS = None

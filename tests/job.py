@@ -2,8 +2,10 @@
 
 import contextlib
 import datetime as dt
+import hashlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,23 +46,58 @@ def here(*arguments, codes=(0,), cwd="."):
 CONTROLS = sorted(path.parent.name for path in (Path(__file__).parent.parent / "controls").glob("*/*/control.toml"))
 
 
-def workspace(folder: Path, size: Size, only=None):
+ACCOUNTS: Path | None = (
+    None  # where accounts that were made are kept while tests run (conftest.py), to be copied for the next
+)
+
+
+def workspace(folder: Path, size: Size, only=None, also=()):
     """Make a demo workspace whose account has another ``size`` than the named ones.
 
-    ``only`` names the controls that are judged: the overlay switches the others off, which spares a test most of its time.
+    ``only`` names the controls that are judged: the overlay switches the others off, and of the carrier's account nothing is collected but
+    what they need and the datasets ``also``. Both spare a test most of its time.
     """
     here("init", folder, "--demo", "--size", "none")
-    from evidence.cli.init_command import demo_judges
-    from evidence.cli.workspace import Workspace
-
-    generate(folder, size, judges=demo_judges(Workspace.open(folder)))
+    _account(folder, size)
     arrange(folder)
     if only is not None:
         off = 'enabled = false\nuntil = 2030-01-01\nreason = "not what the test is about"\n'
         (folder / "overlay.toml").write_text(
             "".join(f"[controls.{name}]\n{off}" for name in CONTROLS if name not in only)
         )
+        _narrow(folder, only, also)
     return json.loads((folder / "answer-key.json").read_text())
+
+
+def _account(folder: Path, size: Size):
+    """Write the account of ``size`` into a workspace that has none: the same size gives the same files."""
+    from evidence.cli.init_command import demo_judges
+    from evidence.cli.workspace import Workspace
+
+    def made(where):
+        generate(where, size, judges=demo_judges(Workspace.open(folder)))
+        return where
+
+    if ACCOUNTS is None:
+        made(folder)
+        return
+    kept = ACCOUNTS / hashlib.sha256(repr(size).encode()).hexdigest()[:16]
+    shutil.copytree(kept if kept.exists() else made(kept), folder, dirs_exist_ok=True)
+
+
+def _narrow(folder: Path, only, also):
+    """Let the carrier's source serve what the controls ``only`` and their facts read, and ``also``."""
+    from evidence.cli.workspace import Workspace
+    from evidence.control.gate import requirements
+
+    opened = Workspace.open(folder)
+    needed = {need.dataset for name in only for need in requirements(opened.library, opened.library.controls[name])}
+    served = sorted((needed | set(also)) & set(opened.source("carrier").datasets()))
+    if served:
+        settings, table = folder / "evidence.toml", "[sources.carrier]\n"
+        text = settings.read_text()
+        assert table in text
+        settings.write_text(text.replace(table, f"{table}datasets = {json.dumps(served)}\n"))
 
 
 def arrange(folder: Path):

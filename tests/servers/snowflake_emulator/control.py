@@ -8,7 +8,7 @@
     POST reset    forget rules, log and clock
     POST people   {"user": "EVIDENCE", "password": …, "public_keys": [pem], "tokens": [text]}
     POST night    {"night": "2026-07-01", "clock": "2026-07-02T03:00:00Z"}   state views show it; the clock stands
-                  still there, or at the moment of capture that the export claims (of "view", if one is named)
+                  still there, or at the moment of capture that the export claims
     POST rules    [{"match": regex, "action": …, "times": n, …}]             see state.Rule; "clear": forget them
     POST view     {"view": "USERS", "hide": [column], "add": [column], "empty": false}
     POST account  {"facts": {…}, "parameters": {…}, "locked": {…}, "forced_role": name, "grants": {role: [[privilege, kind, name]]},
@@ -59,10 +59,8 @@ async def night(request: Request) -> JSONResponse:
     engine = request.app.state.engine
     chosen = dt.date.fromisoformat(body["night"])
     await run_in_threadpool(engine.choose, chosen)
-    moment = (
-        dt.datetime.fromisoformat(body["clock"]) if "clock" in body else engine.captured_at(chosen, body.get("view"))
-    )
-    request.app.state.account.clock = moment
+    clock = body.get("clock")
+    request.app.state.account.clock = dt.datetime.fromisoformat(clock) if clock else engine.captured_at(chosen)
     return JSONResponse({})
 
 

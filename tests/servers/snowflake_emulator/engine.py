@@ -78,11 +78,9 @@ class Engine:
         self._databases = None
         self.duck("UPDATE SNOWFLAKE.EMULATOR.CHOSEN SET night = ?", [night])
 
-    def captured_at(self, night: dt.date, name: str | None = None) -> dt.datetime | None:
-        """Return when the exporter says it saw the state of ``night`` (in the view ``name``), if it says so."""
-        named = self.views.get(f"SHOW.{name}") or self.views.get(str(name))
-        views = [named] if named else [view for view in self.views.values() if view.kind == "state"]
-        claims = [view.nights.get(night.isoformat(), {}) for view in views]
+    def captured_at(self, night: dt.date) -> dt.datetime | None:
+        """Return when the exporter says it saw the last state of ``night``, if it says so."""
+        claims = [view.nights.get(night.isoformat(), {}) for view in self.views.values() if view.kind == "state"]
         moments = [claim["as_of"] for claim in claims if "as_of" in claim]
         return max(map(dt.datetime.fromisoformat, moments), default=None)
 
