@@ -46,16 +46,15 @@ def here(*arguments, codes=(0,), cwd="."):
 CONTROLS = sorted(path.parent.name for path in (Path(__file__).parent.parent / "controls").glob("*/*/control.toml"))
 
 
-ACCOUNTS: Path | None = (
-    None  # where accounts that were made are kept while tests run (conftest.py), to be copied for the next
-)
+# Where accounts that were made are kept while tests run (conftest.py), to be copied for the next.
+ACCOUNTS: Path | None = None
 
 
-def workspace(folder: Path, size: Size, only=None, also=()):
+def workspace(folder: Path, size: Size, only=None):
     """Make a demo workspace whose account has another ``size`` than the named ones.
 
     ``only`` names the controls that are judged: the overlay switches the others off, and of the carrier's account nothing is collected but
-    what they need and the datasets ``also``. Both spare a test most of its time.
+    what they need. Both spare a test most of its time.
     """
     here("init", folder, "--demo", "--size", "none")
     _account(folder, size)
@@ -65,7 +64,7 @@ def workspace(folder: Path, size: Size, only=None, also=()):
         (folder / "overlay.toml").write_text(
             "".join(f"[controls.{name}]\n{off}" for name in CONTROLS if name not in only)
         )
-        _narrow(folder, only, also)
+        _narrow(folder, only)
     return json.loads((folder / "answer-key.json").read_text())
 
 
@@ -74,25 +73,27 @@ def _account(folder: Path, size: Size):
     from evidence.cli.init_command import demo_judges
     from evidence.cli.workspace import Workspace
 
-    def made(where):
+    def make(where):
         generate(where, size, judges=demo_judges(Workspace.open(folder)))
-        return where
 
     if ACCOUNTS is None:
-        made(folder)
+        make(folder)
         return
     kept = ACCOUNTS / hashlib.sha256(repr(size).encode()).hexdigest()[:16]
-    shutil.copytree(kept if kept.exists() else made(kept), folder, dirs_exist_ok=True)
+    if not kept.exists():
+        make(begun := kept.with_suffix(".begun"))  # a half-made one is never copied
+        begun.rename(kept)
+    shutil.copytree(kept, folder, dirs_exist_ok=True)
 
 
-def _narrow(folder: Path, only, also):
-    """Let the carrier's source serve what the controls ``only`` and their facts read, and ``also``."""
+def _narrow(folder: Path, only):
+    """Let the carrier's source serve what the controls ``only`` and their facts read; everything where they read nothing of it."""
     from evidence.cli.workspace import Workspace
     from evidence.control.gate import requirements
 
     opened = Workspace.open(folder)
     needed = {need.dataset for name in only for need in requirements(opened.library, opened.library.controls[name])}
-    served = sorted((needed | set(also)) & set(opened.source("carrier").datasets()))
+    served = sorted(needed & set(opened.source("carrier").datasets()))
     if served:
         settings, table = folder / "evidence.toml", "[sources.carrier]\n"
         text = settings.read_text()
