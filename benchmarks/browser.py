@@ -57,18 +57,16 @@ def run(sizes, rounds):
     with tempfile.TemporaryDirectory(prefix="evidence-bench-") as folder:
         sizes = sorted(sizes)
         for count in sizes:
-            common.apart("packet", "screen", count, folder)
-        found = {f"{what}, {count:,}": [] for what in ("opens", "filters") for count in sizes}
+            common.apart("packet", "page", count, folder)
+        found = {what: {f"{what}, {count:,}": [] for count in sizes} for what in ("opens", "filters")}
         for _ in range(rounds):
             for count in sizes:
                 for what, took in looked_at(Path(folder, f"{count}.html"), count).items():
-                    found[f"{what}, {count:,}"].append(took)
+                    found[what][f"{what}, {count:,}"].append(took)
     return [
         row
-        for what in ("opens", "filters")
-        for row in common.rows_of(
-            "browser", {c: r for c, r in found.items() if c.startswith(what)}, f"{what}, {sizes[0]:,}", of="wall"
-        )
+        for what, runs in found.items()
+        for row in common.rows_of("browser", runs, f"{what}, {sizes[0]:,}", of="wall")
     ]
 
 

@@ -40,21 +40,12 @@ def values(count: str, folder: str) -> Callable[[], None]:
 
 
 def page(count: str, folder: str) -> Callable[[], dict[str, object]]:
-    """The page with all rows in its annex."""
+    """The page with all rows in its annex, written to the folder."""
     from evidence.render import html
     from tests.fakes.packet_inputs import TEMPLATES
 
     _, content, _ = _made(count, folder)
-    return lambda: {"MiB": len(html.render_screen(content, TEMPLATES)) >> 20}
-
-
-def screen(count: str, folder: str) -> Callable[[], None]:
-    """Write the page to the folder, for who opens it."""
-    from evidence.render import html
-    from tests.fakes.packet_inputs import TEMPLATES
-
-    _, content, _ = _made(count, folder)
-    return lambda: Path(folder, f"{count}.html").write_bytes(html.render_screen(content, TEMPLATES)) and None
+    return lambda: {"MiB": Path(folder, f"{count}.html").write_bytes(html.render_screen(content, TEMPLATES)) >> 20}
 
 
 def workbook(count: str, folder: str) -> Callable[[], dict[str, object]]:

@@ -224,8 +224,7 @@ def test_a_changed_copy_of_a_part_is_refused(inputs, key, tmp_path):
 
 def test_a_partial_packet_says_so_on_every_page(inputs, key, tmp_path):
     first, *rest = inputs.exhibits
-    report = replace(inputs.report, sections=("summary", "matrix"))
-    partial = replace(inputs, report=report, exhibits=[replace(first, settled=False), *rest], system=None, demo=True)
+    partial = replace(inputs, exhibits=[replace(first, settled=False), *rest], system=None, demo=True)
     packet = build_packet(partial, key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT, partial=True)
     assert any("provisional" in line for line in packet.omissions)
     pages = pdf_pages(packet.folder / "data/packet.pdf")
@@ -264,7 +263,7 @@ def test_over_the_limit_rows_are_referenced(key, tmp_path):
 
 
 def test_the_soc2_report_lists_its_own_framework(tmp_path, key):
-    inputs = build_inputs(tmp_path / "parts", count=2, report="quarterly-soc2", sections=("summary", "matrix"))
+    inputs = build_inputs(tmp_path / "parts", count=2, report="quarterly-soc2")
     packet = build_packet(inputs, key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT)
     text = "".join(pdf_pages(packet.folder / "data/packet.pdf"))
     assert "Requirements: SOC 2" in text
