@@ -4,7 +4,8 @@ Servers pin other versions of the same libraries than the product does, so each 
 ``.venvs/``. It is made on first use, atomically: built beside its final name, then renamed. A marker file holds the
 digest of the requirements; other requirements mean another environment, never a changed one.
 
-``python -m tests.servers.venvs emulator localstack`` makes them ahead of time and prints the interpreters.
+``python -m tests.servers.venvs emulator localstack`` makes them ahead of time and prints the interpreters: `make test`
+does so, for on a slow machine an installation is longer than a test may take.
 """
 
 import fcntl
@@ -66,7 +67,7 @@ def _install(folder: Path, requirements: Path) -> None:
         _run([*pip, "--no-deps", "--require-hashes", "-r", str(requirements)])
         return
     _run([sys.executable, "-m", "venv", str(folder)])
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     _run([*pip, "--no-deps", "--require-hashes", "-r", str(requirements)])
 
 
