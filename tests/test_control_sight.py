@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from evidence.control.engine import Engine
-from evidence.control.sight import Sight
+from evidence.control.sight import Sight, sight_of
 from evidence.control.windows import Shown
 
 DAY = dt.date(2026, 9, 1)
@@ -16,7 +16,7 @@ COLUMNS = ("name", "kind", "night", "captured_at")
 @pytest.fixture(scope="module")
 def sight():
     with Engine() as engine:
-        yield engine._sight
+        yield lambda sql: sight_of(sql, engine._spelled)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,20 @@ def test_a_table_is_seen_with_the_columns_that_are_named(sight, sql, seen):
 
 def test_without_a_syntax_tree_everything_but_the_clock_is_seen():
     assert Sight.of("select 1", '{"error": true}').columns("a.t", COLUMNS) == ("name", "kind")
+
+
+def test_a_text_is_looked_through_once_in_a_process(monkeypatch):
+    asked = []
+
+    def spelled(sql):
+        asked.append(sql)
+        return '{"error": true}'
+
+    monkeypatch.setattr("evidence.control.sight._KNOWN", {})
+    monkeypatch.setattr("evidence.control.sight._MOST", 2)
+    for sql in ("one", "one", "two", "three", "three", "one"):
+        sight_of(sql, spelled)
+    assert asked == ["one", "two", "three", "one"]  # the oldest makes room
 
 
 def users(night, names=("ANN", "BOB")):

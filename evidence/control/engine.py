@@ -23,7 +23,7 @@ from evidence.control.model import Library
 from evidence.control.night import Night
 from evidence.control.register import Registers
 from evidence.control.result import NightFinding
-from evidence.control.sight import Sight
+from evidence.control.sight import Sight, sight_of
 from evidence.control.verdict import check_population, fingerprint
 from evidence.control.windows import Shown, Tables
 from evidence.errors import ControlError
@@ -68,7 +68,6 @@ class Engine:
         self._connection.execute("SET lock_configuration = true")
         self._parsed: dict[str, duckdb.Statement] = {}
         self._lazy: dict[str, duckdb.DuckDBPyRelation] = {}
-        self._sights: dict[str, Sight] = {}
         self._slots = Slots(self._connection)
         self._rooms = Rooms(self._connection, self._slots)
         self._remember = remember  # worth it where statements are asked again, night after night
@@ -100,7 +99,7 @@ class Engine:
         limit, returns more than the result limit or two columns of one name.
         """
         statement = self._parse(sql)
-        sight = self._sight(sql)
+        sight = sight_of(sql, self._spelled)
         seen = {name: self._seen(name, given, sight) for name, given in tables.items()}
         if not self._remember:
             return self._run(statement, room, seen)
@@ -186,11 +185,9 @@ class Engine:
         parts = shown.parts or ((shown.slot, shown.table),)
         return Seen(tuple(self._slots.held(slot, table, alone=bool(shown.parts)) for slot, table in parts), named)
 
-    def _sight(self, sql: str) -> Sight:
-        if sql not in self._sights:
-            ((tree,),) = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
-            self._sights[sql] = Sight.of(sql, tree)
-        return self._sights[sql]
+    def _spelled(self, sql: str) -> str:
+        ((tree,),) = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
+        return str(tree)
 
 
 def _named_once(columns: Sequence[str]) -> None:

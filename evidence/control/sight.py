@@ -7,12 +7,13 @@ nothing else moved (``docs/decisions/0151-same-question-same-answer.md``).
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 CLOCK_COLUMNS: Final = frozenset({"night", "captured_at", "as_of"})
 _SELECT: Final = "SELECT_NODE"
+_MOST: Final = 4_096  # statements whose sights are kept; a library has some 220
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,18 @@ class Sight:
         """Return those of ``columns`` that the statement sees of ``table`` (``name`` or ``schema.name``); maybe none."""
         whole = self.starred is None or table.casefold() in self.starred
         return tuple(name for name in columns if name.casefold() in self.words or (whole and name not in CLOCK_COLUMNS))
+
+
+_KNOWN: dict[str, Sight] = {}
+
+
+def sight_of(sql: str, spelled: Callable[[str], str]) -> Sight:
+    """Return what ``sql`` sees; ``spelled`` gives its syntax tree. It follows from the text, so all engines of a process share it."""
+    if sql not in _KNOWN:
+        while len(_KNOWN) >= _MOST:
+            del _KNOWN[next(iter(_KNOWN))]
+        _KNOWN[sql] = Sight.of(sql, spelled(sql))
+    return _KNOWN[sql]
 
 
 @dataclass(slots=True)
