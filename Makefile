@@ -4,15 +4,16 @@
 # make verifier  dist/verify.pyz, the verifier in one file, and its SHA-256
 # make bench   benchmarks, as ratios against named baselines
 PYTHON_RUN := .venv/bin/python
-.PHONY: demo test test-all bootstrap lint servers bench verifier requirements clean
+.PHONY: demo test test-all bootstrap lint bench verifier requirements clean
 
 demo:
 	@sh scripts/bootstrap.sh demo
 	@sh scripts/demo.sh
 
 # one worker per file: a test module's fixtures (servers, a whole demo job) are made once; three workers keep two cores busy while one waits
-test: bootstrap
-	@$(MAKE) --no-print-directory -j 2 lint servers
+test:
+	@sh scripts/bootstrap.sh test emulator localstack aws merkle pki schemas
+	@$(MAKE) --no-print-directory lint
 	@$(PYTHON_RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: lint
@@ -24,10 +25,6 @@ bootstrap:
 
 lint: bootstrap
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
-
-# environments of the servers that quick tests talk to; slow tests make theirs when they first need them
-servers: bootstrap
-	@$(PYTHON_RUN) -m tests.servers.venvs emulator localstack aws merkle pki schemas >/dev/null
 
 bench:
 	@sh scripts/bootstrap.sh test

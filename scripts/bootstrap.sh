@@ -1,10 +1,13 @@
 #!/bin/sh
 # Makes .venv from hashed requirements and installs what the system lacks: `bootstrap.sh demo`, `test` or `test-all`.
+# Further words are environments of test servers, made beside it: `bootstrap.sh test emulator localstack`. Tests make for
+# themselves what is not there, but on a slow machine an installation is longer than a test may take.
 # Packages are installed with apt or brew where this user may (root, or sudo without a password); otherwise the one
 # line to type is printed and the script stops.
 set -eu
 cd "$(dirname "$0")/.."
 purpose="${1:-demo}"
+[ $# = 0 ] || shift
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
@@ -78,6 +81,12 @@ if [ -n "$apt_missing" ]; then
   fi
 fi
 
+servers=""
+if [ $# != 0 ]; then
+  "$python" -m tests.servers.venvs "$@" >/dev/null &
+  servers=$!
+fi
+
 # The demo needs what the product needs; the tests more. A stamp says for which requirements .venv was made.
 if [ "$purpose" = demo ] && [ ! -f .venv/.made-for-test ]; then set_of=run; else set_of=dev; fi
 wanted="$set_of $(cat "requirements/$set_of.txt" pyproject.toml | cksum)"
@@ -90,3 +99,4 @@ if [ "$(cat .venv/.requirements 2>/dev/null || true)" != "$wanted" ]; then
   [ "$set_of" = run ] || : > .venv/.made-for-test
   echo "$wanted" > .venv/.requirements
 fi
+[ -z "$servers" ] || wait "$servers"
