@@ -1,12 +1,13 @@
 """``evidence collect`` over the wire: ``python -m benchmarks.collect_wire [ROWS ...]``, by default 200,000 rows of each dataset.
 
-The Snowflake emulator serves so many sign-ins, queries and accesses, no two texts of queries alike, in chunks of the size the collector asks
-for. Each dataset is read in turn, each time in a process of its own, by: the floor, a bare loop that writes what the connector fetches to one Parquet file;
+The Snowflake emulator serves so many sign-ins, queries (no two texts alike, and texts as often as a generated night sends the same) and accesses, in
+chunks of the size the collector asks for. Each is read in turn, each time in a process of its own, by: the floor, a bare loop that writes what the connector fetches to one Parquet file;
 what people write, a data frame written to Parquet and copied to where it is kept, and a pipeline of dlt where that is installed (``pip install dlt``);
 and ``evidence collect``. Seconds are of the wall, from the SELECT to the files, the server's included; for ``evidence`` also of the whole command, with
 totals and sealing. Ratios are of speed. Memory is of the process that reads, beside the smallest size: it must not grow with the rows.
 """
 
+import contextlib
 import shutil
 import tempfile
 import tomllib
@@ -22,9 +23,12 @@ from evidence.datasets.load import load_contracts
 from evidence.snapshot.model import Window
 from evidence.sources import snowflake_sql as sql
 from evidence.sources.snowflake_login import Login
-from tests.servers.large_night import DATASETS, NIGHT, sealed, served, workspace, write_night
+from tests.servers.large_night import DATASETS, NIGHT, REPEATED, sealed, served, workspace, write_night
 
 DEFAULT = (200_000,)
+CASES = {dataset: (dataset, DATASETS) for dataset in DATASETS} | {
+    "query_history, texts repeat": ("query_history", REPEATED)
+}
 WAYS = ("floor", "data_frame", *(["dlt"] if find_spec("dlt") else []), "collected")
 
 
@@ -33,31 +37,35 @@ def run(sizes, rounds):
     rows, smallest = [], {}
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="evidence-bench-") as scratch:
-            for dataset, found in _nights(Path(scratch), size, rounds).items():
-                rows += _rows(dataset, size, found, smallest)
+            for case, found in _nights(Path(scratch), size, rounds).items():
+                rows += _rows(case, size, found, smallest)
     return rows
 
 
 def _nights(scratch, size, rounds):
-    found = {dataset: {way: [] for way in WAYS} for dataset in DATASETS}
-    exports = write_night(scratch / "exports", size, names=tuple(DATASETS))
-    with served(exports, life=3600 * rounds) as (port, pem):
+    found = {case: {way: [] for way in WAYS} for case in CASES}
+    with contextlib.ExitStack() as servers:
+        places = {}
+        for case, (dataset, owns) in CASES.items():
+            exports = write_night(scratch / case, size, names=[dataset], owns=owns)
+            places[case] = servers.enter_context(served(exports, life=3600 * rounds))
         for _ in range(rounds):
-            for dataset in DATASETS:
+            for case, (port, pem) in places.items():
+                dataset, _ = CASES[case]
                 for way in WAYS:
                     work = scratch / "work"
                     workspace(work, pem, port, [dataset])
-                    found[dataset][way].append(common.apart("collect_wire", way, work, dataset, size))
+                    found[case][way].append(common.apart("collect_wire", way, work, dataset, size))
                     shutil.rmtree(work)
     return found
 
 
-def _rows(dataset, size, found, smallest):
+def _rows(case, size, found, smallest):
     seconds = {way: [each.notes.get("seconds", each.wall) for each in runs] for way, runs in found.items()}
     seconds["collected, whole command"] = [each.wall for each in found["collected"]]
     for way, values in seconds.items():
         row = common.Row(
-            "collect", f"{dataset}, {size:,}, {way.replace('_', ' ')}", "rows/s", [size / each for each in values]
+            "collect", f"{case}, {size:,}, {way.replace('_', ' ')}", "rows/s", [size / each for each in values]
         )
         if way != "floor":
             row.base = "floor"
@@ -65,8 +73,8 @@ def _rows(dataset, size, found, smallest):
         yield row
     for way, runs in found.items():
         peaks = [each.peak for each in runs]
-        row = common.Row("collect", f"{dataset}, {size:,}, {way.replace('_', ' ')}, memory", "MiB", peaks)
-        before = smallest.setdefault((dataset, way), peaks)
+        row = common.Row("collect", f"{case}, {size:,}, {way.replace('_', ' ')}, memory", "MiB", peaks)
+        before = smallest.setdefault((case, way), peaks)
         if before is not peaks:
             row.base, row.ratios = "the smallest", [mine / its for mine, its in zip(peaks, before, strict=True)]
         yield row

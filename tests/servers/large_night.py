@@ -1,6 +1,7 @@
 """One large night of a demo account over the wire, and what the collector's process needs for it.
 
-A small night is generated and repeated on the way into Parquet, with ids and literals of its own per row: as many rows as asked for, no two texts alike.
+A small night is generated and repeated on the way into Parquet, with ids and literals of its own per row: as many rows as asked for, no two texts alike
+unless that is wanted.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ DATASETS = {
     "query_history": "QUERY_ID || '-' || n AS QUERY_ID, replace(QUERY_TEXT, '''', '''' || n) || ' -- ' || QUERY_ID || n AS QUERY_TEXT",
     "access_history": "QUERY_ID || '-' || n AS QUERY_ID",
 }
+REPEATED = {"query_history": "QUERY_ID || '-' || n AS QUERY_ID"}  # texts as often as dbt and reports send the same
 USUAL = ("query_history", "access_history")  # the large ones
 SOURCE = """
 [sources.account]
@@ -66,15 +68,17 @@ class Run:
     said: str
 
 
-def write_night(root: Path, rows: int, *, base: int = 20_000, names: Sequence[str] = USUAL) -> Path:
-    """Write an export folder with ``rows`` rows of each of ``names`` on NIGHT."""
+def write_night(
+    root: Path, rows: int, *, base: int = 20_000, names: Sequence[str] = USUAL, owns: Mapping[str, str] = DATASETS
+) -> Path:
+    """Write an export folder with ``rows`` rows of each of ``names`` on NIGHT; ``owns`` says what a repeated row has of its own."""
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch)
         generate(made, Size(nights=1, queries=min(base, rows)))
         con = duckdb.connect()
         con.execute("SET TimeZone = 'UTC'")
         for name in names:
-            own = DATASETS[name]
+            own = owns[name]
             (folder := root / "snowflake" / name / f"date={NIGHT}").mkdir(parents=True)
             source = f"{made}/exports/snowflake/{name}/date={NIGHT}/*.parquet"
             count = con.execute(f"SELECT count(*) FROM '{source}'").fetchone()[0]
