@@ -112,20 +112,23 @@ def rows_result(columns: list[dict[str, Any]], rows: list[list[str | None]], met
 
 
 def indent(table: pa.Table, columns: Sequence[dict[str, Any]], parameters: Mapping[str, str]) -> pa.Table:
-    """Lay VARIANT text out as JSON_INDENT says."""
+    """Lay VARIANT text out as JSON_INDENT says; each text once, for the documents of a night repeat."""
     width = int(parameters["JSON_INDENT"])
-    separators = (",", ":") if not width else (",", ": ")
     for at, column in enumerate(columns):
         if column["type"] == "variant":
-            values = [None if text is None else json.loads(text) for text in table.column(at).to_pylist()]
-            spelled = [
-                None
-                if value is None
-                else json.dumps(value, indent=width or None, separators=separators, ensure_ascii=False)
-                for value in values
-            ]
-            table = table.set_column(at, table.field(at).name, pa.array(spelled, pa.string()))
+            chunks = [_laid_out(chunk, width) for chunk in table.column(at).chunks]
+            table = table.set_column(at, table.field(at).name, pa.chunked_array(chunks, pa.string()))
     return table
+
+
+def _laid_out(texts: pa.Array, width: int) -> pa.Array:
+    separators = (",", ":") if not width else (",", ": ")
+    folded = texts.cast(pa.string()).dictionary_encode()
+    spelled = [
+        json.dumps(json.loads(text), indent=width or None, separators=separators, ensure_ascii=False)
+        for text in folded.dictionary.to_pylist()
+    ]
+    return pa.array(spelled, pa.string()).take(folded.indices)
 
 
 def encode(table: pa.Table, columns: Sequence[dict[str, Any]]) -> pa.Table:
