@@ -98,12 +98,20 @@ def treat_documents(array: pa.Array, name: str, redactor: Redactor, counts: Coun
     rows = np.flatnonzero(hits)
     if not len(rows):
         return array
-    tally = counts.setdefault(name, Counter())
+    folded = array.take(pa.array(rows)).dictionary_encode()  # each text once: documents repeat
     treated = []
-    for text in array.take(pa.array(rows)).to_pylist():
-        value = _walk(variant.parse(text), redactor, tally)
-        treated.append(variant.dumps(value))
-    return pc.replace_with_mask(array, pa.array(hits), pa.array(treated, pa.string()))
+    for text, times in zip(folded.dictionary.to_pylist(), times_of(folded), strict=True):
+        tally: Counter[str] = Counter()
+        treated.append(variant.dumps(_walk(variant.parse(text), redactor, tally)))
+        for outcome, found in tally.items():
+            _count(counts, name, outcome, found * times)
+    return pc.replace_with_mask(array, pa.array(hits), pa.array(treated, pa.string()).take(folded.indices))
+
+
+def times_of(folded: pa.DictionaryArray) -> list[int]:
+    """Count the rows of each distinct value."""
+    found: list[int] = np.bincount(folded.indices.drop_null().to_numpy(), minlength=len(folded.dictionary)).tolist()
+    return found
 
 
 def _walk(value: Any, redactor: Redactor, tally: Counter[str]) -> Any:

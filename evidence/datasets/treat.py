@@ -9,13 +9,12 @@ import functools
 from collections import Counter
 from collections.abc import Mapping
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from evidence.datasets import nested
 from evidence.datasets.contract import NESTED, Column, Contract
-from evidence.datasets.documents import Counts, root, treat_documents, unfold
+from evidence.datasets.documents import Counts, root, times_of, treat_documents, unfold
 from evidence.snapshot.redact import Redactor
 
 
@@ -53,7 +52,7 @@ def _texts(array: pa.Array, column: Column, redactor: Redactor, counts: Counts) 
         done = [_located(value, redactor) for value in values]
     else:
         done = [redactor.scrub(value, column.scrub_as) for value in values]
-    for (_, outcome), times in zip(done, _times(folded), strict=True):
+    for (_, outcome), times in zip(done, times_of(folded), strict=True):
         counts.setdefault(column.landed, Counter())[outcome] += times
     return pa.array([text for text, _ in done], pa.string()).take(folded.indices)
 
@@ -79,9 +78,3 @@ def _sensitive(array: pa.Array, batch: pa.RecordBatch, column: Column, redactor:
     if texts:
         counts.setdefault(column.landed, Counter())["keyed"] += len(texts)
     return pc.replace_with_mask(treated, rows, pa.array(texts, pa.string()))
-
-
-def _times(folded: pa.DictionaryArray) -> list[int]:
-    """Count the rows of each distinct value."""
-    found: list[int] = np.bincount(folded.indices.drop_null().to_numpy(), minlength=len(folded.dictionary)).tolist()
-    return found
