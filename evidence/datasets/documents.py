@@ -44,12 +44,12 @@ def unfold(
     redactor: Redactor,
     counts: Counts,
     read: Mapping[str, nested.Exact],
-) -> Mapping[str, tuple[pa.Array, pa.Array]]:
-    """Return typed lists and rests of each nested column; columns of one shape share their distinct texts.
+) -> Mapping[str, tuple[pa.DictionaryArray, pa.Array]]:
+    """Return typed lists and rests of each nested column; columns of one shape share their distinct texts and lists.
 
     ``read``: column type -> documents that are typed already. Adds ``located``, ``commented``, ``truncated`` and ``rest`` to ``counts``.
     """
-    found: dict[str, tuple[pa.Array, pa.Array]] = {}
+    found: dict[str, tuple[pa.DictionaryArray, pa.Array]] = {}
     for kind, shape in nested.SHAPES.items():
         columns = [column.landed for column in contract.kept if column.type == kind]
         if not columns:
@@ -58,7 +58,8 @@ def unfold(
         unfolded = _unfolded(pa.concat_arrays([others for _, others in texts]).unique(), shape, read[kind])
         for name, (text, _) in zip(columns, texts, strict=True):
             indices = pc.index_in(text, unfolded.texts)
-            found[name] = (unfolded.lists.take(indices), unfolded.rests.take(indices))
+            lists = pa.DictionaryArray.from_arrays(indices, unfolded.lists)
+            found[name] = (lists, unfolded.rests.take(indices))
             _count(counts, name, "truncated", pc.sum(unfolded.cut.take(indices)).as_py() or 0)
             _count(counts, name, "rest", len(text) - found[name][1].null_count)
     return found

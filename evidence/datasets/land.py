@@ -17,7 +17,7 @@ from evidence.datasets.conform import Bad, Conformed, Drift, conform
 from evidence.datasets.contract import Contract
 from evidence.datasets.quarantine import Quarantine
 from evidence.datasets.totals import TotalsTaker
-from evidence.datasets.treat import treat
+from evidence.datasets.treat import decoded, treat
 from evidence.snapshot.model import Part, Totals, Window
 from evidence.snapshot.redact import Redactor
 from evidence.snapshot.rows import RowsDigest, slices
@@ -106,7 +106,7 @@ class _Landing:
         if good.num_rows:
             treated = treat(good, self.contract, self.redactor, self.counts, conformed.read)
             self.digest.update(treated)
-            self.writer.write(treated)
+            self.writer.write(decoded(treated, self.contract.landed_schema))
 
     def _bad(self, conformed: Conformed) -> dict[int, Bad]:
         bad = dict(conformed.bad)

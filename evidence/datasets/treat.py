@@ -25,7 +25,10 @@ def treat(
     counts: Counts,
     read: Mapping[str, nested.Exact],
 ) -> pa.RecordBatch:
-    """Return the batch in the contract's landed schema; adds outcomes to ``counts``. ``read``: documents that are typed already."""
+    """Return the batch with the contract's landed columns; adds outcomes to ``counts``. ``read``: documents that are typed already.
+
+    Nested columns are dictionaries of their distinct lists, which :func:`decoded` takes apart.
+    """
     unfolded = unfold(batch, contract, redactor, counts, read)
     arrays: list[pa.Array] = []
     for column in contract.kept:
@@ -38,7 +41,13 @@ def treat(
             arrays.append(treat_documents(array, column.landed, redactor, counts))
         else:
             arrays.append(array)
-    return pa.RecordBatch.from_arrays(arrays, schema=contract.landed_schema)
+    return pa.RecordBatch.from_arrays(arrays, names=contract.landed_schema.names)
+
+
+def decoded(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return ``batch`` in ``schema``: what is in dictionaries stands in each row."""
+    arrays = [each.dictionary_decode() if pa.types.is_dictionary(each.type) else each for each in batch.columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _texts(array: pa.Array, column: Column, redactor: Redactor, counts: Counts) -> pa.Array:

@@ -86,12 +86,18 @@ def tag(name: str) -> str:
 
 
 def _members(columns: list[tuple[str, pa.Array]]) -> list[Any]:
-    """Return pieces that spell mark, value and ``;`` of every column, NULL or nothing where that is NULL."""
+    """Return pieces that spell mark, value and ``;`` of every column, NULL or nothing where that is NULL.
+
+    Documents that come as a dictionary of few are spelled once each.
+    """
     pieces: list[Any] = []
     for mark, column in columns:
         if column.null_count == len(column):
             continue
         if pa.types.is_dictionary(column.type):
+            if pa.types.is_nested(column.type.value_type) and len(column.dictionary) <= len(column) // 2:
+                pieces.append(_spread(_join(mark, *_value(column.dictionary), ";"), column.indices))
+                continue
             column = column.dictionary_decode()  # noqa: PLW2901
         folded = _folded(column)
         if folded is not None:
@@ -115,7 +121,8 @@ def _folded(column: pa.Array) -> pa.DictionaryArray | None:
 
 def _spread(spelled: pa.Array, indices: pa.Array) -> Any:
     """Return the spelled values at ``indices``: one alone where it is the same in every row."""
-    return spelled[0].as_py() if len(spelled) == 1 and indices.null_count == 0 else spelled.take(indices)
+    alone = len(spelled) == 1 and spelled.null_count == indices.null_count == 0
+    return spelled[0].as_py() if alone else spelled.take(indices)
 
 
 def _value(column: pa.Array) -> list[Any]:
