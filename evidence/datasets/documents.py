@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +38,14 @@ class _Unfolded:
     cut: pa.Array
 
 
+class _Given(NamedTuple):
+    """The documents of a column, treated; those that were not read before; where the others are among what was read."""
+
+    texts: pa.Array
+    others: pa.Array
+    places: pa.Array
+
+
 def unfold(
     batch: pa.RecordBatch,
     contract: Contract,
@@ -54,24 +62,22 @@ def unfold(
         columns = [column.landed for column in contract.kept if column.type == kind]
         if not columns:
             continue
-        texts = [_treated(batch.column(name), read[kind], name, redactor, counts) for name in columns]
-        unfolded = _unfolded(pa.concat_arrays([others for _, others in texts]).unique(), shape, read[kind])
-        for name, (text, _) in zip(columns, texts, strict=True):
-            indices = pc.index_in(text, unfolded.texts)
+        given = [_treated(batch.column(name), read[kind], name, redactor, counts) for name in columns]
+        unfolded = _unfolded(pa.concat_arrays([each.others for each in given]).unique(), shape, read[kind])
+        for name, (text, others, places) in zip(columns, given, strict=True):
+            indices = pc.index_in(text, unfolded.texts) if len(others) else places  # what was read comes first there
             lists = pa.DictionaryArray.from_arrays(indices, unfolded.lists)
             found[name] = (lists, unfolded.rests.take(indices))
             _count(counts, name, "truncated", pc.sum(unfolded.cut.take(indices)).as_py() or 0)
-            _count(counts, name, "rest", len(text) - found[name][1].null_count)
+            _count(counts, name, "rest", len(indices) - found[name][1].null_count)
     return found
 
 
-def _treated(
-    array: pa.Array, exact: nested.Exact, name: str, redactor: Redactor, counts: Counts
-) -> tuple[pa.Array, pa.Array]:
-    """Return the documents, treated, and those among them that are not in ``exact``."""
-    rows = exact.lacks(array)
+def _treated(array: pa.Array, exact: nested.Exact, name: str, redactor: Redactor, counts: Counts) -> _Given:
+    places = exact.places(array)
+    rows = pc.and_(places.is_null(), array.is_valid())
     others = treat_documents(array.filter(rows), name, redactor, counts)
-    return (pc.replace_with_mask(array, rows, others) if len(others) else array), others
+    return _Given(pc.replace_with_mask(array, rows, others) if len(others) else array, others, places)
 
 
 def _unfolded(others: pa.Array, shape: nested.Shape, exact: nested.Exact) -> _Unfolded:

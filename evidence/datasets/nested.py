@@ -99,9 +99,13 @@ class Exact:
     texts: pa.Array
     typed: pa.Array
 
+    def places(self, texts: pa.Array) -> pa.Array:
+        """Return where each of ``texts`` is among these; NULL if it is not, or is none."""
+        return pc.index_in(texts, self.texts)
+
     def lacks(self, texts: pa.Array) -> pa.Array:
         """Say which of ``texts`` are documents that are not among these; NULL is none."""
-        return pc.and_(pc.is_null(pc.index_in(texts, self.texts)), texts.is_valid())
+        return pc.and_(self.places(texts).is_null(), texts.is_valid())
 
 
 def exact(texts: pa.Array, shape: Shape) -> Exact:
