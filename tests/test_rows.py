@@ -132,6 +132,23 @@ def test_a_lost_or_doubled_row_shows(made):
     assert digest(table(made)) not in {digest(table(made[1:])), digest(table([*made, made[0]]))}
 
 
+@patient
+@given(
+    st.lists(st.none() | st.lists(st.none() | elements, max_size=3), min_size=1, max_size=3),
+    st.lists(st.none() | st.integers(0, 2), min_size=1, max_size=9),
+    st.integers(0, 4),
+)
+def test_documents_in_a_dictionary_are_spelled_as_in_rows(lists, places, start):
+    """Any of its lists may be NULL, as may be a place; a dictionary of one, and a slice, too."""
+    indices = pa.array([place if place is None else place % len(lists) for place in places], pa.int32())
+    folded = pa.DictionaryArray.from_arrays(indices, pa.array(lists, INNER))
+    numbers = pa.array(range(len(indices)), pa.int64())
+    batch = pa.record_batch({"nested": folded, "number": numbers}).slice(start)
+    plain = pa.record_batch({"nested": folded.dictionary_decode(), "number": numbers}).slice(start)
+    assert spell(batch).to_pylist() == spell(plain).to_pylist()
+    assert digest(batch) == digest(plain)
+
+
 def test_dictionary_encoding_does_not_matter():
     plain = pa.record_batch({"text": pa.array(["x", None, "x"])})
     assert digest(pa.record_batch({"text": plain.column(0).dictionary_encode()})) == digest(plain)

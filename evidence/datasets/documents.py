@@ -52,12 +52,12 @@ def unfold(
     redactor: Redactor,
     counts: Counts,
     read: Mapping[str, nested.Exact],
-) -> Mapping[str, tuple[pa.DictionaryArray, pa.Array]]:
-    """Return typed lists and rests of each nested column; columns of one shape share their distinct texts and lists.
+) -> Mapping[str, tuple[pa.Array, pa.Array]]:
+    """Return typed lists, as a dictionary where they repeat, and rests of each nested column; columns of one shape share their distinct texts.
 
     ``read``: column type -> documents that are typed already. Adds ``located``, ``commented``, ``truncated`` and ``rest`` to ``counts``.
     """
-    found: dict[str, tuple[pa.DictionaryArray, pa.Array]] = {}
+    found: dict[str, tuple[pa.Array, pa.Array]] = {}
     for kind, shape in nested.SHAPES.items():
         columns = [column.landed for column in contract.kept if column.type == kind]
         if not columns:
@@ -66,11 +66,16 @@ def unfold(
         unfolded = _unfolded(pa.concat_arrays([each.others for each in given]).unique(), shape, read[kind])
         for name, (text, others, places) in zip(columns, given, strict=True):
             indices = pc.index_in(text, unfolded.texts) if len(others) else places  # what was read comes first there
-            lists = pa.DictionaryArray.from_arrays(indices, unfolded.lists)
-            found[name] = (lists, unfolded.rests.take(indices))
+            found[name] = (_lists(unfolded.lists, indices), unfolded.rests.take(indices))
             _count(counts, name, "truncated", pc.sum(unfolded.cut.take(indices)).as_py() or 0)
             _count(counts, name, "rest", len(indices) - found[name][1].null_count)
     return found
+
+
+def _lists(lists: pa.Array, indices: pa.Array) -> pa.Array:
+    """Return the lists of the rows: as a dictionary if that is at most half as many."""
+    few = len(lists) <= len(indices) // 2
+    return pa.DictionaryArray.from_arrays(indices, lists) if few else lists.take(indices)
 
 
 def _treated(array: pa.Array, exact: nested.Exact, name: str, redactor: Redactor, counts: Counts) -> _Given:

@@ -27,7 +27,7 @@ def treat(
 ) -> pa.RecordBatch:
     """Return the batch with the contract's landed columns; adds outcomes to ``counts``. ``read``: documents that are typed already.
 
-    Nested columns are dictionaries of their distinct lists, which :func:`decoded` takes apart.
+    Nested columns whose lists repeat are dictionaries, which :func:`decoded` takes apart.
     """
     unfolded = unfold(batch, contract, redactor, counts, read)
     arrays: list[pa.Array] = []

@@ -88,14 +88,14 @@ def tag(name: str) -> str:
 def _members(columns: list[tuple[str, pa.Array]]) -> list[Any]:
     """Return pieces that spell mark, value and ``;`` of every column, NULL or nothing where that is NULL.
 
-    Documents that come as a dictionary of few are spelled once each.
+    Documents that come as a dictionary are spelled once each.
     """
     pieces: list[Any] = []
     for mark, column in columns:
         if column.null_count == len(column):
             continue
         if pa.types.is_dictionary(column.type):
-            if pa.types.is_nested(column.type.value_type) and len(column.dictionary) <= len(column) // 2:
+            if pa.types.is_nested(column.type.value_type):
                 pieces.append(_spread(_join(mark, *_value(column.dictionary), ";"), column.indices))
                 continue
             column = column.dictionary_decode()  # noqa: PLW2901
