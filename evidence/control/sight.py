@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 CLOCK_COLUMNS: Final = frozenset({"night", "captured_at", "as_of"})
 _SELECT: Final = "SELECT_NODE"
-_MOST: Final = 4_096  # statements whose sights are kept; a library has some 220
+_MOST: Final = 1_024  # statements whose sights are kept; a library has some 220
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,13 @@ _KNOWN: dict[str, Sight] = {}
 
 def sight_of(sql: str, spelled: Callable[[str], str]) -> Sight:
     """Return what ``sql`` sees; ``spelled`` gives its syntax tree. It follows from the text, so all engines of a process share it."""
-    if sql not in _KNOWN:
+    found = _KNOWN.get(sql)
+    if found is None:
+        found = Sight.of(sql, spelled(sql))
         while len(_KNOWN) >= _MOST:
-            del _KNOWN[next(iter(_KNOWN))]
-        _KNOWN[sql] = Sight.of(sql, spelled(sql))
-    return _KNOWN[sql]
+            _KNOWN.pop(next(iter(_KNOWN)), None)  # another thread may have been quicker
+        _KNOWN[sql] = found
+    return found
 
 
 @dataclass(slots=True)
