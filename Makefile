@@ -4,6 +4,7 @@
 # make verifier  dist/verify.pyz, the verifier in one file, and its SHA-256
 # make bench   benchmarks, as ratios against named baselines
 PYTHON_RUN := .venv/bin/python
+SERVERS := emulator localstack aws merkle pki schemas
 .PHONY: demo test test-all bootstrap lint bench verifier requirements clean
 
 demo:
@@ -12,12 +13,12 @@ demo:
 
 # one worker per file: a test module's fixtures (servers, a whole demo job) are made once; three workers keep two cores busy while one waits
 test:
-	@sh scripts/bootstrap.sh test emulator localstack aws merkle pki schemas
+	@sh scripts/bootstrap.sh test $(SERVERS)
 	@$(MAKE) --no-print-directory lint
 	@$(PYTHON_RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: lint
-	@sh scripts/bootstrap.sh test-all
+	@sh scripts/bootstrap.sh test-all $(SERVERS)
 	@$(PYTHON_RUN) -m pytest -n 2 --dist loadfile
 
 bootstrap:

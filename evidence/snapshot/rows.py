@@ -86,19 +86,11 @@ def tag(name: str) -> str:
 
 
 def _members(columns: list[tuple[str, pa.Array]]) -> list[Any]:
-    """Return pieces that spell mark, value and ``;`` of every column, NULL or nothing where that is NULL.
-
-    Documents that come as a dictionary are spelled once each.
-    """
+    """Return pieces that spell mark, value and ``;`` of every column, NULL or nothing where that is NULL."""
     pieces: list[Any] = []
     for mark, column in columns:
         if column.null_count == len(column):
             continue
-        if pa.types.is_dictionary(column.type):
-            if pa.types.is_nested(column.type.value_type):
-                pieces.append(_spread(_join(mark, *_value(column.dictionary), ";"), column.indices))
-                continue
-            column = column.dictionary_decode()  # noqa: PLW2901
         folded = _folded(column)
         if folded is not None:
             pieces.append(_spread(_join(mark, *_value(folded.dictionary), ";"), folded.indices))
@@ -110,7 +102,12 @@ def _members(columns: list[tuple[str, pa.Array]]) -> list[Any]:
 
 
 def _folded(column: pa.Array) -> pa.DictionaryArray | None:
-    """Return a column of few values as dictionary and indices: each value is spelled once. None where that does not pay."""
+    """Return a column of few values as dictionary and indices: each value is spelled once. None where that does not pay.
+
+    A column that comes so is left so.
+    """
+    if pa.types.is_dictionary(column.type):
+        return column
     if pa.types.is_nested(column.type) or len(column) < _SAMPLE:
         return None
     if len(column.slice(0, _SAMPLE).unique()) > _SAMPLE // 2:
