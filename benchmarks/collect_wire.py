@@ -26,9 +26,7 @@ from evidence.sources.snowflake_login import Login
 from tests.servers.large_night import DATASETS, NIGHT, REPEATED, sealed, served, workspace, write_night
 
 DEFAULT = (200_000,)
-CASES = {dataset: (dataset, DATASETS) for dataset in DATASETS} | {
-    "query_history, texts repeat": ("query_history", REPEATED)
-}
+CASES = {dataset: {dataset: own} for dataset, own in DATASETS.items()} | {"query_history, texts repeat": REPEATED}
 WAYS = ("floor", "data_frame", *(["dlt"] if find_spec("dlt") else []), "collected")
 
 
@@ -46,12 +44,12 @@ def _nights(scratch, size, rounds):
     found = {case: {way: [] for way in WAYS} for case in CASES}
     with contextlib.ExitStack() as servers:
         places = {}
-        for case, (dataset, owns) in CASES.items():
-            exports = write_night(scratch / case, size, names=[dataset], owns=owns)
+        for case, owns in CASES.items():
+            exports = write_night(scratch / case, size, owns=owns)
             places[case] = servers.enter_context(served(exports, life=3600 * rounds))
         for _ in range(rounds):
             for case, (port, pem) in places.items():
-                dataset, _ = CASES[case]
+                (dataset,) = CASES[case]
                 for way in WAYS:
                     work = scratch / "work"
                     workspace(work, pem, port, [dataset])

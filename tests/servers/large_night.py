@@ -68,17 +68,14 @@ class Run:
     said: str
 
 
-def write_night(
-    root: Path, rows: int, *, base: int = 20_000, names: Sequence[str] = USUAL, owns: Mapping[str, str] = DATASETS
-) -> Path:
-    """Write an export folder with ``rows`` rows of each of ``names`` on NIGHT; ``owns`` says what a repeated row has of its own."""
+def write_night(root: Path, rows: int, *, base: int = 20_000, owns: Mapping[str, str] | None = None) -> Path:
+    """Write an export folder with ``rows`` rows of each dataset of ``owns`` on NIGHT, by default the large ones; it says what a repeated row has of its own."""
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch)
         generate(made, Size(nights=1, queries=min(base, rows)))
         con = duckdb.connect()
         con.execute("SET TimeZone = 'UTC'")
-        for name in names:
-            own = owns[name]
+        for name, own in (owns or {name: DATASETS[name] for name in USUAL}).items():
             (folder := root / "snowflake" / name / f"date={NIGHT}").mkdir(parents=True)
             source = f"{made}/exports/snowflake/{name}/date={NIGHT}/*.parquet"
             count = con.execute(f"SELECT count(*) FROM '{source}'").fetchone()[0]
