@@ -65,14 +65,14 @@ def workbook(count: str, folder: str) -> Callable[[], dict[str, object]]:
 
 def data(count: str, folder: str) -> Callable[[], dict[str, object]]:
     """findings.json, findings.csv and findings.parquet."""
-    from evidence.packet import _findings
+    from evidence.packet import findings_of
     from evidence.render.records import SCHEMA, csv_pieces, records, write_parquet
 
     inputs, content, scratch = _made(count, folder)
 
     def run() -> dict[str, object]:
         with (scratch / "findings.json").open("wb") as out:
-            out.writelines(_findings(inputs))
+            out.writelines(findings_of(inputs))
         with (scratch / "findings.csv").open("wb") as out:
             out.writelines(csv_pieces(inputs.periods))
         write_parquet(scratch / "findings.parquet", records(content.periods), SCHEMA)

@@ -9,12 +9,13 @@ page says PROVISIONAL and the omissions are listed.
 import datetime as dt
 import hashlib
 import json
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from evidence.bag.bag import SIGNATURE, STAMPED, TIMESTAMP, BagWriter
 from evidence.bag.exhibit import ENTRY, PROOF, check_sealed, folder_of, object_name, part_names
@@ -25,7 +26,7 @@ from evidence.bag.validation import list_name
 from evidence.bag.zip import write_zip
 from evidence.control.measure import Measured
 from evidence.control.requests import Request
-from evidence.control.result import NightFinding, PeriodFinding
+from evidence.control.result import NightFinding, PeriodFinding, streamed
 from evidence.errors import EvidenceError, PacketRefusedError, TimestampError
 from evidence.render import html, pdf, trends
 from evidence.render.campaign import AccessReview
@@ -57,6 +58,8 @@ from evidence.snapshot.model import Part
 from evidence.tlog.note import Verifier
 from evidence.tlog.proof import parse_consistency
 
+_BLOCK: Final = 1 << 20  # bytes
+ATTACHED: Final = 64 << 20  # bytes of findings that the PDF carries, too; of more it names the digest
 Progress = Callable[[str], None]
 Stamper = Callable[[bytes], bytes]  # content -> a verified RFC 3161 token over its SHA-256; raises TimestampError
 
@@ -160,14 +163,8 @@ def build_packet(
         raise PacketRefusedError(
             f"the packet would rest on gaps: {shown}", fix="collect and assess the gaps, or --partial"
         )
-    packet_id = _packet_id(inputs)
-    final = out / packet_id
-    if final.exists():
-        raise PacketRefusedError(f"{final} exists already", fix="packets are never overwritten: choose another --out")
-    folder = out / f".{packet_id}.partial"
-    _remove_tree(folder)
-    bag = BagWriter(folder)
-    bag.add("findings.json", _findings(inputs))
+    packet_id, bag = _begun(inputs, out)
+    folder, final = bag.root, out / packet_id
     rows = bag.add("findings.csv", csv_pieces(inputs.periods))
     content = _content(inputs, key, packet_id, omissions, rows, TIMESTAMP if stamp else "")
     extra = replace(inputs.pades, lists=tuple(inputs.revocation_lists))
@@ -195,19 +192,34 @@ def build_packet(
     return Packet(packet_id, final, zip_path, omissions)
 
 
-def findings_bytes(inputs: PacketInputs) -> bytes:
-    """Return the bytes of ``data/findings.json``."""
-    return b"".join(_findings(inputs))
+def _begun(inputs: PacketInputs, out: Path) -> tuple[str, BagWriter]:
+    """Return the packet's id and its bag, begun with the findings: these are spelled once, and the id is made of them."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out) as findings:
+        findings.writelines(findings_of(inputs))
+        findings.seek(0)
+        packet_id = _packet_id(inputs, hashlib.file_digest(findings, "sha256").hexdigest())
+        if (out / packet_id).exists():
+            raise PacketRefusedError(
+                f"{out / packet_id} exists already", fix="packets are never overwritten: choose another --out"
+            )
+        folder = out / f".{packet_id}.partial"
+        _remove_tree(folder)
+        bag = BagWriter(folder)
+        findings.seek(0)
+        bag.add("findings.json", iter(lambda: findings.read(_BLOCK), b""))
+    return packet_id, bag
 
 
-def _findings(inputs: PacketInputs) -> Iterator[bytes]:
+def findings_of(inputs: PacketInputs) -> Iterator[bytes]:
+    """Yield ``data/findings.json`` piece by piece. Raises ``MalformedError`` where it would be longer than anybody reads."""
     periods = sorted(inputs.periods, key=lambda f: (f.control, f.start))
     nights = sorted(inputs.nights, key=lambda f: (f.control, f.night))
     return findings_pieces(
         inputs.start.isoformat(),
         inputs.end.isoformat(),
-        (finding.to_json() for finding in periods),
-        (canonical_night(finding.to_json()) for finding in nights),
+        map(streamed, periods),
+        (canonical_night(streamed(finding)) for finding in nights),
     )
 
 
@@ -287,11 +299,9 @@ def _missing_findings(inputs: PacketInputs) -> Iterator[str]:
             yield f"{finding.control}: {len(missing)} nights are concluded without a night finding, first {missing[0]}"
 
 
-def _packet_id(inputs: PacketInputs) -> str:
-    findings = hashlib.sha256()
-    for piece in _findings(inputs):
-        findings.update(piece)
-    named = [inputs.report.name, inputs.entity, inputs.period, inputs.checkpoint, findings.hexdigest()]
+def _packet_id(inputs: PacketInputs, findings: str) -> str:
+    """Return the id; ``findings`` is the SHA-256 of its findings."""
+    named = [inputs.report.name, inputs.entity, inputs.period, inputs.checkpoint, findings]
     digest = hashlib.sha256(canonical.encode(named)).hexdigest()
     period = inputs.period.replace("..", "_").replace("-", "")
     return f"PKT-{period}-{inputs.report.name}-{digest[:8]}"
@@ -413,19 +423,22 @@ def _add_pages(
         bag.add(name, html.render_text(content, templates, f"{name}.j2"))
     page = html.render_screen(content, templates)
     bag.add("packet.html", page)
-    digests = canonical.encode(dict(bag.digests))
-    findings = bag.root / FINDINGS
     progress("rendering the PDF")
-    attachments = (
-        pdf.Attachment("evidence-digests.json", "SHA-256 of every other payload file", digests, "Supplement"),
-        pdf.Attachment("findings.json", "Canonical findings", findings, "Data"),
-    )
-    rendered = rendering.finish(attachments)
+    rendered = rendering.finish(list(_attachments(bag)))
     progress("signing")
     signed, omissions = _sign_pdf(rendered.body, content.entity, signing)
     bag.add("packet.pdf", signed)
     bag.add("render.json", canonical.encode(_render_facts(content, rendered, page)))
     return omissions
+
+
+def _attachments(bag: BagWriter) -> Iterator[pdf.Attachment]:
+    """Yield what is in the PDF beside its pages: the digests, and the findings where they are no longer than a reader opens."""
+    digests = canonical.encode(dict(bag.digests))
+    yield pdf.Attachment("evidence-digests.json", "SHA-256 of every other payload file", digests, "Supplement")
+    findings = bag.root / FINDINGS
+    if findings.stat().st_size <= ATTACHED:
+        yield pdf.Attachment("findings.json", "Canonical findings", findings, "Data")
 
 
 def _seal(bag: BagWriter, content: Content, signing: _Signing, progress: Progress) -> list[str]:

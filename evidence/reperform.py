@@ -25,7 +25,7 @@ from evidence.control.gate import requirements
 from evidence.control.overlay import FILES, UNKNOWN, sealed_unknown
 from evidence.control.period import assess_period
 from evidence.control.register import Registers
-from evidence.control.result import NightFinding
+from evidence.control.result import NightFinding, streamed
 from evidence.errors import EvidenceError
 from evidence.snapshot.check import Check, Verification
 from evidence.store.objects import ObjectStore
@@ -172,8 +172,8 @@ def _whole(
     again = findings_pieces(
         start.isoformat(),
         end.isoformat(),
-        (period.to_json() for period in periods),
-        (canonical_night(finding.to_json()) for finding in in_order),
+        map(streamed, periods),
+        (canonical_night(streamed(finding)) for finding in in_order),
     )
     if wanted is None:
         theirs, what = hashlib.sha256(sealed.body).digest(), "findings.json comes out"

@@ -5,12 +5,14 @@ import datetime as dt
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evidence.control import longlist
 from evidence.control.period import assess_period
-from evidence.control.result import NightFinding, Observation
+from evidence.control.result import NightFinding, Observation, streamed
 from evidence.errors import UsageError
+from evidence.snapshot import canonical
 from evidence.snapshot.canonical import encode
 from evidence.snapshot.model import DAY
 
@@ -186,6 +188,27 @@ def test_intervals_hold_every_exception_once_and_unknown_nights_close_none(statu
         assert each.first_seen <= each.last_seen
         assert each.open == (each.remediated_on is None)
         assert each.days_open >= (each.last_seen - each.first_seen).days
+
+
+@settings(deadline=None)
+@given(STATUSES, ITEMS)
+def test_long_lists_have_the_same_intervals_as_short_ones(statuses, items):
+    nights = build(statuses, items)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(longlist, "LEAST", 1)
+        patch.setattr(longlist, "CHUNK", 2)
+        held = [dataclasses.replace(each, exceptions=longlist.compact(each.exceptions)) for each in nights]
+        assert all(isinstance(each.exceptions, longlist.LongList) for each in held if each.exceptions)
+        found = period(held)
+        for one, other in zip([found, *held], [period(nights), *nights], strict=True):
+            assert one.to_json() == other.to_json()
+            assert b"".join(canonical.pieces(streamed(one))) == canonical.encode(other.to_json())
+
+
+def test_what_a_night_has_in_another_order_has_the_same_intervals():
+    nights = [night(0, N, "A", "B", "C"), night(1, N, "A", "C")]
+    turned = [dataclasses.replace(each, exceptions=each.exceptions[::-1]) for each in nights]
+    assert period(turned).exceptions == period(nights).exceptions
 
 
 @given(STATUSES.filter(lambda found: len(found) > 1), ITEMS, st.data())

@@ -63,7 +63,7 @@ def write(inputs, key, root, **report):
     assert not faults
     bag = BagWriter(root)
     body = findings_csv(inputs.periods)
-    bag.add("findings.json", making.findings_bytes(inputs))
+    bag.add("findings.json", making.findings_of(inputs))
     bag.add("findings.csv", body)
     making._write_evidence(bag, inputs, proved, lambda _: None)
     content = making._content(inputs, key, "PKT-1", (), body)

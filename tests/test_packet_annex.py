@@ -28,9 +28,7 @@ def content(tmp_path_factory):
 
 def rows_of(block):
     body = unpacked(block)
-    columns = {
-        name: [c["words"][k] for k in c["at"]] if "words" in c else c["values"] for name, c in body["columns"].items()
-    }
+    columns = body["columns"]
     assert {len(values) for values in columns.values()} <= {body["n"]}
     return [{name: values[k] for name, values in columns.items()} for k in range(body["n"])]
 
@@ -55,6 +53,15 @@ def test_record_k_of_the_annex_is_record_k_of_the_csv(content):
     for (control, kind), number in starts.items():
         of_kind = [k for k, record in enumerate(records, 1) if (record["control"], record["kind"]) == (control, kind)]
         assert of_kind == list(range(number, number + len(of_kind)))
+
+
+def test_a_table_of_several_blocks_is_the_same_table(monkeypatch):
+    rows = [(f"item {n % 7}", n, n % 5 if n < 20 else 2, [n, 1]) for n in range(47)]
+    whole = unpacked(annex.packed(("a", "b", "c", "d"), rows))
+    assert whole == {"n": 47, "columns": dict(zip("abcd", map(list, zip(*rows, strict=True)), strict=True))}
+    monkeypatch.setattr(annex, "BLOCK", 20)
+    assert unpacked(annex.packed(("a", "b", "c", "d"), rows)) == whole
+    assert unpacked(annex.packed(("a", "b"), [])) == {"n": 0, "columns": {"a": [], "b": []}}
 
 
 def test_each_night_leads_to_the_receipts_it_rests_on(content):

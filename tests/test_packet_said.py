@@ -4,6 +4,9 @@ import datetime as dt
 import re
 from dataclasses import replace
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from evidence.cli.packet_parameters import by_framework, set_by
 from evidence.control.definition import load_library
 from evidence.control.model import Change
@@ -37,14 +40,24 @@ def many(count, **more):
 
 def test_rows_that_differ_by_item_alone_are_one_and_nothing_is_counted_otherwise():
     rows = [*many(42), *many(1, observed="1 rule"), *many(4, reason="other")]
-    found = alike.rows_of(rows, lambda _: None, join=True)
+    found = alike.rows_of(rows, lambda _: None, 99, join=True)
     assert [each.count for each in found] == [42, 1, 1, 1, 1, 1]  # four are few enough to stand by themselves
     assert sum(each.count for each in found) == len(rows)
     assert (found[0].named, found[0].more, found[0].place) == (("app/00", "app/01", "app/02"), 39, 0)
-    apart = alike.rows_of(rows[:42], lambda each: each.item == "app/03", join=True)
+    apart = alike.rows_of(rows[:42], lambda each: each.item == "app/03", 99, join=True)
     assert [each.count for each in apart] == [41, 1]  # what the row says beside the interval keeps them apart
-    assert [each.count for each in alike.rows_of(rows, lambda _: None, join=False)] == [1] * 47
-    assert alike.first_of(alike.rows_of([*rows, *many(1, open=True)], lambda _: None, join=True), 1)[0].first.open
+    assert [each.count for each in alike.rows_of(rows, lambda _: None, 99, join=False)] == [1] * 47
+    assert alike.rows_of([*rows, *many(1, open=True)], lambda _: None, 1, join=True)[0].first.open
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=40), st.integers(1, 12), st.booleans())
+def test_rows_that_are_not_printed_change_none_that_are(seen, most, join):
+    rows = [each for reason, still in seen for each in many(1, reason=reason, open=still)]
+    whole = alike.rows_of(rows, lambda _: None, 99, join=join)
+    assert sum(each.count for each in whole) == len(rows)
+    chosen = sorted(whole, key=lambda row: (not row.first.open, row.place))[:most]
+    assert alike.rows_of(rows, lambda _: None, most, join=join) == sorted(chosen, key=lambda row: row.place)
 
 
 def test_the_pdf_prints_alike_rows_once_and_the_page_prints_each(tmp_path):
@@ -69,12 +82,12 @@ def test_an_item_that_failed_for_the_same_reason_before_is_not_said_to_have_had_
     text = content.controls[0]
     was_other = [run("a", "y", 5, 12), run("a", "x", 13, 30, still=True)]
     was_same = [run("a", "x", 5, 10), run("a", "y", 11, 12), run("a", "x", 13, 30, still=True)]
-    for given, alike_before in ((was_other, False), (was_same, True)):
-        judged = replace(finding(given), control=text.id, expected=30, **dict.fromkeys(
+    for seen, alike_before in ((was_other, False), (was_same, True)):
+        judged = replace(finding(seen), control=text.id, expected=30, **dict.fromkeys(
             ("satisfied", "not_satisfied", "not_assessed", "not_applicable", "before_coverage", "longest_gap", "tested_items"), 0
         ), unknown={}, changes=(), reviews=())  # fmt: skip
         view = control_view(content, text, judged, ())
-        assert (view.failing_since(given[-1]), view.failed_alike(given[-1])) == (night(5), alike_before)
+        assert (view.failing_since(seen[-1]), view.failed_alike(seen[-1])) == (night(5), alike_before)
 
 
 def test_nights_with_one_reason_are_one_run_though_each_names_its_own_date():

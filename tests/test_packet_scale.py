@@ -13,6 +13,9 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
+from evidence import packet
+from evidence.bag import findings
+from evidence.bag.bag import BagWriter
 from evidence.bag.files import FolderFiles
 from evidence.bag.findings import canonical_findings, findings_pieces, read_findings
 from evidence.errors import MalformedError
@@ -88,7 +91,8 @@ def same_everywhere(folder, bag, count):
     page = (data / "packet.html").read_text()
     rows = unpacked(re.search(r'id="annex-rows"[^>]*>([^<]+)<', page)[1])
     assert rows["n"] == count
-    assert sum(len(column.get("at", column.get("values"))) == count for column in rows["columns"].values()) == 19
+    assert {len(values) for values in rows["columns"].values()} == {count}
+    assert len(rows["columns"]) == 19
     done = subprocess.run(
         ["pdftotext", "-layout", data / "packet.pdf", "-"], capture_output=True, text=True, check=True
     )
@@ -169,6 +173,25 @@ def test_what_is_written_piece_by_piece_is_the_canonical_file_and_is_read_back(n
 def test_findings_out_of_order_are_not_written():
     with pytest.raises(MalformedError, match="not sorted"):
         list(findings_pieces("s", "e", [], [{**NIGHT, "night": "2026-07-02"}, NIGHT]))
+
+
+def test_findings_that_nobody_would_read_back_are_not_written(monkeypatch):
+    size = len(canonical_findings("s", "e", [PERIOD], [NIGHT]))
+    monkeypatch.setattr(findings, "MAX_FILE", size)
+    assert len(canonical_findings("s", "e", [PERIOD], [NIGHT])) == size
+    monkeypatch.setattr(findings, "MAX_FILE", size - 1)
+    with pytest.raises(MalformedError, match="would have over") as refused:
+        canonical_findings("s", "e", [PERIOD], [NIGHT])
+    assert "shorter period" in refused.value.fix
+
+
+def test_long_findings_are_named_by_the_pdf_and_not_carried(tmp_path, monkeypatch):
+    bag = BagWriter(tmp_path / "bag")
+    bag.add("findings.json", b"{}")
+    assert [each.name for each in packet._attachments(bag)] == ["evidence-digests.json", "findings.json"]
+    monkeypatch.setattr(packet, "ATTACHED", 1)
+    (digests,) = packet._attachments(bag)
+    assert json.loads(digests.body) == {"data/findings.json": canonical.sha256_hex(b"{}")}
 
 
 BODY = canonical_findings("s", "e", [PERIOD], [NIGHT])

@@ -26,6 +26,29 @@ def test_canonical_round_trip(value):
     assert canonical.decode(canonical.encode(value)) == value
 
 
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), JSON), st.data())
+def test_what_is_written_piece_by_piece_is_the_same(value, data):
+    lists = [name for name, member in value.items() if isinstance(member, list)]
+    streamed = {name for name in lists if data.draw(st.booleans())}
+    given = {name: iter(member) if name in streamed else member for name, member in value.items()}
+    assert b"".join(canonical.pieces(given)) == canonical.encode(value)
+
+
+def test_pieces_keep_the_bounds_of_a_value(monkeypatch):
+    monkeypatch.setattr(canonical, "_SOME", 2)
+    value = {"a": [*range(5)]}
+    for name, least in (("MAX_BYTES", 17), ("MAX_VALUES", 6)):
+        with monkeypatch.context() as patch:
+            patch.setattr(canonical, name, least)
+            assert b"".join(canonical.pieces({"a": iter(range(5))})) == canonical.encode(value)
+            patch.setattr(canonical, name, least - 1)
+            for write in (canonical.encode, lambda value: b"".join(canonical.pieces({"a": iter(value["a"])}))):
+                with pytest.raises(MalformedError, match="over"):
+                    write(value)
+    with pytest.raises(MalformedError, match="not text"):
+        b"".join(canonical.pieces({1: "a"}))
+
+
 @pytest.mark.parametrize(
     "body",
     [b'{"a": 1}', b'{"b":1,"a":2}', b'{"a":1}\n', b'{"a":1.0}', b'{"a":1e2}', b'"\\u0041"', b'{"a":1,"a":1}', b"\xff"],

@@ -45,7 +45,22 @@ def canonical_findings(start: str, end: str, periods: Iterable[_Json], nights: I
 
 
 def findings_pieces(start: str, end: str, periods: Iterable[_Json], nights: Iterable[_Json]) -> Iterator[bytes]:
-    """Yield the same bytes finding by finding; both lists sorted, nights canonical. Raises ``MalformedError`` if they are not."""
+    """Yield the same bytes piece by piece; both lists sorted, nights canonical; exceptions may be iterators.
+
+    Raises ``MalformedError`` if they are not, or if the file would be longer than :func:`read_findings` reads.
+    """
+    size = 0
+    for piece in _written(start, end, periods, nights):
+        size += len(piece)
+        if size > MAX_FILE:
+            raise MalformedError(
+                f"{FINDINGS} would have over {MAX_FILE >> 20} MiB",
+                fix="take a shorter period, or a report with fewer controls",
+            )
+        yield piece
+
+
+def _written(start: str, end: str, periods: Iterable[_Json], nights: Iterable[_Json]) -> Iterator[bytes]:
     yield _HEAD
     yield from _array(nights, _of_night)
     yield b'],"period":' + canonical.encode({"start": start, "end": end}) + b',"periods":['
@@ -61,7 +76,7 @@ def _array(findings: Iterable[_Json], order: Callable[[_Json], tuple[str, str]])
             if here < before:
                 raise MalformedError(f"findings are not sorted: {' '.join(here)} comes after {' '.join(before)}")
             yield b","
-        yield canonical.encode(finding)
+        yield from canonical.pieces(finding)
         before = here
 
 

@@ -7,12 +7,16 @@ promises kept, population and mapping changes).
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby
 from typing import Any, Final, Literal
 
+from evidence.control.longlist import ordered
 from evidence.control.register import Row
 from evidence.control.result import Interval, PeriodFinding
 
 Change = Literal["new", "repeated", "reopened", "closed"]
+Key = tuple[str, str, str]  # control, item, reason
 ORDER: Final[tuple[Change, ...]] = ("new", "reopened", "repeated", "closed")
 
 
@@ -55,25 +59,53 @@ class Shift:
 def exceptions(
     before: Sequence[PeriodFinding], after: Sequence[PeriodFinding], responses: Iterable[Row] = ()
 ) -> list[Compared]:
-    """Return every exception of ``after``, and those of ``before`` that are gone, by change, control, item and reason.
+    """Return what :func:`compared` yields by change, control, item and reason."""
+    return sorted(compared(before, after, responses), key=lambda each: ORDER.index(each.change))
+
+
+def compared(
+    before: Sequence[PeriodFinding], after: Sequence[PeriodFinding], responses: Iterable[Row] = ()
+) -> Iterator[Compared]:
+    """Yield every exception of ``after``, and those of ``before`` that are gone, by control, item and reason.
 
     *Repeated* was still open when the period before ended; *reopened* had ended and is back; *closed* was open at the end of
     the period before and did not fail on any assessed night since. A period in which a control was not assessed closes nothing.
     """
-    last = {key: _last(runs) for key, runs in _by_exception(before).items()}
-    now = _by_exception(after)
-    assessed = {finding.control for finding in after if finding.satisfied + finding.not_satisfied}
-    promises = list(responses)
-    found = [
-        _compared(key, _last(runs), _first_change(last.get(key)), promises, runs[0].first_seen)
-        for key, runs in now.items()
-    ]
-    found += [
-        _compared(key, run, "closed", promises, run.first_seen)
-        for key, run in last.items()
-        if run.open and key not in now and key[0] in assessed
-    ]
-    return sorted(found, key=lambda each: (ORDER.index(each.change), each.control, each.item, each.reason))
+    promises: dict[Key, list[Row]] = {}
+    for row in responses:
+        promises.setdefault((row["control"], row["item"], row["reason"]), []).append(row)
+    earlier, later = ({finding.control: finding for finding in period} for period in (before, after))
+    for control in sorted(earlier.keys() | later.keys()):
+        was, now = earlier.get(control), later.get(control)
+        assessed = now is not None and now.satisfied + now.not_satisfied > 0
+        for same, old, new in _paired(was.exceptions if was else (), now.exceptions if now else ()):
+            key = (control, *same)
+            last = _last(old) if old else None
+            if new:
+                yield _compared(key, _last(new), _first_change(last), promises, new[0].first_seen)
+            elif last and last.open and assessed:
+                yield _compared(key, last, "closed", promises, last.first_seen)
+
+
+def _paired(
+    before: Sequence[Interval], after: Sequence[Interval]
+) -> Iterator[tuple[tuple[str, str], list[Interval], list[Interval]]]:
+    """Yield each item and reason with its runs on either side, in order of both."""
+    sides = (_placed(before, later=False), _placed(after, later=True))
+    for key, group in groupby(merge(*sides, key=_same), key=_same):
+        found: tuple[list[Interval], list[Interval]] = ([], [])
+        for each, later in group:
+            found[later].append(each)
+        yield key, *found
+
+
+def _placed(runs: Sequence[Interval], *, later: bool) -> Iterator[tuple[Interval, bool]]:
+    for each in ordered(runs, "item", "reason"):
+        yield each, later
+
+
+def _same(placed: tuple[Interval, bool]) -> tuple[str, str]:
+    return placed[0].item, placed[0].reason
 
 
 def shifts(before: Sequence[PeriodFinding], after: Sequence[PeriodFinding]) -> list[Shift]:
@@ -94,14 +126,13 @@ def _first_change(last: Interval | None) -> Change:
 
 
 def _compared(
-    key: tuple[str, str, str], run: Interval, change: Change, promises: Sequence[Row], first: dt.date
+    key: Key, run: Interval, change: Change, promises: Mapping[Key, Sequence[Row]], first: dt.date
 ) -> Compared:
     gone = change == "closed" or not run.open
-    return Compared(*key, change, not gone, first, run.remediated_on, _promise(key, promises, run, gone=gone))
+    return Compared(*key, change, not gone, first, run.remediated_on, _promise(promises.get(key, ()), run, gone=gone))
 
 
-def _promise(key: tuple[str, str, str], promises: Sequence[Row], run: Interval, *, gone: bool) -> str:
-    made = [row for row in promises if (row["control"], row["item"], row["reason"]) == key]
+def _promise(made: Sequence[Row], run: Interval, *, gone: bool) -> str:
     if not made:
         return ""
     row = max(made, key=lambda each: each["recorded_at"])
@@ -125,14 +156,6 @@ def _shift(name: str, before: PeriodFinding | None, after: PeriodFinding | None)
 def _rules(finding: PeriodFinding | None) -> Iterator[tuple[str, str]]:
     for stretch in finding.stretches if finding else ():
         yield stretch.content_sha256, repr(sorted(stretch.parameters.items()))
-
-
-def _by_exception(findings: Iterable[PeriodFinding]) -> Mapping[tuple[str, str, str], list[Interval]]:
-    found: dict[tuple[str, str, str], list[Interval]] = {}
-    for finding in findings:
-        for run in finding.exceptions:
-            found.setdefault((finding.control, run.item, run.reason), []).append(run)
-    return found
 
 
 def _last(runs: Sequence[Interval]) -> Interval:

@@ -7,9 +7,11 @@ is left may be satisfied. Without tolerated unknown nights, taking a finding awa
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
+from heapq import merge
+from itertools import groupby
 
 from evidence.control.change import unknown
+from evidence.control.longlist import compact, ordered
 from evidence.control.model import Control, Mode
 from evidence.control.result import (
     FindingStatus,
@@ -26,6 +28,7 @@ from evidence.snapshot.model import DAY
 WORST_FIRST: tuple[FindingStatus, ...] = ("not-satisfied", "not-assessed", "satisfied", "not-applicable")
 BEFORE_COVERAGE = "before-coverage"
 NOT_RUN = "no assessment is sealed for this night"
+_Seen = tuple[int, Observation]  # place of the night among those looked at, and what was seen on it
 
 
 def assess_period(
@@ -74,19 +77,20 @@ def assess_period(
     )
 
 
-def intervals(findings: Iterable[NightFinding], kind: str, *, lasting: bool = False) -> tuple[Interval, ...]:
+def intervals(findings: Iterable[NightFinding], kind: str, *, lasting: bool = False) -> Sequence[Interval]:
     """Return, for each item and reason, the runs of nights on which it stood among ``exceptions`` or ``reviews``.
 
     A night that was not concluded neither closes a run nor counts as seen: an item that fails before and after it was
     open all the time. So it is for ``lasting`` states with a night on which nothing was in scope: no test showed them gone.
-    An event is its night's own. ``findings`` come in order of nights.
+    An event is its night's own. ``findings`` come in order of nights. Sorted by item, reason and first night; nights are read
+    side by side, so that no more than a piece of each exists at a time.
     """
-    ordered = [finding for finding in findings if _shows(finding, lasting=lasting) or getattr(finding, kind)]
-    seen: dict[tuple[str, str], list[tuple[int, Observation]]] = {}
-    for index, finding in enumerate(ordered):
-        for each in getattr(finding, kind):
-            seen.setdefault((each.item, each.reason), []).append((index, each))
-    return tuple(_interval(key, run, ordered) for key in sorted(seen) for run in _runs(seen[key]))
+    nights = [finding for finding in findings if _shows(finding, lasting=lasting) or getattr(finding, kind)]
+    waivers = [_waivers(finding) for finding in nights]
+    seen = merge(*(_placed(index, getattr(finding, kind)) for index, finding in enumerate(nights)), key=_same)
+    return compact(
+        _interval(key, run, nights, waivers) for key, group in groupby(seen, key=_same) for run in _runs(group)
+    )
 
 
 def stretches(findings: Iterable[NightFinding]) -> tuple[Stretch, ...]:
@@ -151,15 +155,36 @@ def _conclusion(
     return f"not assessed: {tally['not-assessed']} of {expected} nights"
 
 
+def _placed(index: int, seen: Sequence[Observation]) -> Iterator[_Seen]:
+    """Yield what one night saw by item and reason."""
+    for each in ordered(seen, "item", "reason"):
+        yield index, each
+
+
+def _same(seen: _Seen) -> tuple[str, str]:
+    return seen[1].item, seen[1].reason
+
+
+def _waivers(finding: NightFinding) -> Mapping[tuple[str, str], list[str]]:
+    """Return the waivers that accept each exception of a night, by item and reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in finding.waived:
+        found.setdefault((each.item, each.reason), []).append(each.waiver)
+    return found
+
+
 def _interval(
-    key: tuple[str, str], run: Sequence[tuple[int, Observation]], ordered: Sequence[NightFinding]
+    key: tuple[str, str],
+    run: Sequence[_Seen],
+    nights: Sequence[NightFinding],
+    waivers: Sequence[Mapping[tuple[str, str], list[str]]],
 ) -> Interval:
-    """``run`` holds places in ``ordered`` and what was seen there."""
-    first, last = ordered[run[0][0]].night, ordered[run[-1][0]].night
+    """``run`` holds places in ``nights`` and what was seen there; ``waivers`` are those of each of ``nights``."""
+    first, last = nights[run[0][0]].night, nights[run[-1][0]].night
     after = run[-1][0] + 1
-    gone = ordered[after].night if after < len(ordered) else None
+    gone = nights[after].night if after < len(nights) else None
     seen = run[-1][1]
-    waived = [w.waiver for index, _ in run for w in ordered[index].waived if (w.item, w.reason) == key]
+    waived = [waiver for index, _ in run for waiver in waivers[index].get(key, ())]
     return Interval(
         item=key[0],
         reason=key[1],
@@ -167,7 +192,7 @@ def _interval(
         last_seen=last,
         nights=len(run),
         open=gone is None,
-        days_open=((gone or ordered[-1].night) - first).days,
+        days_open=((gone or nights[-1].night) - first).days,
         remediated_on=gone,
         observed=seen.observed,
         expected=seen.expected,
@@ -176,11 +201,11 @@ def _interval(
     )
 
 
-def _runs(seen: Sequence[tuple[int, Observation]]) -> Iterator[list[tuple[int, Observation]]]:
+def _runs(seen: Iterable[_Seen]) -> Iterator[list[_Seen]]:
     """Yield what stands on neighbouring places together."""
-    run = [seen[0]]
-    for before, each in pairwise(seen):
-        if each[0] != before[0] + 1:
+    run: list[_Seen] = []
+    for each in seen:
+        if run and each[0] != run[-1][0] + 1:
             yield run
             run = []
         run.append(each)

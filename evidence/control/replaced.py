@@ -4,10 +4,11 @@ Values only; :mod:`evidence.control.change` makes them. Spelled in ``docs/format
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from evidence.control.longlist import compact
 from evidence.snapshot import canonical
 
 Verdict = Literal["pass", "fail", "review"]
@@ -65,8 +66,8 @@ class Result:
     passed: int
     reason: str = ""
     detail: str = ""
-    exceptions: tuple[Observation, ...] = ()
-    reviews: tuple[Observation, ...] = ()
+    exceptions: Sequence[Observation] = ()
+    reviews: Sequence[Observation] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling."""
@@ -77,7 +78,7 @@ class Result:
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
         """Parse the JSON spelling."""
-        seen = {name: tuple(Observation.from_json(each) for each in body[name]) for name in ("exceptions", "reviews")}
+        seen = {name: compact(Observation.from_json(each) for each in body[name]) for name in ("exceptions", "reviews")}
         return cls(**{**body, **seen})
 
 

@@ -5,10 +5,11 @@ Pure values; spelled as JSON in ``docs/formats/findings.md``. The algebra that m
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Self
 
+from evidence.control.longlist import column, compact
 from evidence.control.replaced import FindingStatus, Flat, Observation, Replaced, Result, Verdict
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
@@ -28,7 +29,9 @@ __all__ = [
     "Stretch",
     "Verdict",
     "Waived",
+    "noted_among",
     "parts",
+    "streamed",
 ]
 
 IN_TIME: Final = "a disposition within "  # what is expected of a hit that nobody judged in time begins so
@@ -119,8 +122,8 @@ class NightFinding:
     population: int = 0
     fingerprint: str = ""
     passed: int = 0
-    exceptions: tuple[Observation, ...] = ()
-    reviews: tuple[Observation, ...] = ()
+    exceptions: Sequence[Observation] = ()
+    reviews: Sequence[Observation] = ()
     reason: str = ""
     detail: str = ""
     inputs: tuple[Input, ...] = ()
@@ -177,8 +180,8 @@ class NightFinding:
                 **{
                     **body,
                     "night": dt.date.fromisoformat(body["night"]),
-                    "exceptions": tuple(Observation.from_json(o) for o in body["exceptions"]),
-                    "reviews": tuple(Observation.from_json(o) for o in body["reviews"]),
+                    "exceptions": compact(Observation.from_json(o) for o in body["exceptions"]),
+                    "reviews": compact(Observation.from_json(o) for o in body["reviews"]),
                     "inputs": tuple(Input.from_json(i) for i in body["inputs"]),
                     "disposed": tuple(Disposed.from_json(d) for d in body.get("disposed", ())),
                     "waived": tuple(Waived.from_json(w) for w in body.get("waived", ())),
@@ -289,8 +292,8 @@ class PeriodFinding:
     before_coverage: int = 0
     longest_gap: int = 0
     tested_items: int = 0
-    exceptions: tuple[Interval, ...] = ()
-    reviews: tuple[Interval, ...] = ()
+    exceptions: Sequence[Interval] = ()  # by item, reason and first night
+    reviews: Sequence[Interval] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)  # night -> reason and detail
     strip: Mapping[str, FindingStatus] = field(default_factory=dict)  # night -> status, for the heat strip
     stretches: tuple[Stretch, ...] = ()  # more than one: content or parameters changed inside the period
@@ -321,6 +324,18 @@ class PeriodFinding:
             "stretches": [s.to_json() for s in self.stretches],
             **({"changes": [change.to_json() for change in self.changes]} if self.changes else {}),
         }
+
+
+def streamed(finding: NightFinding | PeriodFinding) -> dict[str, Any]:
+    """Return the JSON spelling of a finding whose exceptions and reviews are iterators, for :func:`canonical.pieces`."""
+    none: dict[str, Any] = {"exceptions": (), "reviews": ()}
+    items = {name: (each.to_json() for each in getattr(finding, name)) for name in none}
+    return {**replace(finding, **none).to_json(), **items}
+
+
+def noted_among(intervals: Sequence[Interval], wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return which of the ``wanted`` (item, reason) are among ``intervals``."""
+    return {key for key in zip(column(intervals, "item"), column(intervals, "reason"), strict=True) if key in wanted}
 
 
 def parts(periods: Iterable[PeriodFinding]) -> Iterator[tuple[PeriodFinding, str, Sequence[Interval]]]:

@@ -1,18 +1,21 @@
 """Since when an item has failed without a break, for whatever reason: a change of the reason does not make a fault younger."""
 
 import datetime as dt
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import groupby, pairwise
+from operator import attrgetter
 from typing import Final
 
+from evidence.control.longlist import column
 from evidence.control.result import Interval, PeriodFinding
 from evidence.render.text import number
 from evidence.render.words import Phrase, _, join
 
 _DAY: Final = dt.timedelta(days=1)
 _UNTESTED: Final = frozenset({"not-assessed", "not-applicable"})
-Ages = Mapping[tuple[str, str, dt.date], dt.date]
+Key = tuple[str, str, dt.date]
+Ages = Mapping[Key, dt.date]
 
 
 def failing_since(finding: PeriodFinding) -> Ages:
@@ -20,28 +23,33 @@ def failing_since(finding: PeriodFinding) -> Ages:
 
     Nights on which the control was not tested do not break a run: nothing shows that the item was mended on them.
     """
-    times = Counter(
-        each.item for each in finding.exceptions
-    )  # before the only exception of an item there is nothing to look for
-    runs: defaultdict[str, list[Interval]] = defaultdict(list)
-    for each in finding.exceptions:
-        if times[each.item] > 1:
-            runs[each.item].append(each)
-    found: dict[tuple[str, str, dt.date], dt.date] = {}
-    for each in finding.exceptions:
-        if each.open and each.item in runs:
-            first = _back(finding, runs[each.item], each.first_seen)
+    found: dict[Key, dt.date] = {}
+    for runs in _repeated(finding):
+        for each in runs:
+            first = _back(finding, runs, each.first_seen) if each.open else each.first_seen
             if first < each.first_seen:
-                found[each.item, each.reason, each.first_seen] = first
+                found[_key(each)] = first
     return found
+
+
+def failed_alike(finding: PeriodFinding, since: Ages) -> frozenset[Key]:
+    """Return those of ``since`` whose item failed for the same reason before, in that run: another reason came between."""
+    return frozenset(
+        _key(each)
+        for runs in (_repeated(finding) if since else ())
+        for each in runs
+        if (first := since.get(_key(each)))
+        and any(run.reason == each.reason and first <= run.last_seen < each.first_seen for run in runs)
+    )
 
 
 def standing(finding: PeriodFinding, since: Ages) -> Iterator[Interval]:
     """Yield the exceptions that are open, each dated from the first night of its item's unbroken run (:func:`failing_since`)."""
     for each in finding.exceptions:
         if each.open:
-            first = since.get((each.item, each.reason, each.first_seen), each.first_seen)
-            yield replace(each, first_seen=first, days_open=each.days_open + (each.first_seen - first).days)
+            first = since.get(_key(each))
+            days = each.days_open + (each.first_seen - first).days if first else 0
+            yield replace(each, first_seen=first, days_open=days) if first else each
 
 
 def accepted(each: Interval) -> Phrase:
@@ -54,6 +62,19 @@ def accepted(each: Interval) -> Phrase:
         n=number(each.waived_nights),
         nights=number(each.nights),
     )
+
+
+def _repeated(finding: PeriodFinding) -> Iterator[list[Interval]]:
+    """Yield the exceptions of each item that has several: they stand together."""
+    if any(one == following for one, following in pairwise(column(finding.exceptions, "item"))):
+        for _item, group in groupby(finding.exceptions, key=attrgetter("item")):
+            runs = list(group)
+            if len(runs) > 1:
+                yield runs
+
+
+def _key(each: Interval) -> Key:
+    return each.item, each.reason, each.first_seen
 
 
 def _back(finding: PeriodFinding, runs: list[Interval], since: dt.date) -> dt.date:

@@ -1,7 +1,7 @@
 """The annex of the HTML packet: every exception, night and receipt, as columns the page unpacks in the browser. Pure.
 
-Three tables, each a JSON object ``{"n": rows, "columns": {name: column}}``, gzip, base64. A column is ``{"values": […]}`` or,
-where values repeat, ``{"words": […], "at": […]}``: the row's value is ``words[at]``. Record k of ``rows`` is record k of
+Three tables, each a JSON array of blocks of rows ``{"n": rows, "columns": {name: column}}``, gzip, base64. A column is ``{"values": […]}`` or,
+where values repeat in the block, ``{"words": […], "at": […]}``: the row's value is ``words[at]``. Record k of ``rows`` is record k of
 ``data/findings.csv``; in a brief, whose record is of one night, ``since``, ``run`` and ``days`` say how long it has failed, ``more`` that nobody looked further back. Text has passed ``escape_invisible``; the page sets it as text, never as markup.
 """
 
@@ -9,9 +9,9 @@ import base64
 import gzip
 import json
 import zlib
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 from evidence.control.result import Input, Interval, NightFinding, PeriodFinding, parts
@@ -21,7 +21,7 @@ from evidence.render.text import escape_invisible, reason_once
 from evidence.render.words import _
 
 _LEVEL: Final = 9
-_PIECE: Final = 10_000  # values
+BLOCK: Final = 1 << 14  # rows
 _GZIP: Final = 31  # zlib.h, deflateInit2: the largest window, with a gzip header, which is without a time
 _UNKNOWN_SYSTEM: Final = 255  # RFC 1952 2.3.1: the file system of the machine is nobody's business
 _ROWS: Final = (
@@ -47,63 +47,49 @@ def blocks(content: Content) -> dict[str, str]:
 
 
 def packed(names: Sequence[str], rows: Iterable[_Row]) -> str:
-    """Return ``rows``, each read once, as columns: base64 of gzip of JSON. The same rows give the same text with the same zlib."""
-    columns = {name: _Column() for name in names}
-    count = 0
-    for row in rows:
-        count += 1
-        for column, value in zip(columns.values(), row, strict=True):
-            column.add(value)
+    """Return ``rows``, each read once, as blocks of columns: base64 of gzip of JSON. The same rows give the same text with the same zlib."""
     coder = zlib.compressobj(_LEVEL, wbits=_GZIP)
-    made = bytearray(b"".join([*(coder.compress(piece.encode()) for piece in _pieces(count, columns)), coder.flush()]))
+    made = bytearray()
+    for piece in _pieces(names, iter(rows)):
+        made += coder.compress(piece.encode())
+    made += coder.flush()
     made[9] = _UNKNOWN_SYSTEM  # the default of zlib's builds
     return base64.b64encode(made).decode()
 
 
-def _pieces(count: int, columns: dict[str, "_Column"]) -> Iterator[str]:
-    """Yield the JSON some values at a time, and let go of each column: as one text they need several times their room."""
-    yield f'{{"n":{count},"columns":'
-    for place, name in enumerate(list(columns)):
-        yield f'{"," if place else "{"}"{name}":'
-        for number, (key, values) in enumerate(columns.pop(name).words().items()):
-            yield f'{"," if number else "{"}"{key}":['
-            for first in range(0, len(values), _PIECE):
-                some = json.dumps(values[first : first + _PIECE], ensure_ascii=False, separators=(",", ":"))
-                yield f"{',' if first else ''}{some[1:-1]}"
-            yield "]"
-        yield "}"
-    yield "}}"
+def _pieces(names: Sequence[str], rows: Iterator[_Row]) -> Iterator[str]:
+    """Yield the JSON; no more rows are held than a block has."""
+    mark = "["
+    while (some := list(islice(rows, BLOCK))) or mark == "[":
+        values = zip(*some, strict=True) if some else ((),) * len(names)
+        columns = {name: _column(each) for name, each in zip(names, values, strict=True)}
+        yield mark + json.dumps({"n": len(some), "columns": columns}, ensure_ascii=False, separators=(",", ":"))
+        mark = ","
+    yield "]"
 
 
 def unpacked(text: str) -> dict[str, Any]:
-    """Return what :func:`packed` was given; for whoever checks a page without a browser."""
-    value: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(text)))
-    return value
+    """Return ``n`` and the ``columns``, each as the list of its values, of what :func:`packed` made; for whoever checks a page without a browser."""
+    blocks = json.loads(gzip.decompress(base64.b64decode(text)))
+    columns: dict[str, list[Any]] = {}
+    for block in blocks:
+        for name, column in block["columns"].items():
+            words = column.get("words")
+            values = [words[place] for place in column["at"]] if words is not None else column["values"]
+            columns.setdefault(name, []).extend(values)
+    return {"n": sum(block["n"] for block in blocks), "columns": columns}
 
 
-class _Column:
-    """The values of one column, each kept once, and which of them a row has."""
-
-    def __init__(self) -> None:
-        self._places: dict[Any, int] = {}
-        self._at = array("I")
-        self._lists: list[list[int]] = []
-
-    def add(self, value: Any) -> None:
-        """Take the next row's value; all of a column are lists or none is."""
-        if isinstance(value, list):
-            self._lists.append(value)
-        else:
-            self._at.append(self._places.setdefault(value, len(self._places)))
-
-    def words(self) -> dict[str, list[Any]]:
-        """Return the column; if its values repeat it is coded by its words, in order of first appearance."""
-        if self._lists:
-            return {"values": self._lists}
-        words = [escape_invisible(word) if isinstance(word, str) else word for word in self._places]
-        if 2 * len(words) > len(self._at):
-            return {"values": [words[place] for place in self._at]}
-        return {"words": words, "at": self._at.tolist()}
+def _column(values: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    """Return a block's column; if its values repeat it is coded by its words, in order of first appearance."""
+    if values and isinstance(values[0], list):  # all of a column are, or none is
+        return {"values": values}
+    places: dict[Any, int] = {}
+    at = [places.setdefault(value, len(places)) for value in values]
+    words = [escape_invisible(word) if isinstance(word, str) else word for word in places]
+    if 2 * len(words) > len(at):
+        return {"values": [words[place] for place in at]}
+    return {"words": words, "at": at}
 
 
 def _rows(content: Content) -> Iterator[_Row]:
@@ -121,7 +107,7 @@ def _rows(content: Content) -> Iterator[_Row]:
             words = said.get(finding.control, {}).get(each.reason, each.reason)
             answer = answers.get((finding.control, each.item, each.reason), "") if kind == "exception" else ""
             # an event is its night's own: nothing shows that it went away
-            shown = each if finding.control in states else replace(each, remediated_on=None)
+            shown = each if finding.control in states or each.open else replace(each, remediated_on=None)
             stands = open_items.get((finding.control, each.item, each.reason)) if kind == "exception" else None
             if stands is not None:
                 shown = replace(shown, days_open=stands.nights - 1)

@@ -8,10 +8,11 @@ from typing import Final
 from markupsafe import Markup
 
 from evidence.control.coverage import RELIABILITY
-from evidence.control.result import IN_TIME, Disposed, Interval, NightFinding, PeriodFinding
+from evidence.control.longlist import column
+from evidence.control.result import IN_TIME, Disposed, Interval, NightFinding, PeriodFinding, noted_among
 from evidence.render import chart
-from evidence.render.age import Ages, failing_since
-from evidence.render.alike import Row, first_of, rows_of
+from evidence.render.age import Ages, Key, failed_alike, failing_since
+from evidence.render.alike import Row, rows_of
 from evidence.render.changes import ChangeView, changes
 from evidence.render.collected import Evidenced, evidenced
 from evidence.render.inputs import Content, ControlText, Requirement, Response
@@ -46,12 +47,13 @@ class ControlView:
     unknown: tuple[Unknown, ...]
     evidence: tuple[Evidenced, ...]
     cited: tuple[Cited, ...]
-    reviews_shown: tuple[Interval, ...]
+    reviews_shown: Sequence[Interval]
     disposed: tuple[tuple[dt.date, Disposed], ...]
     responses: tuple[Response, ...]
     versions: tuple[str, ...]
     changes: tuple[ChangeView, ...]
     ages: Ages
+    alike: frozenset[Key]
     judged_on_less: tuple[Unknown, ...]
 
     @property
@@ -66,14 +68,14 @@ class ControlView:
 
     def states(self, rows: Sequence[Interval]) -> tuple[Phrase, ...]:
         """Say what the states of ``rows`` mean, as far as they stand there, and how days are counted."""
-        there = {"open" if each.open else "gone" if self.text.lasting else "past" for each in rows}
+        there = {"open" if each else "gone" if self.text.lasting else "past" for each in set(column(rows, "open"))}
         said = (
             ("open", _("Open: noted on the last night that was tested.")),
             ("gone", _("Gone: a later night was tested without it, which need not mean that it was mended.")),
             ("past", _("Past: an event of its own nights, which stays noted.")),
         )
         days = [DAYS] if there != {"past"} else []
-        last = [_("Observed: as of the last night seen.")] if any(each.nights > 1 for each in rows) else []
+        last = [_("Observed: as of the last night seen.")] if max(column(rows, "nights"), default=0) > 1 else []
         return (*(words for state, words in said if state in there), *days, *last)
 
     def rows_of(self, intervals: Sequence[Interval], most: int, *, join: bool) -> list[Row]:
@@ -82,7 +84,7 @@ class ControlView:
         def said(each: Interval) -> Hashable:
             return self.failing_since(each), self.failed_alike(each), self.ruled_out(each)
 
-        return first_of(rows_of(intervals, said, join=join), most)
+        return rows_of(intervals, said, most, join=join)
 
     def earlier(self, parameter: str) -> list[tuple[dt.date, str]]:
         """Return other values that a parameter had before, each with the last night it was used on."""
@@ -92,21 +94,16 @@ class ControlView:
 
     def failing_since(self, each: Interval) -> dt.date | None:
         """Return since when the item has failed for any reason, if that is longer than for this one."""
-        since = self.ages.get((each.item, each.reason, each.first_seen), each.first_seen)
-        return since if since < each.first_seen else None
+        return self.ages.get((each.item, each.reason, each.first_seen))
 
     def failed_alike(self, each: Interval) -> bool:
         """Say whether the item has failed for this same reason before, since :meth:`failing_since`: the other one came between."""
-        since = self.failing_since(each)
-        return since is not None and any(
-            (run.item, run.reason) == (each.item, each.reason) and since <= run.last_seen < each.first_seen
-            for run in self.finding.exceptions
-        )
+        return (each.item, each.reason, each.first_seen) in self.alike
 
     @property
     def undisposed(self) -> bool:
         """Say whether a hit that nobody judged in time is among the exceptions (``evidence.control.verdict``)."""
-        return any(IN_TIME in each.expected for each in self.finding.exceptions)
+        return any(IN_TIME in expected for expected in column(self.finding.exceptions, "expected"))
 
     def ruled_out(self, each: Interval) -> bool:
         """Say whether the exception ended with a change of the rule: the old one still notes the item on that night."""
@@ -116,7 +113,7 @@ class ControlView:
     @property
     def open_exceptions(self) -> int:
         """Exceptions that still failed on the last assessed night."""
-        return sum(1 for item in self.finding.exceptions if item.open)
+        return sum(column(self.finding.exceptions, "open"))
 
 
 def control_view(
@@ -125,6 +122,7 @@ def control_view(
     """Return what the pages show of one control; ``nights`` are its findings in the period."""
     facts = [fact for fact in content.snapshots if fact.dataset in text.datasets]
     entries = {(c.id, r.id): r for c in content.catalogues for r in c.requirements}
+    ages = failing_since(finding)
     cited = [
         Cited(m.framework, entries[m.framework, m.requirement], m.strength, m.refused)
         for m in text.maps
@@ -150,14 +148,16 @@ def control_view(
         responses=_responses(content, finding),
         versions=tuple(sorted({night.version for night in nights} | {text.version})),
         changes=changes(finding),
-        ages=failing_since(finding),
+        ages=ages,
+        alike=failed_alike(finding, ages),
         judged_on_less=_on_less(nights),
     )
 
 
 def _responses(content: Content, finding: PeriodFinding) -> tuple[Response, ...]:
-    noted = {(run.item, run.reason) for run in finding.exceptions}
-    return tuple(r for r in content.responses if r.control == finding.control and (r.item, r.reason) in noted)
+    given = [r for r in content.responses if r.control == finding.control]
+    noted = noted_among(finding.exceptions, {(r.item, r.reason) for r in given})
+    return tuple(r for r in given if (r.item, r.reason) in noted)
 
 
 def _sentence(finding: PeriodFinding, *, lasting: bool) -> Phrase:
@@ -169,7 +169,7 @@ def _sentence(finding: PeriodFinding, *, lasting: bool) -> Phrase:
         else _("Tested on {n} of {all} nights of the period.", **nights)
     ]
     if finding.exceptions:
-        parts.append(_noted(len(finding.exceptions), sum(each.open for each in finding.exceptions), lasting=lasting))
+        parts.append(_noted(len(finding.exceptions), sum(column(finding.exceptions, "open")), lasting=lasting))
     elif finding.status == "satisfied":
         parts.append(_("No exceptions noted in {n} item tests.", n=number(finding.tested_items)))
     if count := finding.not_assessed:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from evidence.control.coverage import RELIABILITY
+from evidence.control.longlist import column
 from evidence.control.model import grade
 from evidence.control.result import Interval, PeriodFinding
 from evidence.render.age import accepted, failing_since, standing
@@ -102,7 +103,7 @@ def _still(finding: PeriodFinding) -> tuple[int, Interval | None, int]:
         if oldest is None or (each.first_seen, each.item) < (oldest.first_seen, oldest.item):
             oldest = each
     if oldest is None and finding.exceptions:
-        return 0, finding.exceptions[0], max(each.days_open for each in finding.exceptions)
+        return 0, finding.exceptions[0], max(column(finding.exceptions, "days_open"))
     return count, oldest, longest
 
 
@@ -149,7 +150,7 @@ def _sentences(each: _Weighed) -> Iterator[Phrase]:
             days=days,
         )
     elif finding.exceptions:
-        last = max(i.last_seen for i in finding.exceptions)
+        last = max(column(finding.exceptions, "last_seen"))
         yield ngettext(
             "{n} exception was noted and none is open; the last was seen on {last}.",
             "{n} exceptions were noted and none is open; the last was seen on {last}.",

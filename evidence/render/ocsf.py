@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
+from evidence.control.longlist import column
 from evidence.control.result import FindingStatus, Interval, PeriodFinding
 from evidence.render.inputs import Content, ControlText
 from evidence.render.oscal_words import identify
@@ -80,7 +81,7 @@ def _of_control(
             "nights_not_applicable": finding.not_applicable,
             "tested_items": finding.tested_items,
             "exceptions": total,
-            "exceptions_open": sum(each.open for each in finding.exceptions),
+            "exceptions_open": sum(column(finding.exceptions, "open")),
             "exceptions_listed": listed,
             "reviews": len(finding.reviews),
         },

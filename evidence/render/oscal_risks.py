@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from evidence.control.result import PeriodFinding
+from evidence.control.result import PeriodFinding, noted_among
 from evidence.render.inputs import Content, ControlText, Response
 from evidence.render.oscal_observed import Observed
 from evidence.render.oscal_words import identify, line, markup, props
@@ -26,7 +26,7 @@ def risks(content: Content, seen: Observed) -> Iterator[dict[str, Any]]:
 def _answers(content: Content, finding: PeriodFinding) -> dict[str, list[Response]]:
     """Management's responses to exceptions of this finding, by reason."""
     given = {(r.item, r.reason): r for r in content.responses if r.control == finding.control}
-    noted = {(i.item, i.reason) for i in finding.exceptions if (i.item, i.reason) in given}
+    noted = noted_among(finding.exceptions, given.keys())
     found: dict[str, list[Response]] = {}
     for item, reason in sorted(noted):
         found.setdefault(reason, []).append(given[item, reason])

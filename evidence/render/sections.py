@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from evidence.control.longlist import column
 from evidence.control.result import PeriodFinding
 from evidence.render.campaign import STATES, owned
 from evidence.render.collected import Evidenced
@@ -50,7 +51,8 @@ def build(content: Content, views: Sequence[ControlView]) -> dict[str, Any]:
 def _tested(view: ControlView) -> Tested:
     finding = view.finding
     answered = {(each.item, each.reason) for each in view.responses}
-    open_answers = sum((each.item, each.reason) not in answered for each in finding.exceptions)
+    noted = zip(column(finding.exceptions, "item"), column(finding.exceptions, "reason"), strict=True)
+    open_answers = sum(each not in answered for each in noted)
     return Tested(
         population=tuple(join(": ", each) for each in view.populations),
         checked=tuple(_checked(finding, view.evidence, view.text.optional)),
@@ -172,7 +174,7 @@ def _sample(finding: PeriodFinding, on_less: int) -> Phrase:
 def _result(finding: PeriodFinding, *, lasting: bool) -> Phrase:
     tests = ngettext("{n} item test", "{n} item tests", finding.tested_items)
     if finding.exceptions:
-        still = sum(run.open for run in finding.exceptions)
+        still = sum(column(finding.exceptions, "open"))
         count = len(finding.exceptions)
         noted = ngettext("{n} exception noted in {tests}.", "{n} exceptions noted in {tests}.", count, tests=tests)
         left = {"open": number(still), "rest": number(count - still)}

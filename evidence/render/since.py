@@ -1,12 +1,12 @@
 """What changed since the packet before: exceptions, populations, rules and controls, from sealed findings of both. Pure."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from evidence.control import compare
-from evidence.control.compare import Change, Compared
+from evidence.control.compare import Change
 from evidence.control.result import PeriodFinding
 from evidence.render.inputs import Content
 from evidence.render.text import number
@@ -43,9 +43,10 @@ def since(content: Content) -> Since:
     before = content.before
     if before.missing:
         return Since(before.missing, before.packet, "")
-    found = compare.exceptions(before.periods, content.periods)
-    in_packet = {finding.control for finding in content.periods}
-    found = [each for each in found if each.control in in_packet]
+    found: dict[str, Counter[Change]] = {finding.control: Counter() for finding in content.periods}
+    for each in compare.compared(before.periods, content.periods):
+        if each.control in found:
+            found[each.control][each.change] += 1
     moved = tuple(_moved(content, found))
     return Since(
         "",
@@ -56,8 +57,8 @@ def since(content: Content) -> Since:
     )
 
 
-def _totals(content: Content, found: list[Compared], moved: tuple[Moved, ...]) -> Iterator[str]:
-    counts = Counter(each.change for each in found)
+def _totals(content: Content, found: Mapping[str, Counter[Change]], moved: tuple[Moved, ...]) -> Iterator[str]:
+    counts = sum(found.values(), Counter[Change]())
     yield (
         _(
             "Exceptions: {new} new, {reopened} reopened, {repeated} repeated, {closed} closed.",
@@ -79,13 +80,10 @@ def _totals(content: Content, found: list[Compared], moved: tuple[Moved, ...]) -
         yield _("No longer in the library: {controls}.", controls=", ".join(content.before.removed))
 
 
-def _moved(content: Content, found: list[Compared]) -> Iterator[Moved]:
+def _moved(content: Content, found: Mapping[str, Counter[Change]]) -> Iterator[Moved]:
     earlier = {finding.control: finding for finding in content.before.periods}
-    by_control: dict[str, Counter[Change]] = defaultdict(Counter)
-    for each in found:
-        by_control[each.control][each.change] += 1
     for finding in sorted(content.periods, key=lambda each: each.control):
-        counts, was = by_control[finding.control], earlier.get(finding.control)
+        counts, was = found[finding.control], earlier.get(finding.control)
         notes = tuple(_notes(content, was, finding))
         if any(counts.values()) or notes or was is None or was.status != finding.status:
             yield Moved(

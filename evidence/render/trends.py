@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from evidence.control.longlist import column
 from evidence.control.measure import Measured
 from evidence.render import chart
 from evidence.render.collected import completeness
@@ -186,11 +187,12 @@ def _ages(content: Content) -> Trend:
     found: dict[str, Counter[dt.date]] = {label: Counter() for _, label in _AGES}
     nights = chart.nights_of(content.start, content.end)
     for finding in content.periods:
-        for each in finding.exceptions:
+        spans = zip(column(finding.exceptions, "first_seen"), column(finding.exceptions, "remediated_on"), strict=True)
+        for (first, gone), count in Counter(spans).items():
             for night in nights:
-                if each.first_seen <= night and (each.remediated_on is None or night < each.remediated_on):
-                    age = (night - each.first_seen).days
-                    found[next(label for least, label in reversed(_AGES) if age >= least)][night] += 1
+                if first <= night and (gone is None or night < gone):
+                    age = (night - first).days
+                    found[next(label for least, label in reversed(_AGES) if age >= least)][night] += count
     about = _(
         "Exceptions of every control in this packet by the days since they were first seen for their reason in the period. One counts until the night on "
         "which its control was tested without it; a night on which the control was not assessed ends none."

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from evidence.control.coverage import RELIABILITY
+from evidence.control.longlist import column
 from evidence.control.result import NightFinding, PeriodFinding
 from evidence.render.annex import receipts
 from evidence.render.chart import nights_of
@@ -196,7 +197,7 @@ def _control(text: ControlText, finding: PeriodFinding | None) -> Row:
     return (
         *(*head, finding.conclusion, finding.expected, finding.satisfied + finding.not_satisfied, finding.not_assessed),
         *(finding.not_applicable, finding.longest_gap, finding.tested_items, len(finding.exceptions)),
-        *(sum(each.open for each in finding.exceptions), len(finding.reviews), *tail),
+        *(sum(column(finding.exceptions, "open")), len(finding.reviews), *tail),
     )
 
 

@@ -11,6 +11,8 @@ b'{"a":[true,null,"\xc3\xa9"],"b":1}'
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from evidence.errors import MalformedError
@@ -22,6 +24,8 @@ MAX_VALUES: Final = 8_000_000  # commas and opening brackets, those inside texts
 MAX_DEPTH: Final = 64  # the deepest of ours, a receipt in a manifest, has 8
 
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_MARKS: Final = (b",", b"[", b"{")  # one at least before each value
+_SOME: Final = 1000  # elements that are encoded at once
 _PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 
@@ -34,6 +38,39 @@ def encode(value: Any) -> bytes:
         raise MalformedError(f"value has no canonical JSON: {exc}") from exc
     check_bounds(body, "value")
     return body
+
+
+def pieces(value: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield what :func:`encode` gives piece by piece; members that are iterators are arrays whose elements are encoded as they come.
+
+    Raises as :func:`encode` does; that the whole is out of bounds is known after what was in bounds has been given.
+    """
+    _check(dict.fromkeys(value), 0)
+    size = count = 0
+    for piece in _members(value):
+        size += len(piece)
+        count += sum(piece.count(mark) for mark in _MARKS)
+        if size > MAX_BYTES or count > MAX_VALUES:
+            raise MalformedError(f"value has over {MAX_BYTES} bytes or {MAX_VALUES} values")
+        yield piece
+
+
+def _members(value: Mapping[str, Any]) -> Iterator[bytes]:
+    mark = b"{"
+    for name in sorted(value):
+        yield mark + encode(name) + b":"
+        mark = b","
+        member = value[name]
+        if not isinstance(member, Iterator):
+            yield encode(member)
+            continue
+        yield b"["
+        comma = b""
+        while some := list(islice(member, _SOME)):
+            yield comma + encode(some)[1:-1]
+            comma = b","
+        yield b"]"
+    yield b"}" if value else b"{}"
 
 
 def decode(body: bytes, *, what: str = "JSON") -> Any:
@@ -57,7 +94,7 @@ def check_bounds(body: bytes, what: str) -> None:
     """Raise ``MalformedError`` when ``body`` is larger, or holds more values, than the writer ever writes."""
     if len(body) > MAX_BYTES:
         raise MalformedError(f"{what} has {len(body)} bytes, over {MAX_BYTES}")
-    if len(body) > MAX_VALUES and sum(body.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
+    if len(body) > MAX_VALUES and sum(body.count(mark) for mark in _MARKS) > MAX_VALUES:
         raise MalformedError(f"{what} has over {MAX_VALUES} values")
 
 

@@ -31,8 +31,34 @@ async function unpack(name) {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const body = JSON.parse(await new Response(stream).text());
-  return { n: body.n, columns: body.columns, of: function (column, row) { return valueOf(body.columns[column], row); } };
+  const blocks = JSON.parse(await new Response(stream).text());
+  const columns = {};
+  let n = 0;
+  for (const block of blocks) {
+    n += block.n;
+    for (const name of Object.keys(block.columns)) (columns[name] = columns[name] || []).push(block.columns[name]);
+  }
+  for (const name of Object.keys(columns)) columns[name] = joined(columns[name]);
+  return { n: n, columns: columns, of: function (column, row) { return valueOf(columns[column], row); } };
+}
+
+// Returns one column of the parts that blocks have: by words if all are, else by values.
+function joined(parts) {
+  if (parts.length === 1) return parts[0];
+  if (parts.some(function (part) { return !part.words; })) {
+    return { values: [].concat(...parts.map(function (part) {
+      return part.words ? part.at.map(function (k) { return part.words[k]; }) : part.values;
+    })) };
+  }
+  const places = new Map();
+  const at = [].concat(...parts.map(function (part) {
+    const here = part.words.map(function (word) {
+      if (!places.has(word)) places.set(word, places.size);
+      return places.get(word);
+    });
+    return part.at.map(function (k) { return here[k]; });
+  }));
+  return { words: [...places.keys()], at: at };
 }
 
 function valueOf(column, row) {

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from evidence.control.longlist import compact
 from evidence.control.result import Interval
 from evidence.packet import PacketInputs, build_packet
 from tests.fakes.packet_inputs import SIGNED_AT, TEMPLATES, build_inputs, packet_key
@@ -26,7 +27,7 @@ def with_exceptions(inputs: PacketInputs, count: int) -> PacketInputs:
     share, rest = divmod(count, len(noted))
     sizes = {p.control: share + (n < rest) for n, p in enumerate(noted)}
     periods = [
-        replace(p, exceptions=tuple(_many(sizes.get(p.control, 0), p.start, p.end)), reviews=())
+        replace(p, exceptions=compact(_many(sizes.get(p.control, 0), p.start, p.end)), reviews=())
         for p in inputs.periods
         if p.control in sizes
     ]
@@ -43,7 +44,7 @@ def _many(count: int, first: dt.date, last: dt.date) -> Iterator[Interval]:
     for k in range(count):
         gone = k % 10 == 0 and first < last
         yield Interval(
-            f"MART.TABLE_{k * 7919 % 1_000_003:07d}.COLUMN_{k}",
+            f"MART.TABLE_{k:08d}.COLUMN_{k * 7919 % 1_000_003}",
             "no-second-factor",
             first,
             first if gone else last,
