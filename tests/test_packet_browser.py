@@ -34,6 +34,14 @@ def _browser():
     browser_or_skip()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _small_blocks():
+    """Tables of a page come in blocks of thousands of rows: here every one has several."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evidence.render.annex.BLOCK", 20)
+        yield
+
+
 @pytest.fixture(scope="module")
 def content(tmp_path_factory):
     inputs = build_inputs(tmp_path_factory.mktemp("parts"), count=16)
