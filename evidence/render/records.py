@@ -15,7 +15,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evidence.control.result import Interval, PeriodFinding, parts
+from evidence.control.longlist import column
+from evidence.control.result import PeriodFinding, parts
 
 SCHEMA: Final = pa.schema(
     [
@@ -37,8 +38,8 @@ Record = tuple[str | int | bool | dt.date | None, ...]
 def records(periods: Sequence[PeriodFinding]) -> Iterator[Record]:
     """Yield every record, its values in the order of ``COLUMNS``."""
     for finding, kind, intervals in parts(periods):
-        for each in intervals:
-            yield _record(finding.control, kind, each)
+        for values in zip(*(column(intervals, name) for name in COLUMNS[2:]), strict=True):
+            yield (finding.control, kind, *values)
 
 
 def count(periods: Iterable[PeriodFinding]) -> int:
@@ -77,13 +78,6 @@ def write_parquet(path: Path, rows: Iterable[Sequence[Any]], schema: pa.Schema) 
             writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=GROUP)
             written += len(group)
     return written
-
-
-def _record(control: str, kind: str, each: Interval) -> Record:
-    return (
-        *(control, kind, each.item, each.reason, each.first_seen, each.last_seen, each.nights, each.open),
-        *(each.days_open, each.remediated_on, each.observed, each.expected),
-    )
 
 
 def _spelled(value: object) -> str:
