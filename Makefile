@@ -5,7 +5,9 @@
 # make bench   benchmarks, as ratios against named baselines
 PYTHON_RUN := .venv/bin/python
 SERVERS := emulator localstack aws merkle pki schemas
-.PHONY: demo test test-all bootstrap lint bench verifier requirements clean
+.PHONY: demo test test-all bootstrap lint checked bench verifier requirements clean
+# hundreds of short processes import the same modules: they are compiled once, whatever is said around here
+unexport PYTHONDONTWRITEBYTECODE
 
 demo:
 	@sh scripts/bootstrap.sh demo
@@ -13,18 +15,20 @@ demo:
 
 # one worker per file: a test module's fixtures (servers, a whole demo job) are made once; three workers keep two cores busy while one waits
 test:
-	@sh scripts/bootstrap.sh test $(SERVERS)
-	@$(MAKE) --no-print-directory lint
+	@MEANWHILE='$(MAKE) --no-print-directory checked' sh scripts/bootstrap.sh test $(SERVERS)
 	@$(PYTHON_RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
 
-test-all: lint
-	@sh scripts/bootstrap.sh test-all $(SERVERS)
+test-all:
+	@MEANWHILE='$(MAKE) --no-print-directory checked' sh scripts/bootstrap.sh test-all $(SERVERS)
 	@$(PYTHON_RUN) -m pytest -n 2 --dist loadfile
 
 bootstrap:
 	@sh scripts/bootstrap.sh test
 
 lint: bootstrap
+	@$(MAKE) --no-print-directory checked
+
+checked:
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 bench:

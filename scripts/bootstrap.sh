@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes .venv from hashed requirements and installs what the system lacks: `bootstrap.sh demo`, `test` or `test-all`.
 # Further words are environments of test servers, made beside it: `bootstrap.sh test emulator localstack`. Tests make for
-# themselves what is not there, but on a slow machine an installation is longer than a test may take.
+# themselves what is not there, but on a slow machine an installation is longer than a test may take. MEANWHILE is a
+# command that needs .venv alone and runs while they are made.
 # Packages are installed with apt or brew where this user may (root, or sudo without a password); otherwise the one
 # line to type is printed and the script stops.
 set -eu
@@ -99,4 +100,8 @@ if [ "$(cat .venv/.requirements 2>/dev/null || true)" != "$wanted" ]; then
   [ "$set_of" = run ] || : > .venv/.made-for-test
   echo "$wanted" > .venv/.requirements
 fi
+ended=0
+# shellcheck disable=SC2086  # a command with its words
+${MEANWHILE:-true} || ended=$?
 [ -z "$servers" ] || wait "$servers"
+exit "$ended"
