@@ -41,12 +41,12 @@ def many(count, **more):
 def test_rows_that_differ_by_item_alone_are_one_and_nothing_is_counted_otherwise():
     rows = [*many(42), *many(1, observed="1 rule"), *many(4, reason="other")]
     found = alike.rows_of(rows, lambda _: None, 99, join=True)
-    assert [each.count for each in found] == [42, 1, 1, 1, 1, 1]  # four are few enough to stand by themselves
-    assert sum(each.count for each in found) == len(rows)
+    assert [each.items for each in found] == [42, 1, 1, 1, 1, 1]  # four are few enough to stand by themselves
+    assert sum(each.items for each in found) == len(rows)
     assert (found[0].named, found[0].more, found[0].place) == (("app/00", "app/01", "app/02"), 39, 0)
     apart = alike.rows_of(rows[:42], lambda each: each.item == "app/03", 99, join=True)
-    assert [each.count for each in apart] == [41, 1]  # what the row says beside the interval keeps them apart
-    assert [each.count for each in alike.rows_of(rows, lambda _: None, 99, join=False)] == [1] * 47
+    assert [each.items for each in apart] == [41, 1]  # what the row says beside the interval keeps them apart
+    assert [each.items for each in alike.rows_of(rows, lambda _: None, 99, join=False)] == [1] * 47
     assert alike.rows_of([*rows, *many(1, open=True)], lambda _: None, 1, join=True)[0].first.open
 
 
@@ -55,7 +55,7 @@ def test_rows_that_differ_by_item_alone_are_one_and_nothing_is_counted_otherwise
 def test_rows_that_are_not_printed_change_none_that_are(seen, most, join):
     rows = [each for reason, still in seen for each in many(1, reason=reason, open=still)]
     whole = alike.rows_of(rows, lambda _: None, 99, join=join)
-    assert sum(each.count for each in whole) == len(rows)
+    assert sum(each.items for each in whole) == len(rows)
     chosen = sorted(whole, key=lambda row: (not row.first.open, row.place))[:most]
     assert alike.rows_of(rows, lambda _: None, most, join=join) == sorted(chosen, key=lambda row: row.place)
 

@@ -13,17 +13,17 @@ NAMED: Final = 3  # items that such a row names
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One printed row: ``first`` stands for ``count`` items, of which ``named`` are printed; ``place`` is the first one's."""
+    """One printed row: ``first`` stands for so many ``items``, of which ``named`` are printed; ``place`` is the first one's."""
 
     first: Interval
-    count: int
+    items: int
     named: tuple[str, ...]
     place: int
 
     @property
     def more(self) -> int:
         """How many items are not printed."""
-        return self.count - len(self.named)
+        return self.items - len(self.named)
 
 
 def rows_of(intervals: Sequence[Interval], said: Callable[[Interval], Hashable], most: int, *, join: bool) -> list[Row]:
