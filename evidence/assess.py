@@ -23,8 +23,8 @@ from evidence.control.evidence import (
     assessed_of,
     checked_of,
     chosen_records,
-    part_rows,
     recorded_of,
+    rows_of_parts,
     sealed_of,
     window_due,
 )
@@ -104,10 +104,9 @@ class StoreReader:
     def _read(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
         manifest = self._manifests[sealed.input.manifest_sha256]
         schema = self.contracts[manifest.key.dataset].landed_schema
-        tables = [part_rows(self.store.get(part.path, sha256=part.sha256), columns, schema) for part in manifest.parts]
-        if tables:
-            return pa.concat_tables(tables)
-        return pa.schema([schema.field(name) for name in columns]).empty_table()
+        return rows_of_parts(
+            manifest.parts, lambda part: self.store.get(part.path, sha256=part.sha256), columns, schema
+        )
 
     def assessed(self, night: dt.date) -> Assessed | None:
         """The highest assessment of the night that is sealed by now, verified against the log."""

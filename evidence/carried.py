@@ -25,8 +25,8 @@ from evidence.control.evidence import (
     assessed_of,
     checked_of,
     chosen_records,
-    part_rows,
     recorded_of,
+    rows_of_parts,
     sealed_of,
     window_due,
 )
@@ -102,10 +102,7 @@ class BagReader:
         """The named columns of every part."""
         carried = self._by_digest[sealed.input.manifest_sha256]
         schema = self.contracts[carried.manifest.key.dataset].landed_schema
-        tables = [part_rows(self._bytes(carried.folder, part), columns, schema) for part in carried.manifest.parts]
-        if tables:
-            return pa.concat_tables(tables)
-        return pa.schema([schema.field(name) for name in columns]).empty_table()
+        return rows_of_parts(carried.manifest.parts, lambda part: self._bytes(carried.folder, part), columns, schema)
 
     def _bytes(self, folder: str, part: Part) -> bytes:
         if folder in self.referenced and self.store is not None:

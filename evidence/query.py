@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from evidence.control.engine import select
 from evidence.control.evidence import EvidenceReader
+from evidence.control.folded import plain
 from evidence.datasets.contract import Contract
 
 
@@ -23,7 +24,7 @@ def query(sql: str, reader: EvidenceReader, contracts: Mapping[str, Contract], n
         for source in reader.sources(name):
             sealed = reader.snapshot(source, name, night)
             if sealed is not None:
-                rows = reader.rows(sealed, schema.names)
+                rows = plain(reader.rows(sealed, schema.names))
                 stamped = rows.append_column("source", pa.array([source] * rows.num_rows, pa.string()))
                 parts.append(stamped.append_column("night", pa.array([night] * rows.num_rows, pa.date32())))
         tables[name] = pa.concat_tables(parts)

@@ -114,7 +114,7 @@ def anchors(folder):
 
 
 @pytest.fixture(
-    params=[FEW, pytest.param(SMALL, marks=[pytest.mark.slow, pytest.mark.timeout(3400)])], ids=["few", "quarter"]
+    params=[FEW, pytest.param(SMALL, marks=[pytest.mark.slow, pytest.mark.timeout(5400)])], ids=["few", "quarter"]
 )
 def size(request):
     return request.param
@@ -133,7 +133,7 @@ def places(size, tmp_path, s3_server, monkeypatch):
     bucket_store = S3Store(
         client, bucket, "prod", mode="COMPLIANCE", retention_days=1, clock=lambda: dt.datetime.now(dt.UTC)
     )
-    with run_emulator(tmp_path / "work" / "exports", life=3400) as emulator:
+    with run_emulator(tmp_path / "work" / "exports", life=5400) as emulator:
         login = Login(
             account="TESTACCT",
             user="EVIDENCE",

@@ -4,20 +4,22 @@
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evidence.control.folded import read_folded, together
 from evidence.control.result import Input, NightFinding
 from evidence.datasets.contract import Contract
 from evidence.datasets.timing import overdue_at
 from evidence.snapshot import assessed, canonical
 from evidence.snapshot.manifest import Manifest
-from evidence.snapshot.model import DAY, start_of
+from evidence.snapshot.model import DAY, Part, start_of
 
+MANY: Final = 20_000  # rows of a snapshot from which texts are read as dictionaries
 T = TypeVar("T")
 
 
@@ -121,14 +123,25 @@ def sealed_of(manifest: Manifest, sha256: str) -> Sealed:
     return Sealed(source_input, receipt, canonical.parse_time(as_of) if as_of else None)
 
 
-def part_rows(body: bytes, columns: Sequence[str], schema: pa.Schema) -> pa.Table:
-    """Return ``columns`` of one part. What an older version of the contract did not have is NULL: not collected then.
+def rows_of_parts(
+    parts: Sequence[Part], read: Callable[[Part], bytes], columns: Sequence[str], schema: pa.Schema
+) -> pa.Table:
+    """Return ``columns`` of all ``parts``; from ``MANY`` rows on texts are dictionaries (:mod:`evidence.control.folded`)."""
+    many = sum(part.rows for part in parts) >= MANY
+    if parts:
+        return together(part_rows(read(part), columns, schema, folded=many) for part in parts)
+    return pa.schema([schema.field(name) for name in columns]).empty_table()
+
+
+def part_rows(body: bytes, columns: Sequence[str], schema: pa.Schema, *, folded: bool = False) -> pa.Table:
+    """Return ``columns`` of one part, texts as dictionaries if ``folded``. What an older version of the contract did not have is NULL: not collected then.
 
     ``schema`` is the landed schema of the contract as it is now.
     """
     file = pq.ParquetFile(pa.BufferReader(body))
     held = set(file.schema_arrow.names)
-    table = file.read(columns=[name for name in columns if name in held])
+    names = [name for name in columns if name in held]
+    table = read_folded(body, names) if folded else file.read(columns=names)
     rows = file.metadata.num_rows
     arrays = [table[name] if name in held else pa.nulls(rows, schema.field(name).type) for name in columns]
     return pa.table(arrays, names=list(columns))
@@ -150,7 +163,7 @@ class EvidenceReader(Protocol):
         """The highest revision sealed for that night, whatever its status, or None."""
 
     def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
-        """The named columns of a complete snapshot, read from the verified private copy."""
+        """The named columns of a complete snapshot, read from the verified private copy. Texts may be dictionaries."""
 
     def assessed(self, night: dt.date) -> Assessed | None:
         """What was concluded of that night: the highest assessment sealed, or None."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from evidence.control.folded import plain
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -171,6 +173,7 @@ def _column_digest(column: pa.Table) -> bytes:
 
     Other bytes for the same values only mean that the statement runs again.
     """
+    column = plain(column)
     if column.num_rows <= _FEW:
         return hashlib.sha256(f"{column.schema.field(0).type}\n{column.column(0).to_pylist()!r}".encode()).digest()
     sink = _HashSink()

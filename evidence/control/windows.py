@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from evidence.control import gate
 from evidence.control.evidence import EvidenceReader, Sealed
+from evidence.control.folded import plain_type, together
 from evidence.control.model import Control, Evidence, Fact, Library
 from evidence.datasets.contract import Contract
 from evidence.errors import ControlError
@@ -62,7 +63,7 @@ class Windows:
             slot = f"{contract.name} over {evidence.lookback_nights} nights"
             nights = [self._night - DAY * back for back in range(evidence.lookback_nights, -1, -1)]
             found = {night: self._of_night(contract, night) for night in nights}
-            whole = pa.concat_tables([empty(contract, self.columns[contract.name]), *found.values()])
+            whole = together([empty(contract, self.columns[contract.name]), *found.values()])
             self._tables[key] = Shown(slot, whole, parts=self._parts(contract, found))
         columns = (*evidence.columns, *place_columns(contract))
         return dataclasses.replace(self._tables[key], columns=columns)
@@ -93,12 +94,12 @@ class Windows:
                 sealed = self._reader.snapshot(source, contract.name, night) if covered else None
                 if sealed is not None and gate.usable(sealed, contract):
                     tables.append(self._rows(sealed, contract))
-            self._nights[key] = pa.concat_tables(tables)
+            self._nights[key] = together(tables)
         return self._nights[key]
 
     def _rows(self, sealed: Sealed, contract: Contract) -> pa.Table:
         columns = self.columns[contract.name]
-        table = conformed(self._reader.rows(sealed, columns), contract, columns)
+        table = conformed(self._reader.rows(sealed, columns), contract, columns, folded=True)
         captured = sealed.captured_at
         places: dict[str, Any] = {
             "source": sealed.input.source,
@@ -150,14 +151,15 @@ def empty(contract: Contract, columns: Sequence[str]) -> pa.Table:
     return pa.schema(fields).empty_table()
 
 
-def conformed(table: pa.Table, contract: Contract, columns: Sequence[str]) -> pa.Table:
-    """Return ``table`` in today's types; a column that an older contract did not have is NULL."""
+def conformed(table: pa.Table, contract: Contract, columns: Sequence[str], *, folded: bool = False) -> pa.Table:
+    """Return ``table`` in today's types; a column that an older contract did not have is NULL. Dictionaries stay if ``folded``."""
     arrays = {}
     for name in columns:
         kind = contract.landed_schema.field(name).type
         found = table.column(name) if name in table.column_names else pa.nulls(table.num_rows, kind)
         try:
-            arrays[name] = found.cast(_zoneless(kind)) if found.type != _zoneless(kind) else found
+            same = (plain_type(found.type) if folded else found.type) == _zoneless(kind)
+            arrays[name] = found if same else found.cast(_zoneless(kind))
         except pa.ArrowInvalid as exc:
             raise ControlError(f"{contract.name}.{name}: sealed as {found.type}, cannot be read as {kind}") from exc
     return pa.table(arrays)

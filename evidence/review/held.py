@@ -16,6 +16,7 @@ from evidence.control import gate
 from evidence.control.definition import load_facts
 from evidence.control.engine import Engine
 from evidence.control.evidence import EvidenceReader, Sealed
+from evidence.control.folded import plain
 from evidence.control.model import Fact, Library
 from evidence.control.night import Night
 from evidence.control.register import Registers
@@ -103,7 +104,7 @@ def last_used(library: Library, reader: EvidenceReader, sources: Iterable[str], 
     moments: dict[tuple[str, str | None, str | None], dt.datetime] = {}
     for sealed in gathered.sealed:
         if sealed.input.rows and gate.usable(sealed, library.contracts[QUERIES]):
-            _latest(moments, sealed.input.source, reader.rows(sealed, ["user_name", "role_name", "start_time"]))
+            _latest(moments, sealed.input.source, plain(reader.rows(sealed, ["user_name", "role_name", "start_time"])))
     whole = frozenset(
         source
         for source in set(sources) & set(reader.sources(QUERIES))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evidence.control.engine import Engine
+from evidence.control.folded import plain_schema
 from evidence.control.pushdown.refusal import RefusedError
 from evidence.control.pushdown.transpile import Transpiled, transpile
 from evidence.control.windows import Shown, Tables
@@ -160,7 +161,9 @@ class Remote:
             held = None
         if held and (held[2] is shown.table or (shown.table.num_rows == 0 and not isinstance(held[2], pa.Table))):
             return shown.slot
-        self._hold(shown.slot, shown.table.schema, shown.table, lambda name: self._load(name, shown.table))
+        self._hold(
+            shown.slot, plain_schema(shown.table.schema), shown.table, lambda name: self._load(name, shown.table)
+        )
         return shown.slot
 
     def _hold(self, slot: str, types: pa.Schema, origin: object, made: Callable[[str], None]) -> None:
@@ -173,9 +176,10 @@ class Remote:
         return ".".join(f'"{part}"' for part in name.split("."))
 
     def _load(self, name: str, table: pa.Table) -> None:
-        columns = ", ".join(f'"{each.name.lower()}" {_kind(each.type)}' for each in table.schema)
+        schema = plain_schema(table.schema)
+        columns = ", ".join(f'"{each.name.lower()}" {_kind(each.type)}' for each in schema)
         self.run(f"CREATE OR REPLACE TEMPORARY TABLE {name} ({columns})")
-        casts = ", ".join(_cast(number, each.type) for number, each in enumerate(table.schema, 1))
+        casts = ", ".join(_cast(number, each.type) for number, each in enumerate(schema, 1))
         size = max(1, _BINDINGS // max(1, table.num_columns))
         for first in range(0, table.num_rows, size):
             rows = table.slice(first, size).to_pylist()
@@ -200,9 +204,9 @@ class Remote:
 
 def shown_schema(given: pa.Table | Shown) -> pa.Schema:
     """Return the columns that a statement sees, lower case."""
-    table = given.table if isinstance(given, Shown) else given
+    schema = plain_schema(given.table.schema if isinstance(given, Shown) else given.schema)
     wanted = given.columns if isinstance(given, Shown) else None
-    return pa.schema([each.with_name(each.name.lower()) for each in table.schema if not wanted or each.name in wanted])
+    return pa.schema([each.with_name(each.name.lower()) for each in schema if not wanted or each.name in wanted])
 
 
 def _kind(given: pa.DataType) -> str:
