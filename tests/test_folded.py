@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+from types import SimpleNamespace
 
 import job
 import pyarrow as pa
@@ -17,8 +18,9 @@ from evidence.control import evidence
 from evidence.control.engine import Engine
 from evidence.control.folded import plain, plain_schema, read_folded, together
 from evidence.control.loaded import Rows
-from evidence.control.windows import Shown
+from evidence.control.windows import Shown, conformed
 from evidence.demo import Size
+from evidence.errors import ControlError
 
 TEXT = st.none() | st.sampled_from(["", "a", "ä", "a long text that comes again and again"]) | st.text(max_size=3)
 SEEN = pa.struct([("name", pa.string()), ("columns", pa.list_(pa.struct([("name", pa.string()), ("id", pa.int64())])))])
@@ -91,6 +93,19 @@ def test_parts_of_many_rows_are_read_as_dictionaries_and_a_column_they_lack_is_n
     assert evidence.rows_of_parts([], lambda _: b"", names, schema).schema == pa.schema(
         [schema.field(n) for n in names]
     )
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_what_was_sealed_as_text_is_read_in_todays_type_or_refused_by_name(folded):
+    contract = SimpleNamespace(name="x.y", landed_schema=pa.schema([("text", pa.int64())]))
+
+    def read(text):
+        rows = [{"text": text, "number": 1, "tags": [], "seen": []}]
+        return conformed(read_folded(parquet(rows), ["text"]), contract, ["text"], folded=folded)
+
+    assert read("7").equals(pa.table({"text": pa.array([7], pa.int64())}))
+    with pytest.raises(ControlError, match=r"x\.y\.text: sealed as .*string"):
+        read("seven")
 
 
 @pytest.mark.timeout(600)
