@@ -16,7 +16,7 @@ from evidence.cli.assess_command import reader_of
 from evidence.cli.workspace import Workspace
 from evidence.control import evidence
 from evidence.control.engine import Engine
-from evidence.control.folded import plain, plain_schema, read_folded, together
+from evidence.control.folded import plain, plain_schema, together
 from evidence.control.loaded import Rows
 from evidence.control.windows import Shown, conformed
 from evidence.demo import Size
@@ -46,6 +46,10 @@ def parquet(rows, size=7):
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, SCHEMA), out, row_group_size=size)
     return out.getvalue()
+
+
+def read_folded(body, columns):
+    return evidence.part_rows(body, columns, SCHEMA, folded=True)
 
 
 @settings(deadline=None, max_examples=60)

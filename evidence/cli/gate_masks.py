@@ -52,9 +52,7 @@ def with_masks(
         finding = dataclasses.replace(
             finding, status="not-satisfied" if finding.exceptions else "not-assessed", detail=unknown
         )
-    found = Weighed(
-        control, finding, blank, worse=tuple(finding.exceptions), look=tuple(finding.reviews), unknown=unknown
-    )
+    found = Weighed(control, finding, blank, worse=finding.exceptions, look=finding.reviews, unknown=unknown)
     return dataclasses.replace(judged, weighed=(*judged.weighed, found))
 
 

@@ -7,7 +7,7 @@ from evidence.assess import sealed_findings
 from evidence.cli.assess_command import sealed_periods
 from evidence.cli.workspace import Workspace
 from evidence.datasets.contract import Contract
-from evidence.render.age import failing_since
+from evidence.render.age import failing_since, key_of
 from evidence.render.nightly import Ending, Key, NightFacts, Read, Window
 from evidence.snapshot.manifest import Manifest
 from evidence.snapshot.model import DAY
@@ -38,7 +38,7 @@ def night_facts(workspace: Workspace, night: dt.date, controls: set[str]) -> Nig
 def _since(workspace: Workspace, nights: list[dt.date], night: dt.date, controls: set[str]) -> dict[Key, dt.date]:
     """Return since when each item that fails on ``night`` has failed without a break, as a packet over these nights would say it."""
     return {
-        (finding.control, run.item, run.reason): ages.get((run.item, run.reason, run.first_seen), run.first_seen)
+        (finding.control, run.item, run.reason): ages.get(key_of(run), run.first_seen)
         for finding in sealed_periods(workspace, nights, sorted(controls))
         for ages in [failing_since(finding)]
         for run in finding.exceptions

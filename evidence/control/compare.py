@@ -7,11 +7,9 @@ promises kept, population and mapping changes).
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import merge
-from itertools import groupby
 from typing import Any, Final, Literal
 
-from evidence.control.longlist import ordered
+from evidence.control.longlist import side_by_side
 from evidence.control.register import Row
 from evidence.control.result import Interval, PeriodFinding
 
@@ -78,8 +76,9 @@ def compared(
     for control in sorted(earlier.keys() | later.keys()):
         was, now = earlier.get(control), later.get(control)
         assessed = now is not None and now.satisfied + now.not_satisfied > 0
-        for same, old, new in _paired(was.exceptions if was else (), now.exceptions if now else ()):
+        for same, runs in side_by_side([each.exceptions if each else () for each in (was, now)], "item", "reason"):
             key = (control, *same)
+            old, new = _sides(runs)
             last = _last(old) if old else None
             if new:
                 yield _compared(key, _last(new), _first_change(last), promises, new[0].first_seen)
@@ -87,25 +86,12 @@ def compared(
                 yield _compared(key, last, "closed", promises, last.first_seen)
 
 
-def _paired(
-    before: Sequence[Interval], after: Sequence[Interval]
-) -> Iterator[tuple[tuple[str, str], list[Interval], list[Interval]]]:
-    """Yield each item and reason with its runs on either side, in order of both."""
-    sides = (_placed(before, later=False), _placed(after, later=True))
-    for key, group in groupby(merge(*sides, key=_same), key=_same):
-        found: tuple[list[Interval], list[Interval]] = ([], [])
-        for each, later in group:
-            found[later].append(each)
-        yield key, *found
-
-
-def _placed(runs: Sequence[Interval], *, later: bool) -> Iterator[tuple[Interval, bool]]:
-    for each in ordered(runs, "item", "reason"):
-        yield each, later
-
-
-def _same(placed: tuple[Interval, bool]) -> tuple[str, str]:
-    return placed[0].item, placed[0].reason
+def _sides(runs: Iterable[tuple[int, Interval]]) -> tuple[list[Interval], list[Interval]]:
+    """Return the runs of the period before (0), and those of the one after it."""
+    found: tuple[list[Interval], list[Interval]] = ([], [])
+    for side, each in runs:
+        found[side].append(each)
+    return found
 
 
 def shifts(before: Sequence[PeriodFinding], after: Sequence[PeriodFinding]) -> list[Shift]:

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evidence.control.folded import read_folded, together
+from evidence.control.folded import together
 from evidence.control.result import Input, NightFinding
 from evidence.datasets.contract import Contract
 from evidence.datasets.timing import overdue_at
@@ -141,7 +141,10 @@ def part_rows(body: bytes, columns: Sequence[str], schema: pa.Schema, *, folded:
     file = pq.ParquetFile(pa.BufferReader(body))
     held = set(file.schema_arrow.names)
     names = [name for name in columns if name in held]
-    table = read_folded(body, names) if folded else file.read(columns=names)
+    if folded:
+        texts = [name for name in names if pa.types.is_string(file.schema_arrow.field(name).type)]
+        file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=texts, metadata=file.metadata)
+    table = file.read(columns=names)
     rows = file.metadata.num_rows
     arrays = [table[name] if name in held else pa.nulls(rows, schema.field(name).type) for name in columns]
     return pa.table(arrays, names=list(columns))

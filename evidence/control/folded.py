@@ -4,10 +4,9 @@ Such a column holds the same values as the plain one and the engine takes either
 them plain. Texts inside of lists and structures stay plain: DuckDB refuses a batch whose lists are all empty over a dictionary.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
@@ -33,10 +32,3 @@ def together(tables: Iterable[pa.Table]) -> pa.Table:
     if any(not each.schema.equals(some[0].schema) for each in some):
         some = [plain(each) for each in some]
     return pa.concat_tables(some)
-
-
-def read_folded(body: bytes, columns: Sequence[str]) -> pa.Table:
-    """Return ``columns`` of a Parquet file, those of texts as dictionaries."""
-    schema = pq.read_schema(pa.BufferReader(body))
-    texts = [name for name in columns if pa.types.is_string(schema.field(name).type)]
-    return pq.ParquetFile(pa.BufferReader(body), read_dictionary=texts).read(columns=list(columns))

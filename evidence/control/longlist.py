@@ -7,7 +7,8 @@ for a sum over a million exceptions, :func:`column`.
 import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
-from itertools import chain, islice, pairwise
+from heapq import merge
+from itertools import chain, groupby, islice, pairwise
 from operator import attrgetter
 from typing import Any, Final, TypeVar, overload
 
@@ -92,12 +93,33 @@ def column(values: Sequence[Any], name: str) -> Iterator[Any]:
     return map(attrgetter(name), values)
 
 
+def columns(values: Sequence[Any], *names: str) -> Iterator[tuple[Any, ...]]:
+    """Yield these fields of every value together."""
+    return zip(*(column(values, name) for name in names), strict=True)
+
+
 def ordered(values: Sequence[T], *names: str) -> Sequence[T]:
     """Return ``values`` sorted by these fields; as they are, where they are already."""
-    keys = zip(*(column(values, name) for name in names), strict=True)
-    if all(one <= following for one, following in pairwise(keys)):
+    if all(one <= following for one, following in pairwise(columns(values, *names))):
         return values
     return sorted(values, key=attrgetter(*names))
+
+
+def side_by_side(lists: Sequence[Sequence[T]], *names: str) -> Iterator[tuple[Any, Iterator[tuple[int, T]]]]:
+    """Yield, in order, what these fields are in any of ``lists``, with the values that have it, each behind the place of its list.
+
+    Values come in order of their lists. No more than a piece of each list exists at a time.
+    """
+
+    def placed(place: int, values: Sequence[T]) -> Iterator[tuple[int, T]]:
+        return ((place, each) for each in ordered(values, *names))
+
+    fields_of = attrgetter(*names)
+
+    def key(each: tuple[int, T]) -> Any:
+        return fields_of(each[1])
+
+    return groupby(merge(*(placed(*each) for each in enumerate(lists)), key=key), key=key)
 
 
 def _packed(values: list[Any]) -> _Column:

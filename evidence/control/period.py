@@ -7,11 +7,10 @@ is left may be satisfied. Without tolerated unknown nights, taking a finding awa
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from heapq import merge
 from itertools import groupby
 
 from evidence.control.change import unknown
-from evidence.control.longlist import compact, ordered
+from evidence.control.longlist import compact, side_by_side
 from evidence.control.model import Control, Mode
 from evidence.control.result import (
     FindingStatus,
@@ -87,10 +86,8 @@ def intervals(findings: Iterable[NightFinding], kind: str, *, lasting: bool = Fa
     """
     nights = [finding for finding in findings if _shows(finding, lasting=lasting) or getattr(finding, kind)]
     waivers = [_waivers(finding) for finding in nights]
-    seen = merge(*(_placed(index, getattr(finding, kind)) for index, finding in enumerate(nights)), key=_same)
-    return compact(
-        _interval(key, run, nights, waivers) for key, group in groupby(seen, key=_same) for run in _runs(group)
-    )
+    seen = side_by_side([getattr(finding, kind) for finding in nights], "item", "reason")
+    return compact(_interval(key, run, nights, waivers) for key, group in seen for run in _runs(group))
 
 
 def stretches(findings: Iterable[NightFinding]) -> tuple[Stretch, ...]:
@@ -153,16 +150,6 @@ def _conclusion(
     if tally["not-applicable"] and not tally["not-assessed"]:
         return "not assessed: nothing recorded by the source, and no signed statement that it did not occur"
     return f"not assessed: {tally['not-assessed']} of {expected} nights"
-
-
-def _placed(index: int, seen: Sequence[Observation]) -> Iterator[_Seen]:
-    """Yield what one night saw by item and reason."""
-    for each in ordered(seen, "item", "reason"):
-        yield index, each
-
-
-def _same(seen: _Seen) -> tuple[str, str]:
-    return seen[1].item, seen[1].reason
 
 
 def _waivers(finding: NightFinding) -> Mapping[tuple[str, str], list[str]]:

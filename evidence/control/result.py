@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Self
 
-from evidence.control.longlist import column, compact
+from evidence.control.longlist import columns, compact
 from evidence.control.replaced import FindingStatus, Flat, Observation, Replaced, Result, Verdict
 from evidence.errors import MalformedError
 from evidence.snapshot import canonical
@@ -335,7 +335,7 @@ def streamed(finding: NightFinding | PeriodFinding) -> dict[str, Any]:
 
 def noted_among(intervals: Sequence[Interval], wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return which of the ``wanted`` (item, reason) are among ``intervals``."""
-    return {key for key in zip(column(intervals, "item"), column(intervals, "reason"), strict=True) if key in wanted}
+    return {(item, reason) for item, reason in columns(intervals, "item", "reason") if (item, reason) in wanted}
 
 
 def parts(periods: Iterable[PeriodFinding]) -> Iterator[tuple[PeriodFinding, str, Sequence[Interval]]]:

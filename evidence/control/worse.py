@@ -4,7 +4,7 @@ Only what is new fails, and nothing passes by leaving: an item that is in the po
 shown, because a test that no longer sees a column says nothing of it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -37,8 +37,8 @@ class Weighed:
     control: Control
     finding: NightFinding
     before: NightFinding
-    worse: tuple[Observation, ...] = ()
-    look: tuple[Observation, ...] = ()
+    worse: Sequence[Observation] = ()
+    look: Sequence[Observation] = ()
     later: tuple[Observation, ...] = ()
     removed: tuple[str, ...] = ()
     known: tuple[Observation, ...] = ()

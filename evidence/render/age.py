@@ -28,17 +28,17 @@ def failing_since(finding: PeriodFinding) -> Ages:
         for each in runs:
             first = _back(finding, runs, each.first_seen) if each.open else each.first_seen
             if first < each.first_seen:
-                found[_key(each)] = first
+                found[key_of(each)] = first
     return found
 
 
 def failed_alike(finding: PeriodFinding, since: Ages) -> frozenset[Key]:
     """Return those of ``since`` whose item failed for the same reason before, in that run: another reason came between."""
     return frozenset(
-        _key(each)
+        key_of(each)
         for runs in (_repeated(finding) if since else ())
         for each in runs
-        if (first := since.get(_key(each)))
+        if (first := since.get(key_of(each)))
         and any(run.reason == each.reason and first <= run.last_seen < each.first_seen for run in runs)
     )
 
@@ -47,9 +47,11 @@ def standing(finding: PeriodFinding, since: Ages) -> Iterator[Interval]:
     """Yield the exceptions that are open, each dated from the first night of its item's unbroken run (:func:`failing_since`)."""
     for each in finding.exceptions:
         if each.open:
-            first = since.get(_key(each))
-            days = each.days_open + (each.first_seen - first).days if first else 0
-            yield replace(each, first_seen=first, days_open=days) if first else each
+            first = since.get(key_of(each))
+            if first is None:
+                yield each
+            else:
+                yield replace(each, first_seen=first, days_open=each.days_open + (each.first_seen - first).days)
 
 
 def accepted(each: Interval) -> Phrase:
@@ -73,7 +75,8 @@ def _repeated(finding: PeriodFinding) -> Iterator[list[Interval]]:
                 yield runs
 
 
-def _key(each: Interval) -> Key:
+def key_of(each: Interval) -> Key:
+    """Return what ages are by."""
     return each.item, each.reason, each.first_seen
 
 

@@ -11,7 +11,7 @@ from evidence.control.coverage import RELIABILITY
 from evidence.control.longlist import column
 from evidence.control.result import IN_TIME, Disposed, Interval, NightFinding, PeriodFinding, noted_among
 from evidence.render import chart
-from evidence.render.age import Ages, Key, failed_alike, failing_since
+from evidence.render.age import Ages, Key, failed_alike, failing_since, key_of
 from evidence.render.alike import Row, rows_of
 from evidence.render.changes import ChangeView, changes
 from evidence.render.collected import Evidenced, evidenced
@@ -94,11 +94,11 @@ class ControlView:
 
     def failing_since(self, each: Interval) -> dt.date | None:
         """Return since when the item has failed for any reason, if that is longer than for this one."""
-        return self.ages.get((each.item, each.reason, each.first_seen))
+        return self.ages.get(key_of(each))
 
     def failed_alike(self, each: Interval) -> bool:
         """Say whether the item has failed for this same reason before, since :meth:`failing_since`: the other one came between."""
-        return (each.item, each.reason, each.first_seen) in self.alike
+        return key_of(each) in self.alike
 
     @property
     def undisposed(self) -> bool:

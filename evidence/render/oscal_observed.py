@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final, Self
 
 from evidence.control.coverage import RELIABILITY
-from evidence.control.longlist import column
+from evidence.control.longlist import columns
 from evidence.control.result import Interval, NightFinding, PeriodFinding
 from evidence.render.inputs import Content, ControlText, SnapshotFact
 from evidence.render.oscal_words import identify, latest, line, markup, moment, prop, props
@@ -128,8 +128,8 @@ class Observed:
 
 
 def _tallies(exceptions: Sequence[Interval]) -> dict[str, Tally]:
-    of = (column(exceptions, name) for name in ("reason", "open", "waivers"))
-    counts = Counter((reason, still, bool(waivers)) for reason, still, waivers in zip(*of, strict=True))
+    noted = columns(exceptions, "reason", "open", "waivers")
+    counts = Counter((reason, still, bool(waivers)) for reason, still, waivers in noted)
     found: dict[str, Tally] = {}
     for (reason, still, waived), count in counts.items():
         sofar = found.get(reason, Tally(0, 0, 0))

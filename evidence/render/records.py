@@ -15,7 +15,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evidence.control.longlist import column
+from evidence.control.longlist import columns
 from evidence.control.result import PeriodFinding, parts
 
 SCHEMA: Final = pa.schema(
@@ -38,7 +38,7 @@ Record = tuple[str | int | bool | dt.date | None, ...]
 def records(periods: Sequence[PeriodFinding]) -> Iterator[Record]:
     """Yield every record, its values in the order of ``COLUMNS``."""
     for finding, kind, intervals in parts(periods):
-        for values in zip(*(column(intervals, name) for name in COLUMNS[2:]), strict=True):
+        for values in columns(intervals, *COLUMNS[2:]):
             yield (finding.control, kind, *values)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from evidence.control.longlist import column
+from evidence.control.longlist import column, columns
 from evidence.control.result import PeriodFinding
 from evidence.render.campaign import STATES, owned
 from evidence.render.collected import Evidenced
@@ -51,8 +51,7 @@ def build(content: Content, views: Sequence[ControlView]) -> dict[str, Any]:
 def _tested(view: ControlView) -> Tested:
     finding = view.finding
     answered = {(each.item, each.reason) for each in view.responses}
-    noted = zip(column(finding.exceptions, "item"), column(finding.exceptions, "reason"), strict=True)
-    open_answers = sum(each not in answered for each in noted)
+    open_answers = sum(each not in answered for each in columns(finding.exceptions, "item", "reason"))
     return Tested(
         population=tuple(join(": ", each) for each in view.populations),
         checked=tuple(_checked(finding, view.evidence, view.text.optional)),

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from evidence.control.longlist import column
+from evidence.control.longlist import columns
 from evidence.control.measure import Measured
 from evidence.render import chart
 from evidence.render.collected import completeness
@@ -187,8 +187,8 @@ def _ages(content: Content) -> Trend:
     found: dict[str, Counter[dt.date]] = {label: Counter() for _, label in _AGES}
     nights = chart.nights_of(content.start, content.end)
     for finding in content.periods:
-        spans = zip(column(finding.exceptions, "first_seen"), column(finding.exceptions, "remediated_on"), strict=True)
-        for (first, gone), count in Counter(spans).items():
+        spans = Counter(columns(finding.exceptions, "first_seen", "remediated_on"))
+        for (first, gone), count in spans.items():
             for night in nights:
                 if first <= night and (gone is None or night < gone):
                     age = (night - first).days
