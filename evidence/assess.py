@@ -28,6 +28,7 @@ from evidence.control.evidence import (
     sealed_of,
     window_due,
 )
+from evidence.control.fields import WHOLE, Fields
 from evidence.control.ledger import waive
 from evidence.control.overlay import configuration
 from evidence.control.register import Registers
@@ -65,7 +66,7 @@ class StoreReader:
     _manifests: dict[str, Manifest] = field(default_factory=dict)
     _assessed: dict[str, Assessed | None] = field(default_factory=dict)  # by SHA-256 of the last revision
     _checks: list[Checked] | None = None
-    _held: dict[tuple[str, str], dict[tuple[str, tuple[str, ...]], pa.Table]] = field(default_factory=dict)
+    _held: dict[tuple[str, str], dict[tuple[Any, ...], pa.Table]] = field(default_factory=dict)
 
     def sources(self, dataset: str) -> Sequence[str]:
         """Sources configured for the dataset, and any that ever sealed it."""
@@ -90,22 +91,22 @@ class StoreReader:
             else sealed_of(self.manifest(entry), entry.manifest.sha256)
         )
 
-    def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
+    def rows(self, sealed: Sealed, columns: Sequence[str], fields: Fields = WHOLE) -> pa.Table:
         """Read the named columns of every part, verified. What the last two nights have of a dataset is held: it is looked back to."""
         held = self._held.setdefault((sealed.input.source, sealed.input.dataset), {})
-        wanted = (sealed.input.manifest_sha256, tuple(columns))
+        wanted = (sealed.input.manifest_sha256, tuple(columns), tuple(sorted(fields.items())))
         if wanted not in held:
             while len(held) >= HELD:
                 del held[next(iter(held))]
             pa.default_memory_pool().release_unused()  # the allocator would keep what it was given back, beside what is read next
-            held[wanted] = self._read(sealed, columns)
+            held[wanted] = self._read(sealed, columns, fields)
         return held[wanted]
 
-    def _read(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
+    def _read(self, sealed: Sealed, columns: Sequence[str], fields: Fields) -> pa.Table:
         manifest = self._manifests[sealed.input.manifest_sha256]
         schema = self.contracts[manifest.key.dataset].landed_schema
         return rows_of_parts(
-            manifest.parts, lambda part: self.store.get(part.path, sha256=part.sha256), columns, schema
+            manifest.parts, lambda part: self.store.get(part.path, sha256=part.sha256), columns, schema, fields
         )
 
     def assessed(self, night: dt.date) -> Assessed | None:

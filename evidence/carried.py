@@ -30,6 +30,7 @@ from evidence.control.evidence import (
     sealed_of,
     window_due,
 )
+from evidence.control.fields import WHOLE, Fields
 from evidence.control.overlay import FILES, within
 from evidence.control.register import Registers, load_registers
 from evidence.control.result import NightFinding
@@ -98,11 +99,12 @@ class BagReader:
         self._by_digest[carried.sha256] = carried
         return sealed_of(carried.manifest, carried.sha256)
 
-    def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
+    def rows(self, sealed: Sealed, columns: Sequence[str], fields: Fields = WHOLE) -> pa.Table:
         """The named columns of every part."""
         carried = self._by_digest[sealed.input.manifest_sha256]
         schema = self.contracts[carried.manifest.key.dataset].landed_schema
-        return rows_of_parts(carried.manifest.parts, lambda part: self._bytes(carried.folder, part), columns, schema)
+        parts = carried.manifest.parts
+        return rows_of_parts(parts, lambda part: self._bytes(carried.folder, part), columns, schema, fields)
 
     def _bytes(self, folder: str, part: Part) -> bytes:
         if folder in self.referenced and self.store is not None:

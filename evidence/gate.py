@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from evidence.control.engine import Engine
 from evidence.control.evidence import Assessed, Checked, EvidenceReader, Recorded, Sealed
+from evidence.control.fields import WHOLE, Fields
 from evidence.control.model import Control, Library
 from evidence.control.night import Night
 from evidence.control.overlay import configuration
@@ -86,10 +87,10 @@ class ProposedReader:
         self._moved[moved.input] = found
         return moved
 
-    def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
+    def rows(self, sealed: Sealed, columns: Sequence[str], fields: Fields = WHOLE) -> pa.Table:
         """The named columns; a pull request's input names no sealed manifest."""
         if sealed.input.manifest_sha256:
-            return self.base.rows(self._moved.get(sealed.input, sealed), columns)
+            return self.base.rows(self._moved.get(sealed.input, sealed), columns, fields)
         place = sealed.input.source, sealed.input.dataset
         own = self.proposed[place].rows.select(list(columns))
         others = self._others.get(place)

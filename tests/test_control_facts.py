@@ -9,6 +9,7 @@ from test_control_cases import write
 from evidence.control.definition import load_library
 from evidence.control.engine import assess_night
 from evidence.control.factcases import run_fact_cases
+from evidence.control.fields import WHOLE
 from evidence.control.made import MadeEvidence, registers_of
 from evidence.errors import ControlError
 
@@ -63,8 +64,8 @@ class Older(MadeEvidence):
 
     kind = None
 
-    def rows(self, sealed, columns):
-        table = MadeEvidence.rows(self, sealed, columns)
+    def rows(self, sealed, columns, fields=WHOLE):
+        table = MadeEvidence.rows(self, sealed, columns, fields)
         place = table.column_names.index("has_mfa")
         without = table.remove_column(place)
         return without if self.kind is None else without.append_column("has_mfa", pa.array(["perhaps"], self.kind))

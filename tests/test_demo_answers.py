@@ -15,6 +15,7 @@ from evidence.config import content_root
 from evidence.control.definition import load_library
 from evidence.control.engine import Engine, assess_night
 from evidence.control.evidence import Assessed, Sealed
+from evidence.control.fields import WHOLE
 from evidence.control.register import load_registers
 from evidence.control.result import Input, NightFinding, Observation, Waived
 from evidence.datasets.load import load_contracts
@@ -53,7 +54,7 @@ class Reader:
         receipt = {"status": "complete", "landed": 1, "empty": {}, "system": {}, "collector": {}}
         return Sealed(used, receipt, start_of(night) + DAY + dt.timedelta(hours=3))
 
-    def rows(self, sealed, columns):
+    def rows(self, sealed, columns, fields=WHOLE):
         number = (sealed.input.night - self.world.size.start).days
         found = [row for each in self.world.state.select(TICKETS) if (row := each.on(number))]
         schema = self.world.contracts[TICKETS].landed_schema

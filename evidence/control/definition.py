@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
+from evidence.control.fields import narrowed
 from evidence.control.framework import Framework, load_crosswalk, load_frameworks
 from evidence.control.model import (
     UNKNOWN_VALUE,
@@ -202,6 +204,15 @@ def _check_names(
         strange = [name for name in evidence.columns if name not in contract.landed_schema.names]
         if strange:
             raise ControlError(f"{where}: {evidence.dataset} has no sealed column {', '.join(strange)}", fix=FIX)
+        for column, fields in evidence.fields.items():
+            _check_fields(f"{where}: {evidence.dataset}.{column}", contract.landed_schema.field(column).type, fields)
+
+
+def _check_fields(where: str, kind: pa.DataType, fields: frozenset[str]) -> None:
+    try:
+        narrowed(kind, fields)
+    except KeyError as exc:
+        raise ControlError(f"{where} has no field {', '.join(exc.args)}", fix=FIX) from exc
 
 
 def _check_maps(folder: Path, control: Control, frameworks: Mapping[str, Framework]) -> None:

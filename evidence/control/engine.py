@@ -183,7 +183,8 @@ class Engine:
         columns = shown.columns or tuple(shown.table.column_names)
         named = sight.columns(name, columns) if isinstance(given, Shown) else columns
         parts = shown.parts or ((shown.slot, shown.table),)
-        return Seen(tuple(self._slots.held(slot, table, alone=bool(shown.parts)) for slot, table in parts), named)
+        held = tuple(self._slots.held(slot, table, alone=bool(shown.parts)) for slot, table in parts)
+        return Seen(held, named, dict(shown.narrower))
 
     def _spelled(self, sql: str) -> str:
         ((tree,),) = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evidence.control.fields import WHOLE, Fields, leaves
 from evidence.control.folded import together
 from evidence.control.result import Input, NightFinding
 from evidence.datasets.contract import Contract
@@ -124,17 +125,23 @@ def sealed_of(manifest: Manifest, sha256: str) -> Sealed:
 
 
 def rows_of_parts(
-    parts: Sequence[Part], read: Callable[[Part], bytes], columns: Sequence[str], schema: pa.Schema
+    parts: Sequence[Part],
+    read: Callable[[Part], bytes],
+    columns: Sequence[str],
+    schema: pa.Schema,
+    fields: Fields = WHOLE,
 ) -> pa.Table:
     """Return ``columns`` of all ``parts``; from ``MANY`` rows on texts are dictionaries (:mod:`evidence.control.folded`)."""
     many = sum(part.rows for part in parts) >= MANY
     if parts:
-        return together(part_rows(read(part), columns, schema, folded=many) for part in parts)
+        return together(part_rows(read(part), columns, schema, fields, folded=many) for part in parts)
     return pa.schema([schema.field(name) for name in columns]).empty_table()
 
 
-def part_rows(body: bytes, columns: Sequence[str], schema: pa.Schema, *, folded: bool = False) -> pa.Table:
-    """Return ``columns`` of one part, texts as dictionaries if ``folded``. What an older version of the contract did not have is NULL: not collected then.
+def part_rows(
+    body: bytes, columns: Sequence[str], schema: pa.Schema, fields: Fields = WHOLE, *, folded: bool = False
+) -> pa.Table:
+    """Return ``columns`` of one part, texts as dictionaries if ``folded``, nested ones with what they have of ``fields``. What an older version of the contract did not have is NULL: not collected then.
 
     ``schema`` is the landed schema of the contract as it is now.
     """
@@ -144,7 +151,13 @@ def part_rows(body: bytes, columns: Sequence[str], schema: pa.Schema, *, folded:
     if folded:
         texts = [name for name in names if pa.types.is_string(file.schema_arrow.field(name).type)]
         file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=texts, metadata=file.metadata)
-    table = file.read(columns=names)
+    kinds = file.schema_arrow
+    paths = [
+        path
+        for name in names
+        for path in (leaves(name, kinds.field(name).type, fields[name]) if name in fields else [name])
+    ]
+    table = file.read(columns=paths)
     rows = file.metadata.num_rows
     arrays = [table[name] if name in held else pa.nulls(rows, schema.field(name).type) for name in columns]
     return pa.table(arrays, names=list(columns))
@@ -165,8 +178,8 @@ class EvidenceReader(Protocol):
     def snapshot(self, source: str, dataset: str, night: dt.date) -> Sealed | None:
         """The highest revision sealed for that night, whatever its status, or None."""
 
-    def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
-        """The named columns of a complete snapshot, read from the verified private copy. Texts may be dictionaries."""
+    def rows(self, sealed: Sealed, columns: Sequence[str], fields: Fields = WHOLE) -> pa.Table:
+        """The named columns of a complete snapshot, read from the verified private copy. Texts may be dictionaries, nested columns have the ``fields`` or more."""
 
     def assessed(self, night: dt.date) -> Assessed | None:
         """What was concluded of that night: the highest assessment sealed, or None."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from evidence.control.fields import spelled
 from evidence.control.folded import plain
 
 if TYPE_CHECKING:
@@ -64,10 +65,20 @@ class Held:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A table as one statement sees it: the rows of one slot or of several."""
+    """A table as one statement sees it: the rows of one slot or of several, some columns narrower than they are held."""
 
     held: tuple[Held, ...]
     columns: tuple[str, ...]
+    narrower: Mapping[str, pa.DataType] = field(default_factory=dict)
+
+    @property
+    def spelled(self) -> str:
+        """The columns in SQL; where none is named, rows can be counted."""
+        return ", ".join(map(self._spelled, self.columns)) or "true AS present"
+
+    def _spelled(self, name: str) -> str:
+        quoted = _quoted(name)
+        return f"CAST({quoted} AS {spelled(self.narrower[name])}) AS {quoted}" if name in self.narrower else quoted
 
 
 class Slots:
@@ -92,11 +103,10 @@ class Slots:
 
     def definition(self, seen: Seen) -> str:
         """Return the SELECT that shows ``seen``, whose rows are loaded then."""
-        columns = ", ".join(map(_quoted, seen.columns)) or "true AS present"  # rows can be counted
         for held in seen.held:
             if not held.serves(seen.columns):
                 self._load(held)
-        return " UNION ALL ".join(sorted(f"SELECT {columns} FROM {held.name}" for held in seen.held))
+        return " UNION ALL ".join(sorted(f"SELECT {seen.spelled} FROM {held.name}" for held in seen.held))
 
     def let_go(self, slot: str) -> None:
         """Hold nothing of a slot any longer, here or in DuckDB."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from evidence.control.evidence import Assessed, Checked, EvidenceReader, Recorded, Sealed
+from evidence.control.fields import WHOLE, Fields
 from evidence.control.gate import Gap, Requirement, Why
 from evidence.control.model import Ops
 from evidence.control.ops import TABLES, Looked, table_of
@@ -94,7 +95,7 @@ class MadeEvidence:
         captured = self.captured_at - (self.night - night) - (DAY * 2 if fault == "stale" else DAY * 0)
         return Sealed(used, receipt, captured if self.contracts[dataset].kind == "state" else None)
 
-    def rows(self, sealed: Sealed, columns: Sequence[str]) -> pa.Table:
+    def rows(self, sealed: Sealed, columns: Sequence[str], fields: Fields = WHOLE) -> pa.Table:  # noqa: ARG002 - whole is more
         """Return the rows, typed as they would be sealed."""
         contract = self.contracts[sealed.input.dataset]
         rows = self._rows(sealed.input.source, contract.name, sealed.input.night) if sealed.input.rows else []

@@ -29,6 +29,7 @@ WORKSPACE_FACT_PREFIX = "org_"
 UNKNOWN_VALUE = "unknown-value"  # design.md section 8: NULL in a tested value; every control has it
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")]
 Text = Annotated[str, Field(min_length=1)]
 Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
 
@@ -48,10 +49,12 @@ class Evidence(_Frozen):
     ``absence`` says what losing rows of this dataset can do to the result: ``accuses`` (it can make an item fail that
     would have passed, so nothing is concluded without it) or ``hides`` (it can only hide failures, so those found in what
     is left are real). ``optional`` evidence may only turn a fail into a pass. ``tested`` are the columns without whose values no item can pass.
+    ``fields`` are all that is read of a nested column (``evidence.control.fields``); one that is not there is read whole.
     """
 
     dataset: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z][a-z0-9_]*$")]
     columns: Annotated[tuple[Name, ...], Field(min_length=1)]
+    fields: Mapping[Name, Annotated[frozenset[FieldName], Field(min_length=1)]] = {}
     max_age_hours: Annotated[int, Field(gt=0)] | None = None
     lookback_nights: Annotated[int, Field(ge=0, le=366)] = 0
     optional: bool = False
@@ -63,6 +66,10 @@ class Evidence(_Frozen):
         if set(self.tested) - set(self.columns):
             raise ValueError(
                 f"{self.dataset}: tested columns {sorted(set(self.tested) - set(self.columns))} are not read"
+            )
+        if set(self.fields) - set(self.columns):
+            raise ValueError(
+                f"{self.dataset}: fields of {sorted(set(self.fields) - set(self.columns))}, which are not read"
             )
         return self
 

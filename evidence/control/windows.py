@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from evidence.control import gate
 from evidence.control.evidence import EvidenceReader, Sealed
+from evidence.control.fields import WHOLE, Fields, narrowed
+from evidence.control.fields import together as fields_together
 from evidence.control.folded import plain_type, together
 from evidence.control.model import Control, Evidence, Fact, Library
 from evidence.datasets.contract import Contract
@@ -29,13 +31,14 @@ class Shown:
 
     ``slot`` says which table it is from night to night, so that the engine loads it once for all who look at it. With
     ``parts`` the table is these together, each in a slot of its own: others look at some of them. What is in parts is not
-    expected to be there again on another night.
+    expected to be there again on another night. ``narrower`` are the types of columns of which less is shown than the table has.
     """
 
     slot: str
     table: pa.Table
     columns: tuple[str, ...] | None = None
     parts: tuple[tuple[str, pa.Table], ...] = ()
+    narrower: tuple[tuple[str, pa.DataType], ...] = ()
 
 
 Tables = Mapping[str, pa.Table | Shown]
@@ -51,6 +54,7 @@ class Windows:
         self._reader = reader
         self._night = night
         self.columns, self._lookback = declared(library, readers)
+        self._fields = fields_declared(library, readers)
         self._tables: dict[tuple[str, int], Shown] = {}
         self._nights: dict[tuple[str, dt.date], pa.Table] = {}
         self._moments: dict[str, dt.datetime | None] = {}
@@ -63,10 +67,20 @@ class Windows:
             slot = f"{contract.name} over {evidence.lookback_nights} nights"
             nights = [self._night - DAY * back for back in range(evidence.lookback_nights, -1, -1)]
             found = {night: self._of_night(contract, night) for night in nights}
-            whole = together([empty(contract, self.columns[contract.name]), *found.values()])
+            whole = together([self.empty(contract), *found.values()])
             self._tables[key] = Shown(slot, whole, parts=self._parts(contract, found))
         columns = (*evidence.columns, *place_columns(contract))
-        return dataclasses.replace(self._tables[key], columns=columns)
+        return dataclasses.replace(self._tables[key], columns=columns, narrower=self.narrower(evidence))
+
+    def narrower(self, evidence: Evidence) -> tuple[tuple[str, pa.DataType], ...]:
+        """Return the nested columns of which others read more, as it reads them: what a statement sees does not depend on who else is there."""
+        contract, read = self._contracts[evidence.dataset], self._fields[evidence.dataset]
+        shown = {column: _kind(contract, column, evidence.fields) for column in evidence.fields}
+        return tuple((column, kind) for column, kind in shown.items() if kind != _kind(contract, column, read))
+
+    def empty(self, contract: Contract) -> pa.Table:
+        """Return no rows of a dataset, in the types that those of tonight's readers have."""
+        return empty(contract, self.columns[contract.name], self._fields[contract.name])
 
     def _parts(self, contract: Contract, found: Mapping[dt.date, pa.Table]) -> tuple[tuple[str, pa.Table], ...]:
         """Return each night with a slot of its own where events are many and some look at one night of them, some at two.
@@ -88,7 +102,7 @@ class Windows:
         """Return the rows that all sources have of one night, read once."""
         key = (contract.name, night)
         if key not in self._nights:
-            tables = [empty(contract, self.columns[contract.name])]
+            tables = [self.empty(contract)]
             for source in self._reader.sources(contract.name):
                 covered = self._reader.coverage_start(source, contract.name) <= night
                 sealed = self._reader.snapshot(source, contract.name, night) if covered else None
@@ -98,8 +112,9 @@ class Windows:
         return self._nights[key]
 
     def _rows(self, sealed: Sealed, contract: Contract) -> pa.Table:
-        columns = self.columns[contract.name]
-        table = conformed(self._reader.rows(sealed, columns), contract, columns, folded=True)
+        columns, fields = self.columns[contract.name], self._fields[contract.name]
+        rows = self._reader.rows(sealed, columns, fields)
+        table = conformed(rows, contract, columns, fields, folded=True)
         captured = sealed.captured_at
         places: dict[str, Any] = {
             "source": sealed.input.source,
@@ -138,32 +153,49 @@ def declared(library: Library, readers: Iterable[Control | Fact]) -> tuple[dict[
     return {dataset: sorted(names) for dataset, names in columns.items()}, lookback
 
 
+def fields_declared(library: Library, readers: Iterable[Control | Fact]) -> dict[str, Fields]:
+    """Return, by dataset, the fields of nested columns that any reader or a fact it rests on reads, where none reads the whole column."""
+    found: dict[str, list[tuple[Sequence[str], Fields]]] = {}
+    for reader in readers:
+        each: tuple[Control | Fact, ...] = (reader, *library.facts_of(reader))
+        for evidence in (evidence for one in each for evidence in one.evidence):
+            found.setdefault(evidence.dataset, []).append((evidence.columns, evidence.fields))
+    return {dataset: fields_together(every) for dataset, every in found.items()}
+
+
 def place_columns(contract: Contract) -> dict[str, pa.DataType]:
     """Return the columns every dataset has besides its own: where and when its rows come from."""
     places = {"source": pa.string(), "night": pa.date32()}
     return {**places, "captured_at": MOMENT} if contract.kind == "state" else places
 
 
-def empty(contract: Contract, columns: Sequence[str]) -> pa.Table:
+def empty(contract: Contract, columns: Sequence[str], fields: Fields = WHOLE) -> pa.Table:
     """Return no rows of a dataset, typed."""
-    fields = [pa.field(name, _zoneless(contract.landed_schema.field(name).type)) for name in columns]
-    fields += [pa.field(name, kind) for name, kind in place_columns(contract).items()]
-    return pa.schema(fields).empty_table()
+    kinds = {name: _kind(contract, name, fields) for name in columns} | place_columns(contract)
+    return pa.schema(list(kinds.items())).empty_table()
 
 
-def conformed(table: pa.Table, contract: Contract, columns: Sequence[str], *, folded: bool = False) -> pa.Table:
-    """Return ``table`` in today's types; a column that an older contract did not have is NULL. Dictionaries stay if ``folded``."""
+def conformed(
+    table: pa.Table, contract: Contract, columns: Sequence[str], fields: Fields = WHOLE, *, folded: bool = False
+) -> pa.Table:
+    """Return ``table`` in today's types, nested columns with their ``fields`` alone; a column that an older contract did not have is NULL.
+
+    Dictionaries stay if ``folded``.
+    """
     arrays = {}
     for name in columns:
-        kind = contract.landed_schema.field(name).type
+        kind = _kind(contract, name, fields)
         found = table.column(name) if name in table.column_names else pa.nulls(table.num_rows, kind)
         try:
-            same = (plain_type(found.type) if folded else found.type) == _zoneless(kind)
-            arrays[name] = found if same else found.cast(_zoneless(kind))
+            same = (plain_type(found.type) if folded else found.type) == kind
+            arrays[name] = found if same else found.cast(kind)
         except pa.ArrowInvalid as exc:
             raise ControlError(f"{contract.name}.{name}: sealed as {found.type}, cannot be read as {kind}") from exc
     return pa.table(arrays)
 
 
-def _zoneless(kind: pa.DataType) -> pa.DataType:
+def _kind(contract: Contract, name: str, fields: Fields) -> pa.DataType:
+    kind = contract.landed_schema.field(name).type
+    if name in fields:
+        return narrowed(kind, fields[name])
     return pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind

@@ -7,7 +7,7 @@ rows come back where a check fails, so that the usual code says what is wrong.
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ from evidence.control.pushdown.refusal import RefusedError
 from evidence.control.pushdown.remote import Remote
 from evidence.control.register import Registers
 from evidence.control.result import VERDICTS, NightFinding
-from evidence.control.windows import Shown, Tables, empty, place_columns
+from evidence.control.windows import Shown, Tables, place_columns
 from evidence.datasets.contract import Contract
 from evidence.errors import ControlError
 
@@ -134,7 +134,7 @@ class PushedNight(Night):
         slot = f"sealed {contract.name} over {evidence.lookback_nights} nights"
         columns = (*evidence.columns, *place_columns(contract))
         if slot in self._bound:
-            return Shown(slot, self._bound[slot].table, columns)
+            return replace(self._bound[slot], columns=columns, narrower=self.windows.narrower(evidence))
         windows = [
             self._reader.snapshot(source, contract.name, night)
             for source, night in windows_of(self._reader, contract.name, self._night, evidence.lookback_nights)
@@ -143,7 +143,7 @@ class PushedNight(Night):
         if not sealed or any(each.input.status != "complete" for each in sealed):
             return super()._dataset(evidence)  # views show whole windows only
         names = self.windows.columns[contract.name]
-        table = empty(contract, names)
+        table = self.windows.empty(contract)
         query, values = _view_of(self._views, contract, names, sealed)
         self._remote.drop(slot)
         self._remote.make(slot, table.schema, query, values)
@@ -153,7 +153,7 @@ class PushedNight(Night):
                 f"{contract.name}: {self._views} shows {found} rows of {len(sealed)} windows, sealed are {stated}",
                 fix="load the newest list of `evidence export files`, refresh the external tables",
             )
-        self._bound[slot] = Shown(slot, table, columns)
+        self._bound[slot] = Shown(slot, table, columns, narrower=self.windows.narrower(evidence))
         return self._bound[slot]
 
 
