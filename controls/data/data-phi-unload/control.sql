@@ -30,7 +30,7 @@ without_phi as (
   select distinct a.source, a.query_id
   from snowflake.access_history a
   left join fact.phi_access f on f.source = a.source and f.query_id = a.query_id
-  where f.query_id is null and len(a.base_objects_accessed) > 0
+  where a.query_id in (select query_id from population) and f.query_id is null and len(a.base_objects_accessed) > 0
     and len(list_filter(a.base_objects_accessed, lambda o: o.object_name is null)) = 0
 ),
 tickets as (

@@ -7,10 +7,10 @@ widths as (
   where deleted is null
   group by all
 ),
--- the columns that were read of the object itself, by its plain name
+-- the columns that were read of the object itself, by its plain name; most accesses of a night are of other statements
 touched as (
   select source, query_id, o.object_name as object, max(len(o.columns)) as touched
-  from (select source, query_id, unnest(base_objects_accessed) as o from snowflake.access_history)
+  from (select source, query_id, unnest(base_objects_accessed) as o from snowflake.access_history where query_id in (select query_id from statements))
   group by all
 ),
 looked_at as (
