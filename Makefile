@@ -5,7 +5,7 @@
 # make bench   benchmarks, as ratios against named baselines
 PYTHON_RUN := .venv/bin/python
 SERVERS := emulator localstack aws merkle pki schemas
-.PHONY: demo test test-all bootstrap lint checked bench verifier requirements clean
+.PHONY: demo test test-all bootstrap lint checked collected bench verifier requirements clean
 # hundreds of short processes import the same modules: they are compiled once, whatever is said around here
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -15,11 +15,11 @@ demo:
 
 # one worker per file: a test module's fixtures (servers, a whole demo job) are made once; three workers keep two cores busy while one waits
 test:
-	@MEANWHILE='$(MAKE) --no-print-directory checked' sh scripts/bootstrap.sh test $(SERVERS)
+	@MEANWHILE='$(MAKE) --no-print-directory checked collected' sh scripts/bootstrap.sh test $(SERVERS)
 	@$(PYTHON_RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all:
-	@MEANWHILE='$(MAKE) --no-print-directory checked' sh scripts/bootstrap.sh test-all $(SERVERS)
+	@MEANWHILE='$(MAKE) --no-print-directory checked collected' sh scripts/bootstrap.sh test-all $(SERVERS)
 	@$(PYTHON_RUN) -m pytest -n 2 --dist loadfile
 
 bootstrap:
@@ -30,6 +30,10 @@ lint: bootstrap
 
 checked:
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+# every worker reads all tests and rewrites their assertions, which takes it 20 s, unless somebody did before
+collected:
+	@found="$$($(PYTHON_RUN) -m pytest --collect-only -qq 2>&1)" || { echo "$$found"; exit 1; }
 
 bench:
 	@sh scripts/bootstrap.sh test
