@@ -15,7 +15,7 @@ from evidence.control import windows
 from evidence.control.definition import load_library
 from evidence.control.engine import Engine
 from evidence.control.evidence import part_rows
-from evidence.control.fields import leaves, narrowed, spelled, together
+from evidence.control.fields import leaves, narrowed, united
 from evidence.control.made import MadeEvidence
 from evidence.control.model import Evidence
 from evidence.control.windows import Windows
@@ -87,16 +87,8 @@ def test_a_file_of_an_older_contract_has_no_such_field(tmp_path):
 
 def test_who_reads_the_whole_has_it_read_whole():
     few = {"a": frozenset({"x"}), "b": frozenset({"y.z"})}
-    assert together([(("a", "b"), few), (("a",), {"a": frozenset({"y"})})]) == {"a": {"x", "y"}, "b": {"y.z"}}
-    assert together([(("a", "b"), few), (("b", "c"), {})]) == {"a": {"x"}}
-
-
-def test_types_are_spelled_for_the_engine_or_refused():
-    assert spelled(narrowed(OBJECTS, {"object_id", "columns.column_name"})) == (
-        'STRUCT("object_id" VARCHAR, "columns" STRUCT("column_name" VARCHAR)[])[]'
-    )
-    with pytest.raises(TypeError, match="int64"):
-        spelled(pa.list_(pa.int64()))
+    assert united([(("a", "b"), few), (("a",), {"a": frozenset({"y"})})]) == {"a": {"x", "y"}, "b": {"y.z"}}
+    assert united([(("a", "b"), few), (("b", "c"), {})]) == {"a": {"x"}}
 
 
 @pytest.mark.parametrize(

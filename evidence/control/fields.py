@@ -32,7 +32,7 @@ def narrowed(kind: pa.DataType, fields: Iterable[str]) -> pa.DataType:
     )
 
 
-def together(declared: Iterable[tuple[Sequence[str], Fields]]) -> Fields:
+def united(declared: Iterable[tuple[Sequence[str], Fields]]) -> Fields:
     """Return the fields that some of those who declare columns by name and field read: a column that one reads whole is whole."""
     found: dict[str, set[str]] = {}
     whole: set[str] = set()
@@ -59,18 +59,3 @@ def _leaves(kind: pa.DataType, path: str, way: str) -> Iterator[tuple[str, str]]
             yield from _leaves(each.type, f"{path}.{each.name}", f"{way}.{each.name}".lstrip("."))
     else:
         yield path, way
-
-
-def spelled(kind: pa.DataType) -> str:
-    """Return how DuckDB writes a type of lists, structures and texts. Raises ``TypeError`` for another."""
-    if pa.types.is_list(kind):
-        return f"{spelled(kind.value_type)}[]"
-    if pa.types.is_struct(kind):
-        return f"STRUCT({', '.join(f'{_quoted(each.name)} {spelled(each.type)}' for each in kind)})"
-    if pa.types.is_string(kind):
-        return "VARCHAR"
-    raise TypeError(f"{kind} is not declared by field")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

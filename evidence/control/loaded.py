@@ -7,13 +7,12 @@ statement looks at hold the same values, and a view while it means the same.
 import hashlib
 import io
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from evidence.control.fields import spelled
 from evidence.control.folded import plain
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class Seen:
 
     def _spelled(self, name: str) -> str:
         quoted = _quoted(name)
-        return f"CAST({quoted} AS {spelled(self.narrower[name])}) AS {quoted}" if name in self.narrower else quoted
+        return f"CAST({quoted} AS {sql_type(self.narrower[name])}) AS {quoted}" if name in self.narrower else quoted
 
 
 class Slots:
@@ -164,6 +163,27 @@ class Rooms:
             if view not in place.views:
                 self._connection.execute(f"CREATE VIEW {view} AS {definition}")
                 place.views[view] = definition
+
+
+def sql_type(given: pa.DataType) -> str:
+    """Return DuckDB's name of an Arrow type that a table handed to control SQL may have. A column of NULLs is an integer there."""
+    if pa.types.is_timestamp(given):
+        return "TIMESTAMP"
+    if pa.types.is_decimal(given):
+        return f"DECIMAL({given.precision}, {given.scale})"
+    if pa.types.is_list(given):
+        return f"{sql_type(given.value_type)}[]"
+    if pa.types.is_struct(given):
+        members = ", ".join(f'"{field.name}" {sql_type(field.type)}' for field in given)
+        return f"STRUCT({members})"
+    named: list[tuple[Callable[[pa.DataType], bool], str]] = [
+        (pa.types.is_integer, "BIGINT"),
+        (pa.types.is_boolean, "BOOLEAN"),
+        (pa.types.is_floating, "DOUBLE"),
+        (pa.types.is_date, "DATE"),
+        (pa.types.is_null, "INTEGER"),
+    ]
+    return next((name for holds, name in named if holds(given)), "TEXT")
 
 
 def without_zones(table: pa.Table) -> pa.Table:

@@ -5,7 +5,7 @@ A window of a night is what one source sealed of one dataset for it; a control t
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,8 +13,7 @@ import pyarrow as pa
 
 from evidence.control import gate
 from evidence.control.evidence import EvidenceReader, Sealed
-from evidence.control.fields import WHOLE, Fields, narrowed
-from evidence.control.fields import together as fields_together
+from evidence.control.fields import WHOLE, Fields, narrowed, united
 from evidence.control.folded import plain_type, together
 from evidence.control.model import Control, Evidence, Fact, Library
 from evidence.datasets.contract import Contract
@@ -145,22 +144,24 @@ def declared(library: Library, readers: Iterable[Control | Fact]) -> tuple[dict[
     """Return, by dataset, the columns that any reader or a fact it rests on declares, and how many nights one looks back."""
     columns: dict[str, set[str]] = {}
     lookback: dict[str, int] = {}
-    for reader in readers:
-        each: tuple[Control | Fact, ...] = (reader, *library.facts_of(reader))
-        for evidence in (evidence for one in each for evidence in one.evidence):
-            columns.setdefault(evidence.dataset, set()).update(evidence.columns)
-            lookback[evidence.dataset] = max(lookback.get(evidence.dataset, 0), evidence.lookback_nights)
+    for evidence in _evidence(library, readers):
+        columns.setdefault(evidence.dataset, set()).update(evidence.columns)
+        lookback[evidence.dataset] = max(lookback.get(evidence.dataset, 0), evidence.lookback_nights)
     return {dataset: sorted(names) for dataset, names in columns.items()}, lookback
 
 
 def fields_declared(library: Library, readers: Iterable[Control | Fact]) -> dict[str, Fields]:
     """Return, by dataset, the fields of nested columns that any reader or a fact it rests on reads, where none reads the whole column."""
     found: dict[str, list[tuple[Sequence[str], Fields]]] = {}
+    for evidence in _evidence(library, readers):
+        found.setdefault(evidence.dataset, []).append((evidence.columns, evidence.fields))
+    return {dataset: united(every) for dataset, every in found.items()}
+
+
+def _evidence(library: Library, readers: Iterable[Control | Fact]) -> Iterator[Evidence]:
     for reader in readers:
         each: tuple[Control | Fact, ...] = (reader, *library.facts_of(reader))
-        for evidence in (evidence for one in each for evidence in one.evidence):
-            found.setdefault(evidence.dataset, []).append((evidence.columns, evidence.fields))
-    return {dataset: fields_together(every) for dataset, every in found.items()}
+        yield from (evidence for one in each for evidence in one.evidence)
 
 
 def place_columns(contract: Contract) -> dict[str, pa.DataType]:

@@ -1,9 +1,7 @@
 """Kinds of values as far as faithfulness depends on them, and what a name inside a statement refers to."""
 
-from collections.abc import Callable  # noqa: TC003 - of a table of functions, beside its values
 from typing import Any, Final, Literal
 
-import pyarrow as pa
 from sqlglot import exp
 
 Kind = Literal[
@@ -62,27 +60,6 @@ def kind(node: exp.Expr) -> Kind:
             return "jsons"
         return "structs" if inner and inner[0].this == exp.DataType.Type.STRUCT else "other"
     return _NAMED.get(found.this, "other")
-
-
-def sql_type(given: pa.DataType) -> str:
-    """Return DuckDB's name of an Arrow type that a table handed to control SQL may have. A column of NULLs is an integer there."""
-    if pa.types.is_timestamp(given):
-        return "TIMESTAMP"
-    if pa.types.is_decimal(given):
-        return f"DECIMAL({given.precision}, {given.scale})"
-    if pa.types.is_list(given):
-        return f"{sql_type(given.value_type)}[]"
-    if pa.types.is_struct(given):
-        members = ", ".join(f'"{field.name}" {sql_type(field.type)}' for field in given)
-        return f"STRUCT({members})"
-    named: list[tuple[Callable[[pa.DataType], bool], str]] = [
-        (pa.types.is_integer, "BIGINT"),
-        (pa.types.is_boolean, "BOOLEAN"),
-        (pa.types.is_floating, "DOUBLE"),
-        (pa.types.is_date, "DATE"),
-        (pa.types.is_null, "INTEGER"),
-    ]
-    return next((name for holds, name in named if holds(given)), "TEXT")
 
 
 def interval_of(node: exp.Expr) -> tuple[exp.Expr, str] | None:

@@ -20,8 +20,9 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
+from evidence.control.loaded import sql_type
 from evidence.control.pushdown.annotate import typed
-from evidence.control.pushdown.kinds import interval_of, kind, sql_type
+from evidence.control.pushdown.kinds import interval_of, kind
 from evidence.control.pushdown.lists import name_variables
 from evidence.control.pushdown.queries import AGGREGATES, group_by_all, shape
 from evidence.control.pushdown.refusal import RefusedError
