@@ -18,7 +18,7 @@ from evidence.control.evidence import part_rows
 from evidence.control.fields import leaves, narrowed, united
 from evidence.control.made import MadeEvidence
 from evidence.control.model import Evidence
-from evidence.control.windows import Windows
+from evidence.control.windows import Shown, Windows
 from evidence.datasets.contract import OBJECTS
 from evidence.errors import ControlError
 
@@ -149,3 +149,14 @@ def test_the_facts_of_the_library_read_no_field_that_nobody_asks_for():
     read = windows.fields_declared(library, library.controls.values())[HISTORY]
     assert {field for fields in read.values() for field in fields} == {"object_id", "object_name", "columns.column_id", "columns.column_name"}  # fmt: skip
     assert "objects_modified" not in read, "lineage reads the sources of its columns"
+
+
+def test_an_answer_is_remembered_for_what_was_seen():
+    table = pa.table({"o": pa.array([[{"id": "1", "name": "a"}], [{"id": "1", "name": "b"}]])})
+    few = pa.list_(pa.struct([("id", pa.string())]))
+    with Engine() as engine:
+        counts = [
+            engine.select("select count(distinct o) as n from t", {"t": Shown("t", table, narrower=narrower)}, "room").to_pylist()[0]["n"]
+            for narrower in ((), (("o", few),), ())
+        ]  # fmt: skip
+    assert counts == [2, 1, 2]

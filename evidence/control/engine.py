@@ -204,7 +204,7 @@ def _digest(seen: Mapping[str, Seen]) -> bytes:
         for held in each.held:
             whole.update(f"{name}\n{held.rows.table.num_rows}\n".encode())
             for column in each.columns:
-                whole.update(f"{name}\n{column}\n".encode())
+                whole.update(f"{name}\n{column}\n{each.narrower.get(column, '')}\n".encode())
                 whole.update(held.rows.digest(column))
     return whole.digest()
 

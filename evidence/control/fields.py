@@ -9,9 +9,8 @@ from typing import Final
 
 import pyarrow as pa
 
-Fields = Mapping[
-    str, frozenset[str]
-]  # nested column -> the fields that are read of it; a column that is not in it is read whole
+# Nested column -> the fields that are read of it; a column that is not in it is read whole.
+Fields = Mapping[str, frozenset[str]]
 WHOLE: Final[Fields] = {}
 
 
