@@ -53,7 +53,7 @@ def sealed(folder: str, nights: str):
 
 
 def bare(folder: str, nights: str):
-    """Hash every value that any control declares, file by file of the store, in one locked-down DuckDB."""
+    """Hash every value of the columns that any control declares, nested ones whole, file by file of the store, in one locked-down DuckDB."""
     import duckdb
 
     from evidence.cli.workspace import Workspace

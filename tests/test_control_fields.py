@@ -157,6 +157,6 @@ def test_an_answer_is_remembered_for_what_was_seen():
     with Engine() as engine:
         counts = [
             engine.select("select count(distinct o) as n from t", {"t": Shown("t", table, narrower=narrower)}, "room").to_pylist()[0]["n"]
-            for narrower in ((), (("o", few),), ())
+            for narrower in ({}, {"o": few}, {})
         ]  # fmt: skip
     assert counts == [2, 1, 2]

@@ -184,7 +184,7 @@ class Engine:
         named = sight.columns(name, columns) if isinstance(given, Shown) else columns
         parts = shown.parts or ((shown.slot, shown.table),)
         held = tuple(self._slots.held(slot, table, alone=bool(shown.parts)) for slot, table in parts)
-        return Seen(held, named, dict(shown.narrower))
+        return Seen(held, named, shown.narrower)
 
     def _spelled(self, sql: str) -> str:
         ((tree,),) = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()

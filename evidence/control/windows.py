@@ -6,7 +6,7 @@ A window of a night is what one source sealed of one dataset for it; a control t
 import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pyarrow as pa
@@ -37,7 +37,7 @@ class Shown:
     table: pa.Table
     columns: tuple[str, ...] | None = None
     parts: tuple[tuple[str, pa.Table], ...] = ()
-    narrower: tuple[tuple[str, pa.DataType], ...] = ()
+    narrower: Mapping[str, pa.DataType] = field(default_factory=dict)
 
 
 Tables = Mapping[str, pa.Table | Shown]
@@ -71,15 +71,17 @@ class Windows:
         columns = (*evidence.columns, *place_columns(contract))
         return dataclasses.replace(self._tables[key], columns=columns, narrower=self.narrower(evidence))
 
-    def narrower(self, evidence: Evidence) -> tuple[tuple[str, pa.DataType], ...]:
+    def narrower(self, evidence: Evidence) -> dict[str, pa.DataType]:
         """Return the nested columns of which others read more, as it reads them: what a statement sees does not depend on who else is there."""
         contract, read = self._contracts[evidence.dataset], self._fields[evidence.dataset]
         shown = {column: _kind(contract, column, evidence.fields) for column in evidence.fields}
-        return tuple((column, kind) for column, kind in shown.items() if kind != _kind(contract, column, read))
+        return {column: kind for column, kind in shown.items() if kind != _kind(contract, column, read)}
 
     def empty(self, contract: Contract) -> pa.Table:
         """Return no rows of a dataset, in the types that those of tonight's readers have."""
-        return empty(contract, self.columns[contract.name], self._fields[contract.name])
+        fields = self._fields[contract.name]
+        kinds = {name: _kind(contract, name, fields) for name in self.columns[contract.name]}
+        return pa.schema(list((kinds | place_columns(contract)).items())).empty_table()
 
     def _parts(self, contract: Contract, found: Mapping[dt.date, pa.Table]) -> tuple[tuple[str, pa.Table], ...]:
         """Return each night with a slot of its own where events are many and some look at one night of them, some at two.
@@ -168,12 +170,6 @@ def place_columns(contract: Contract) -> dict[str, pa.DataType]:
     """Return the columns every dataset has besides its own: where and when its rows come from."""
     places = {"source": pa.string(), "night": pa.date32()}
     return {**places, "captured_at": MOMENT} if contract.kind == "state" else places
-
-
-def empty(contract: Contract, columns: Sequence[str], fields: Fields = WHOLE) -> pa.Table:
-    """Return no rows of a dataset, typed."""
-    kinds = {name: _kind(contract, name, fields) for name in columns} | place_columns(contract)
-    return pa.schema(list(kinds.items())).empty_table()
 
 
 def conformed(

@@ -205,7 +205,7 @@ class Remote:
 def shown_schema(given: pa.Table | Shown) -> pa.Schema:
     """Return the columns that a statement sees, lower case."""
     schema = plain_schema(given.table.schema if isinstance(given, Shown) else given.schema)
-    wanted, narrower = (given.columns, dict(given.narrower)) if isinstance(given, Shown) else (None, {})
+    wanted, narrower = (given.columns, given.narrower) if isinstance(given, Shown) else (None, {})
     seen = [each for each in schema if not wanted or each.name in wanted]
     return pa.schema([pa.field(each.name.lower(), narrower.get(each.name, each.type)) for each in seen])
 
