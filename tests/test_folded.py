@@ -112,6 +112,7 @@ def test_what_was_sealed_as_text_is_read_in_todays_type_or_refused_by_name(folde
         read("seven")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_night_read_as_dictionaries_has_the_same_findings(tmp_path, monkeypatch):
     size = Size(nights=2, users=60, roles=50, tables=160, columns=600, queries=120)

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 PACKAGE = Path(__file__).parent.parent / "evidence"
 NOUNS = {
     "tlog": set(),
@@ -60,25 +58,25 @@ def ours(path):
             yield parts[1]
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_direction(path):
-    part, seen = part_of(path), set(ours(path))
+def test_direction():
     verbs = {p.stem for p in PACKAGE.glob("*.py")} - {"__init__", "errors", "config", "secret"}
-    assert "cli" not in seen or part == "__main__", "nobody imports the command line"
-    if part in NOUNS:
-        assert seen <= NOUNS[part], f"{part} may import {sorted(NOUNS[part])} only"
-    if part == "verify":
-        assert seen <= VERIFY_MAY
-    if part in verbs and part not in MAY_IMPORT_VERBS:
-        assert not seen & verbs, "verbs do not call verbs"
-    if "config" in seen:
-        assert part in MAY_IMPORT_CONFIG
+    for path in modules():
+        part, seen = part_of(path), set(ours(path))
+        assert "cli" not in seen or part == "__main__", f"{path}: nobody imports the command line"
+        if part in NOUNS:
+            assert seen <= NOUNS[part], f"{path}: {part} may import {sorted(NOUNS[part])} only"
+        if part == "verify":
+            assert seen <= VERIFY_MAY
+        if part in verbs and part not in MAY_IMPORT_VERBS:
+            assert not seen & verbs, f"{path}: verbs do not call verbs"
+        if "config" in seen:
+            assert part in MAY_IMPORT_CONFIG, path
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_heavy_libraries_are_imported_where_used(path):
-    top = {name.split(".")[0] for name, at_top in imports(path) if at_top}
-    assert not top & HEAVY
+def test_heavy_libraries_are_imported_where_used():
+    for path in modules():
+        top = {name.split(".")[0] for name, at_top in imports(path) if at_top}
+        assert not top & HEAVY, path
 
 
 def test_verify_loads_no_engine_source_or_signer():

@@ -115,6 +115,7 @@ def same_everywhere(folder, bag, count):
     assert found.ok, found.failed
 
 
+@pytest.mark.slow
 def test_five_thousand(tmp_path):
     said, bag = made(tmp_path, 5_000, 300)
     same_everywhere(tmp_path, bag, 5_000)

@@ -158,7 +158,8 @@ def make(folder, monkeypatch, seed):
     return world
 
 
-@pytest.mark.parametrize("length", [60, pytest.param(365, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [60, pytest.param(365, marks=pytest.mark.timeout(900))])
 def test_a_year_of_nights(tmp_path, monkeypatch, capsys, length):
     monkeypatch.setattr(
         os, "fsync", lambda handle: None
@@ -237,7 +238,7 @@ def test_two_schedulers_do_the_work_of_one(tmp_path, monkeypatch, capsys):
     world = make(tmp_path / "work", monkeypatch, 3)
     monkeypatch.setattr(Workspace, "lease", lambda self: contextlib.nullcontext())
     world.leased = False
-    nights = [FIRST + DAY * n for n in range(10)]
+    nights = [FIRST + DAY * n for n in range(6)]
     for night in nights:
         world.events(night)
     inner = []
@@ -252,7 +253,7 @@ def test_two_schedulers_do_the_work_of_one(tmp_path, monkeypatch, capsys):
 
     before = collect_command.seal_batch
     monkeypatch.setattr(collect_command, "seal_batch", interrupted)
-    for _ in range(24):
+    for _ in range(14):
         world.now += HOUR * 12
         world.run()
     world.calm()
