@@ -60,9 +60,8 @@ def finish(process):
     assert process.returncode in ENDED, errors
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_started_at_once_and_one_killed_each_window_is_sealed_once(tmp_path, hosts):
+@pytest.mark.parametrize("rounds", [1, pytest.param(8, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+def test_started_at_once_and_one_killed_each_window_is_sealed_once(tmp_path, hosts, rounds):
     one, two = hosts
     calm = tmp_path / "calm"
     shutil.copytree(one, calm)
@@ -71,7 +70,7 @@ def test_started_at_once_and_one_killed_each_window_is_sealed_once(tmp_path, hos
     fresh = tmp_path / "fresh"
     shutil.copytree(one, fresh)
     choose, killed = random.Random(20260701), 0
-    for _ in range(8):
+    for _ in range(rounds):
         shutil.rmtree(one)
         shutil.copytree(fresh, one)
         shutil.rmtree(two / "anchors")
