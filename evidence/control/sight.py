@@ -7,7 +7,7 @@ nothing else moved (``docs/decisions/0151-same-question-same-answer.md``).
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -63,33 +63,26 @@ class _Scope:
     alone: set[str] = field(default_factory=set)  # names that stand without a table before them
 
 
-def _starred(tree: Any) -> Iterator[str]:
-    for select in _selects(tree):
-        scope = _Scope()
-        for part in select.values():
-            _read(part, scope)
-        if scope.star or scope.alone & scope.aliases:
-            yield from scope.tables
+def _starred(tree: Any) -> set[str]:
+    found: set[str] = set()
+    _read(tree, None, found)
+    return found
 
 
-def _selects(node: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(node, dict):
-        if node.get("type") == _SELECT:
-            yield node
-        node = list(node.values())
+def _read(node: Any, scope: _Scope | None, found: set[str]) -> None:
+    """Read one syntax tree into the scope it stands in; the tables of each scope with a star are ``found`` when it ends."""
     if isinstance(node, list):
         for each in node:
-            yield from _selects(each)
-
-
-def _read(node: Any, scope: _Scope) -> None:
-    if isinstance(node, list):
-        for each in node:
-            _read(each, scope)
-    elif isinstance(node, dict) and node.get("type") != _SELECT:
-        _note(node, scope)
-        for each in node.values():
-            _read(each, scope)
+            _read(each, scope, found)
+    elif isinstance(node, dict) and node.get("type") == _SELECT:
+        own = _Scope()
+        _read(list(node.values()), own, found)
+        if own.star or own.alone & own.aliases:
+            found |= own.tables
+    elif isinstance(node, dict):
+        if scope is not None:
+            _note(node, scope)
+        _read(list(node.values()), scope, found)
 
 
 def _note(node: dict[str, Any], scope: _Scope) -> None:
