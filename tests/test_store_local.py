@@ -1,6 +1,7 @@
 """The folder backend: the contract, and what is its own: links, modes, durability, temporaries."""
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -478,3 +479,36 @@ def test_what_is_made_immutable_stays_and_the_store_goes_on(store, frozen):
     seal_snapshots(log, [1])
     assert [c for c in check_store(store, trust=KEY.vkey) if c.ok is False] == []
     assert Log.open(store, signer=KEY, anchors=[anchor]).size == 3
+
+
+def test_of_a_file_of_another_size_nothing_is_read(store, monkeypatch):
+    store.put_if_absent("a/b", b"0123456789")
+    digest = hashlib.sha256(b"0123456789").hexdigest()
+    assert store.digest("a/b", 10) == (digest, 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", None)
+        assert store.digest("a/b", 9) == ("", 10)
+        assert store.digest("a/b", 1 << 40) == ("", 10)
+    store.put_if_absent("a/empty", b"")
+    assert store.digest("a/empty", 0) == (hashlib.sha256(b"").hexdigest(), 0)
+
+
+def test_a_file_that_grows_while_it_is_read_is_not_read_for_ever(store, monkeypatch):
+    store.put_if_absent("a/b", b"0123456789")
+    monkeypatch.setattr(os, "read", lambda handle, size: b"x" * size)  # as much as is asked for, without end
+    digest, size = store.digest("a/b", 10)
+    assert size == 11
+    assert digest != hashlib.sha256(b"0123456789").hexdigest()
+
+
+def test_strays_are_found_however_deep_and_in_order(store, tmp_path):
+    store.put_if_absent("a/b", b"x")
+    deep = store.root.joinpath(*["d"] * 40)
+    deep.mkdir(parents=True)
+    (deep / "link").symlink_to(tmp_path)
+    (deep / "pipe.B").touch()
+    os.mkfifo(store.root / "a" / "pipe")
+    (store.root / "a" / ".x").touch()
+    (store.root / "a" / "to").symlink_to(store.root)
+    inside = "/".join(["d"] * 40)
+    assert [path for path, _ in store.strays()] == ["a/.x", "a/pipe", "a/to", f"{inside}/link"]

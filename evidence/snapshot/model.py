@@ -315,7 +315,7 @@ class Part:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON spelling."""
-        return dataclasses.asdict(self)
+        return {"path": self.path, "sha256": self.sha256, "size": self.size, "rows": self.rows}
 
 
 def _compact(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,14 +38,15 @@ def check_objects(
 ) -> Iterator[Check]:
     """Check what the entries ``indexes`` name; fill ``named`` with its paths. One proved check per entry that holds."""
     entries = ((index, Entry.from_bytes(history.raw(index))) for index in indexes)
-    remote = not isinstance(store, DigestingStore)  # then every piece waits for an answer, however small
+    hashing = store if isinstance(store, DigestingStore) else None  # asked once: to ask takes longer than a small file
+    remote = hashing is None  # then every piece waits for an answer, however small
 
     def slow(file: _File) -> bool:
         return file.ref is not None and (remote or file.ref.size >= LARGE)
 
     read = in_order(partial(_read_object, store), entries, jobs, large=lambda _: remote)
     faults = files = 0
-    for file, fault in in_order(partial(_look, store), _files(read, named), jobs, large=slow):
+    for file, fault in in_order(partial(_look, store, hashing), _files(read, named), jobs, large=slow):
         files += 1
         if fault and file.ref is not None:
             faults += 1
@@ -59,14 +60,18 @@ def check_objects(
 
 def fault_of(store: ObjectStore, ref: ObjectRef) -> str:
     """Return what is wrong with the object, or nothing: its bytes have the size and the digest of ``ref``."""
+    return _fault_of(store, store if isinstance(store, DigestingStore) else None, ref)
+
+
+def _fault_of(store: ObjectStore, hashing: DigestingStore | None, ref: ObjectRef) -> str:
     try:
-        if not isinstance(store, DigestingStore):
-            size = len(store.get(ref.path, sha256=ref.sha256))
-            return "" if size == ref.size else f"{ref.path} has {size} bytes, not {ref.size}"
-        found = store.head(ref.path)
-        if found is not None and found.size != ref.size:  # told without reading: it may be made to be endless
-            return f"{ref.path} has {found.size} bytes, not {ref.size}"
-        if store.digest(ref.path) != (ref.sha256, ref.size):
+        if hashing is not None:
+            digest, size = hashing.digest(ref.path, ref.size)
+        else:
+            digest, size = ref.sha256, len(store.get(ref.path, sha256=ref.sha256))
+        if size != ref.size:
+            return f"{ref.path} has {size} bytes, not {ref.size}"
+        if digest != ref.sha256:
             return f"{ref.path} does not have the digest {ref.sha256}"
     except (EvidenceError, OSError) as exc:
         return str(exc)
@@ -122,5 +127,5 @@ def refs_of(manifest: Manifest) -> list[ObjectRef]:
     return [ObjectRef(part.path, part.sha256, part.size) for part in (*manifest.parts, *manifest.quarantine)]
 
 
-def _look(store: ObjectStore, file: _File) -> tuple[_File, str]:
-    return file, file.fault if file.fault or file.ref is None else fault_of(store, file.ref)
+def _look(store: ObjectStore, hashing: DigestingStore | None, file: _File) -> tuple[_File, str]:
+    return file, file.fault if file.fault or file.ref is None else _fault_of(store, hashing, file.ref)

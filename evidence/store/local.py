@@ -48,6 +48,7 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self._base = str(self.root).rstrip("/")  # a path made of text: pathlib takes longer than opening a small file
         self._durable: set[Path] = set()  # directories whose names are known to be on disk
 
     @property
@@ -105,19 +106,25 @@ class LocalStore:
             raise VerificationError(f"{path} does not have the digest {sha256}", step="digest")
         return body
 
-    def digest(self, path: str) -> tuple[str, int]:
+    def digest(self, path: str, size: int) -> tuple[str, int]:
         """Return hex SHA-256 and size, read in blocks; see ``DigestingStore``."""
-        digest, size = hashlib.sha256(), 0
-        with self._open(path) as file:
-            while block := file.read(_BLOCK):
+        handle, found = self._handle(path)
+        try:
+            if found != size:
+                return "", found
+            digest, read = hashlib.sha256(), 0
+            while read <= size and (block := os.read(handle, min(_BLOCK, size - read + 1))):
                 digest.update(block)
-                size += len(block)
-        return digest.hexdigest(), size
+                read += len(block)
+        finally:
+            os.close(handle)
+        return digest.hexdigest(), read
 
     def head(self, path: str) -> ObjectInfo | None:
         """Return the size; retention is always None here."""
         try:
-            found = self._locate(path).lstat()
+            check_path(path)
+            found = os.lstat(f"{self._base}/{path}")
         except (FileNotFoundError, NotADirectoryError):
             return None
         return ObjectInfo(path, found.st_size) if stat.S_ISREG(found.st_mode) else None
@@ -136,12 +143,19 @@ class LocalStore:
 
     def strays(self) -> Iterator[tuple[str, str]]:
         """Yield what lies in the folder and is no object: temporaries, links, special files, names outside the alphabet."""
-        for folder, folders, files in os.walk(self.root):
-            for name in sorted([*folders, *files]):
-                found = Path(folder) / name
-                explanation = _stray(found, name, is_folder=name in folders)
-                if explanation:
-                    yield str(found.relative_to(self.root)), explanation
+        pending = [(str(self.root), "")]
+        while pending:
+            folder, within = pending.pop()
+            try:
+                with os.scandir(folder) as listing:
+                    found = sorted(listing, key=lambda item: item.name)
+            except OSError:
+                continue  # gone meanwhile, or not ours to read: what an object lacks is told where it is read
+            for item in found:
+                if explanation := _stray(item):
+                    yield within + item.name, explanation
+            folders = [item for item in reversed(found) if item.is_dir(follow_symlinks=False)]
+            pending += [(item.path, f"{within}{item.name}/") for item in folders]
 
     def remove_orphans(self, lease: Lease, referenced: Callable[[], Collection[str]]) -> tuple[str, ...]:
         """Remove temporaries, and objects outside ``log/`` that ``referenced`` does not name; return their names.
@@ -170,22 +184,29 @@ class LocalStore:
         return self.root / path
 
     def _open(self, path: str) -> BinaryIO:
-        """Open an object's file; raise ``StoreError`` for what is none: a FIFO or a device would block, or never end."""
+        return os.fdopen(self._handle(path)[0], "rb")
+
+    def _handle(self, path: str) -> tuple[int, int]:
+        """Open an object's file and return its handle and its size.
+
+        Raises ``StoreError`` for what is no file: a FIFO or a device would block, or never end.
+        """
+        check_path(path)
         try:
-            handle = os.open(self._locate(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            handle = os.open(f"{self._base}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError) as exc:
             raise ObjectNotFoundError(f"no object {path} in {self.url}") from exc
         except OSError as exc:
             if exc.errno in {errno.ELOOP, errno.ENXIO}:
                 raise StoreError(f"{path} is a link or a special file", fix=_STRANGE) from exc
             raise _failure(exc, self._locate(path), "read") from exc
-        mode = os.fstat(handle).st_mode
-        if not stat.S_ISREG(mode):
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
             os.close(handle)
-            if stat.S_ISDIR(mode):
+            if stat.S_ISDIR(found.st_mode):
                 raise ObjectNotFoundError(f"no object {path} in {self.url}")
             raise StoreError(f"{path} is a special file", fix=_STRANGE)
-        return os.fdopen(handle, "rb")
+        return handle, found.st_size
 
     def _walk(self, folder: Path, name: str, prefix: str, start_after: str) -> Iterator[str]:
         if name.count("/") > _MAX_DEPTH:
@@ -262,15 +283,15 @@ def _same_case(path: Path) -> None:
         )
 
 
-def _stray(found: Path, name: str, *, is_folder: bool) -> str:
+def _stray(found: os.DirEntry[str]) -> str:
     if found.is_symlink():
         return _LINK_STRAY
-    if name.startswith(TEMPORARY):
+    if found.name.startswith(TEMPORARY):
         return _TEMPORARY_STRAY
-    if not is_folder and not found.is_file():
+    if not found.is_file(follow_symlinks=False) and not found.is_dir(follow_symlinks=False):
         return _KIND_STRAY
     try:
-        check_path(name)
+        check_path(found.name)
     except MalformedError:
         return _NAME_STRAY
     return ""

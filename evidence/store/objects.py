@@ -72,8 +72,11 @@ class CachingStore(Protocol):
 class DigestingStore(Protocol):
     """Optional: a backend that hashes an object without holding it in memory."""
 
-    def digest(self, path: str) -> tuple[str, int]:
-        """Return hex SHA-256 and size in bytes of the current object; raise ``ObjectNotFoundError``."""
+    def digest(self, path: str, size: int) -> tuple[str, int]:
+        """Return hex SHA-256 and size in bytes of the current object; raise ``ObjectNotFoundError``.
+
+        Of one that has not ``size`` bytes nothing is read, for it may be made to be endless, and the digest is empty.
+        """
 
 
 def put_same(store: ObjectStore, path: str, body: bytes, *, retain_until: dt.datetime | None = None) -> None:
