@@ -195,3 +195,16 @@ def test_ids_of_requirements_stand_with_their_framework():
     assert by_framework(frameworks, [*ids, "a thing of ours"]) == ""  # spelled as it is
     assert by_framework(frameworks, ids[:1]) == ""
     assert by_framework(frameworks, "CC1.3") == ""
+
+
+def test_a_line_of_evidence_says_what_a_row_of_the_table_holds():
+    row = Evidenced("carrier", "snowflake.users", 7, 7, 0, 0, "1,794", 1794, 0, 0, 76, 601, 0, "7dd9" * 16)
+    assert row.said == "7 nights match, 1,794 rows stated and landed; log entries 76 … 601; receipts"
+    assert (
+        replace(row, landed=1).said
+        == "7 nights match, rows at the source: 1,794, landed: 1; log entries 76 … 601; receipts"
+    )
+    odd = replace(row, matched=1, not_matched=2, missing=4, source_rows="not stated", quarantined=3)
+    assert odd.said.startswith(
+        "1 night matches, 6 other or missing, rows at the source: not stated, landed: 1,794, 3 quarantined; "
+    )

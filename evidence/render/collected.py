@@ -11,7 +11,7 @@ from markupsafe import Markup
 from evidence.render import chart
 from evidence.render.inputs import Content, ControlText, SnapshotFact
 from evidence.render.text import number
-from evidence.render.words import _
+from evidence.render.words import Phrase, _, join, ngettext
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,24 @@ class Evidenced:
     last_index: int
     claimed: int
     digest: str
+
+    @property
+    def said(self) -> Phrase:
+        """What a row of the table holds, in words: paper has a line of it for each dataset, up to the digest of its receipts."""
+        alike = self.source_rows == number(self.landed)
+        other = self.not_matched + self.missing
+        parts = [
+            ngettext("{n} night matches", "{n} nights match", self.matched),
+            _("{n} other or missing", n=number(other)) if other else "",
+            ngettext("{n} row stated and landed", "{n} rows stated and landed", self.landed)
+            if alike
+            else _(
+                "rows at the source: {stated}, landed: {landed}", stated=self.source_rows, landed=number(self.landed)
+            ),
+            _("{n} quarantined", n=number(self.quarantined)) if self.quarantined else "",
+        ]
+        entries = _("log entries {first} … {last}", first=number(self.first_index), last=number(self.last_index))
+        return join("; ", [join(", ", filter(None, parts)), entries, _("receipts")])
 
 
 def evidenced(content: Content, text: ControlText, facts: Sequence[SnapshotFact]) -> tuple[Evidenced, ...]:
