@@ -11,7 +11,7 @@ from evidence.datasets import variant
 from evidence.datasets.contract import OBJECTS, POLICIES
 from evidence.datasets.nested import OBJECT_SHAPE, POLICY_SHAPE, exact, join, split
 
-patient = settings(deadline=None, max_examples=150)
+patient = settings(deadline=None, max_examples=300)
 ids = st.one_of(st.integers(-1, 10**30), st.sampled_from(["7", "FUNC", "-0", None, 1.5, True, []]))
 names = st.sampled_from(["DB.S.T", '"a.b"."c"', "TRUNCATED", "", None, 7, "null", 'x":-0', "é\n"])
 extra = st.dictionaries(

@@ -15,7 +15,7 @@ from evidence.demo import Size
 from evidence.store.check import check_store
 from evidence.store.local import LocalStore
 
-NIGHTS = Size(nights=3, users=60, roles=50, tables=160, columns=600, queries=120)
+NIGHTS = Size(nights=4, users=60, roles=50, tables=160, columns=600, queries=120)
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
@@ -48,7 +48,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_evidence(tmp_path, kills):
 def kill_one(work, choose):
     """Start a collect, kill its whole process group at a random moment; True if it was still running."""
     started = job.start("-w", work, "collect", "--jobs", choose.choice("12"), start_new_session=True, **QUIET)
-    time.sleep(choose.uniform(0.8, 3.0))
+    time.sleep(choose.uniform(0.8, 4.0))
     running = started.poll() is None
     with contextlib.suppress(ProcessLookupError):
         os.killpg(started.pid, signal.SIGKILL)

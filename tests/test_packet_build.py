@@ -38,12 +38,6 @@ def inputs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def short(tmp_path_factory):
-    """Inputs of a packet whose pages are few."""
-    return build_inputs(tmp_path_factory.mktemp("short"), count=2, sections=SHORT)
-
-
-@pytest.fixture(scope="module")
 def made(inputs, key, tmp_path_factory):
     return build_packet(inputs, key[0], tmp_path_factory.mktemp("out"), TEMPLATES, signed_at=SIGNED_AT)
 
@@ -101,10 +95,8 @@ def test_courtesy_script_accepts_and_refuses(made, key, tmp_path):
     assert run().returncode != 0
 
 
-def test_same_inputs_same_bytes_before_signing(short, key, tmp_path):
-    made, again = (
-        build_packet(short, key[0], tmp_path / name, TEMPLATES, signed_at=SIGNED_AT) for name in ("one", "other")
-    )
+def test_same_inputs_same_bytes_before_signing(inputs, key, made, tmp_path):
+    again = build_packet(inputs, key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT)
     differing = [
         str(path.relative_to(made.folder))
         for path in sorted(made.folder.rglob("*"))
@@ -230,9 +222,9 @@ def test_a_changed_copy_of_a_part_is_refused(inputs, key, tmp_path):
     )
 
 
-def test_a_partial_packet_says_so_on_every_page(short, key, tmp_path):
-    first, *rest = short.exhibits
-    partial = replace(short, exhibits=[replace(first, settled=False), *rest], system=None, demo=True)
+def test_a_partial_packet_says_so_on_every_page(inputs, key, tmp_path):
+    first, *rest = inputs.exhibits
+    partial = replace(inputs, exhibits=[replace(first, settled=False), *rest], system=None, demo=True)
     packet = build_packet(partial, key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT, partial=True)
     assert any("provisional" in line for line in packet.omissions)
     pages = pdf_pages(packet.folder / "data/packet.pdf")
@@ -251,7 +243,7 @@ def test_a_partial_packet_says_so_on_every_page(short, key, tmp_path):
         ["sh", "data/verify.sh", str(root)], cwd=packet.folder, capture_output=True, text=True, check=True
     )
     assert said.stdout.startswith("PROVISIONAL")
-    found = verify_packet(packet.zip, certificates=[certificate_pem(key[1])], vkeys=[short.log_key.to_text()], at=AT)
+    found = verify_packet(packet.zip, certificates=[certificate_pem(key[1])], vkeys=[inputs.log_key.to_text()], at=AT)
     assert found.ok
     assert any(c.ok is None and "PROVISIONAL" in c.detail for c in found.checks)
 
@@ -261,16 +253,17 @@ def pdf_pages(path):
     return done.stdout.split("\f")[:-1]
 
 
-def test_over_the_limit_rows_are_referenced(short, key, tmp_path):
-    packet = build_packet(replace(short, exhibit_limit=1000), key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT)
+def test_over_the_limit_rows_are_referenced(key, tmp_path):
+    inputs = build_inputs(tmp_path / "parts", count=2, sections=SHORT)
+    packet = build_packet(replace(inputs, exhibit_limit=1000), key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT)
     assert not list((packet.folder / "data/evidence").rglob("*.parquet"))
-    found = verify_packet(packet.zip, certificates=[certificate_pem(key[1])], vkeys=[short.log_key.to_text()], at=AT)
+    found = verify_packet(packet.zip, certificates=[certificate_pem(key[1])], vkeys=[inputs.log_key.to_text()], at=AT)
     assert found.ok
     assert any(c.ok is None and "referenced by digest only" in c.detail for c in found.checks)
 
 
 def test_the_soc2_report_lists_its_own_framework(tmp_path, key):
-    inputs = build_inputs(tmp_path / "parts", count=2, report="quarterly-soc2", sections=("summary", "scope", "matrix"))
+    inputs = build_inputs(tmp_path / "parts", count=2, report="quarterly-soc2")
     packet = build_packet(inputs, key[0], tmp_path, TEMPLATES, signed_at=SIGNED_AT)
     text = "".join(pdf_pages(packet.folder / "data/packet.pdf"))
     assert "Requirements: SOC 2" in text

@@ -209,7 +209,7 @@ def leaves_no_mark(text, *, cut=False):
     assert out is None or not any(mark in out for mark in MARKS), f"{text!r} -> {out!r}"
 
 
-@settings(deadline=None, max_examples=700)
+@settings(deadline=None, max_examples=1500)
 @given(statements)
 def test_random_statements_leak_nothing(text):
     leaves_no_mark(text)

@@ -53,9 +53,10 @@ def test_ours_and_openssl_agree(signed, tmp_path):
 def test_every_flipped_byte_is_noticed(signed):
     _, root, der = signed
     for place in range(len(der)):
-        changed = der[:place] + bytes([der[place] ^ 1 << place % 8]) + der[place + 1 :]
-        with pytest.raises(REFUSED):
-            verify_detached(changed, CONTENT, [root], NOW)
+        for bit in (1 << place % 8, 0x80):
+            changed = der[:place] + bytes([der[place] ^ bit]) + der[place + 1 :]
+            with pytest.raises(REFUSED):
+                verify_detached(changed, CONTENT, [root], NOW)
 
 
 def test_other_content_root_and_time_are_refused(signed):

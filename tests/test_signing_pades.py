@@ -125,7 +125,7 @@ def test_a_stamp_that_was_changed_in_the_file_is_found(issuer, page, stamp, auth
     pdf = sign_pdf(page, issuer.packet_key, name="Acme", reason="Seal", stamp=stamp)
     start = pdf.index(b"/Contents <") + len(b"/Contents <")
     size = len(pdf[start : pdf.index(b">", start)].rstrip(b"0"))
-    places = [*range(start, start + size, 11), *range(start, start + 8)]
+    places = [*range(start, start + size, 5), *range(start, start + 8)]
     for place, digit in ((place, digit) for place in places for digit in (b"1", b"2", b"8")):
         changed = pdf[:place] + digit + pdf[place + 1 :]
         assert changed == pdf or not stands(changed, issuer, authority), (place - start, digit)

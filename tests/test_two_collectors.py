@@ -16,7 +16,7 @@ from evidence.demo import Size
 from evidence.store.check import check_store
 from evidence.store.local import LocalStore
 
-NIGHTS = Size(nights=2, users=60, roles=50, tables=160, columns=600, queries=120)
+NIGHTS = Size(nights=4, users=60, roles=50, tables=160, columns=600, queries=120)
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
 ENDED = {0, 5, 6}
 

@@ -20,7 +20,7 @@ from evidence.tlog.note import Verifier
 from evidence.verify import Verification, verify_packet, verify_store
 from tests.fakes.packet_inputs import AT, SIGNED_AT, blank_packet, build_inputs, packet_key
 
-FLIPS = 80
+FLIPS = 120
 
 
 @pytest.fixture(scope="module")

@@ -123,8 +123,7 @@ class LocalStore:
     def head(self, path: str) -> ObjectInfo | None:
         """Return the size; retention is always None here."""
         try:
-            check_path(path)
-            found = os.lstat(f"{self._base}/{path}")
+            found = os.lstat(self._name(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
         return ObjectInfo(path, found.st_size) if stat.S_ISREG(found.st_mode) else None
@@ -179,9 +178,12 @@ class LocalStore:
         folder = prefix.rpartition("/")[0]
         yield from self._walk(self._locate(folder) if folder else self.root, folder, prefix, start_after)
 
-    def _locate(self, path: str) -> Path:
+    def _name(self, path: str) -> str:
         check_path(path)
-        return self.root / path
+        return f"{self._base}/{path}"
+
+    def _locate(self, path: str) -> Path:
+        return Path(self._name(path))
 
     def _open(self, path: str) -> BinaryIO:
         return os.fdopen(self._handle(path)[0], "rb")
@@ -191,9 +193,8 @@ class LocalStore:
 
         Raises ``StoreError`` for what is no file: a FIFO or a device would block, or never end.
         """
-        check_path(path)
         try:
-            handle = os.open(f"{self._base}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            handle = os.open(self._name(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError) as exc:
             raise ObjectNotFoundError(f"no object {path} in {self.url}") from exc
         except OSError as exc:
