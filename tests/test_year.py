@@ -238,7 +238,7 @@ def test_two_schedulers_do_the_work_of_one(tmp_path, monkeypatch, capsys):
     world = make(tmp_path / "work", monkeypatch, 3)
     monkeypatch.setattr(Workspace, "lease", lambda self: contextlib.nullcontext())
     world.leased = False
-    nights = [FIRST + DAY * n for n in range(6)]
+    nights = [FIRST + DAY * n for n in range(10)]
     for night in nights:
         world.events(night)
     inner = []
@@ -253,7 +253,7 @@ def test_two_schedulers_do_the_work_of_one(tmp_path, monkeypatch, capsys):
 
     before = collect_command.seal_batch
     monkeypatch.setattr(collect_command, "seal_batch", interrupted)
-    for _ in range(14):
+    for _ in range(24):
         world.now += HOUR * 12
         world.run()
     world.calm()
